@@ -1,0 +1,204 @@
+"""The shape of the configuration: one pydantic model per table of the TOML file (see config/gateway.toml).
+
+Only shapes and ranges live here. `gateway.config` reads the file, places each fault at its line and checks what spans
+tables. Sizes are bytes and durations seconds once parsed; in the file they are written `"2GiB"` and `"180d"`.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from gateway.text import Language
+from gateway.types import Direction, EventClass, PointKind
+
+_SIZE = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_SPAN = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _bytes(value: object) -> object:
+    if isinstance(value, str):
+        found = re.fullmatch(r"(\d+)\s*(B|KiB|MiB|GiB)", value.strip())
+        if not found:
+            raise ValueError('write a size such as "256MiB" or "2GiB"')
+        return int(found[1]) * _SIZE[found[2]]
+    return value
+
+
+def _seconds(value: object) -> object:
+    if isinstance(value, str):
+        found = re.fullmatch(r"(\d+)\s*(s|m|h|d)", value.strip())
+        if not found:
+            raise ValueError('write a duration such as "30s", "12h" or "180d"')
+        return int(found[1]) * _SPAN[found[2]]
+    return value
+
+
+def _zone(value: object) -> object:
+    try:
+        ZoneInfo(str(value))
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("write an IANA time zone such as Asia/Shanghai") from error
+    return value
+
+
+Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
+Seconds = Annotated[int, BeforeValidator(_seconds), Field(ge=0)]
+Zone = Annotated[str, BeforeValidator(_zone)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
+Treatment = Literal["clear", "mask", "hash", "drop"]
+
+
+class Table(BaseModel):
+    """A table of the file: unknown keys are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Site(Table):
+    compound_id: Annotated[str, Field(pattern=r"^([a-z0-9_-]{1,32}|\d{20})$")]
+    name: str
+    timezone: Zone = "Asia/Shanghai"
+    language: Language = Language.ZH
+
+
+class Gateway(Table):
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+    data_dir: Path
+
+
+class Position(Table):
+    lon: Annotated[float, Field(ge=-180, le=180)]
+    lat: Annotated[float, Field(ge=-90, le=90)]
+    coord_sys: Literal["CGCS2000", "WGS84", "GCJ02"] = "CGCS2000"
+
+
+class Point(Table):
+    name: str
+    kind: PointKind
+    direction: Direction
+    actuator: str | None = None
+    position: Position | None = None
+    open_s: Annotated[float, Field(gt=0, le=30)] = 3.0  # how long a grant holds the relay
+
+
+class DeviceTable(BaseModel):
+    """A device: the keys named here, and in `options` every other key, which belongs to the driver's `Options`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    driver: str
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_options(cls, table: Any) -> Any:
+        if not isinstance(table, dict) or "options" in table:
+            return table
+        own = {key: value for key, value in table.items() if key in cls.model_fields}
+        return {**own, "options": {key: value for key, value in table.items() if key not in own}}
+
+
+class Reader(DeviceTable):
+    point: str
+    hold_s: Annotated[float, Field(ge=0, le=60)] = 1.0
+
+
+class Camera(DeviceTable):
+    point: str
+    recognise: list[Literal["plate", "face"]] = []
+    fps: Annotated[float, Field(gt=0, le=30)] = 5.0
+    roi: list[tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]] = []
+    sign_posted: bool = False
+
+
+class Actuator(DeviceTable):
+    pass
+
+
+class Face(Table):
+    enabled: bool = False
+    purpose: str = ""
+    necessity: str = ""
+    pia_ref: str = ""
+    filing_no: str = ""
+    model: str = "dlib-resnet"
+    detector: str = "mtcnn"
+    min_face: Annotated[int, Field(ge=20, le=1000)] = 60  # pixels, side of the face box
+
+
+class PlateReading(Table):
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.85
+    nev_class: Annotated[str, Field(pattern=r"^\d{2}$")] | None = None  # overrides 51/52 where a city asks
+    permission: bool = True  # False: a vehicle point lets every read plate pass
+
+
+class Uplink(Table):
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)] = 1883
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    username: str | None = None
+    password_file: Path | None = None
+    credential: str | None = None
+    topic_prefix: Annotated[str, Field(pattern=r"^[^#+\s/][^#+\s]*[^#+\s/]$")] = "compound/v1"
+    protocol: Literal["5", "3.1.1"] = "5"
+    classes: list[EventClass] = list(EventClass)
+    fields: dict[Literal["plate_no", "holder", "room"], Treatment] = {}
+    ack_required: bool = False
+    keepalive_s: Annotated[int, Field(ge=2, le=20)] = 15
+    window: Annotated[int, Field(ge=1, le=1000)] = 20  # messages in flight
+    backlog_rate: Annotated[float, Field(gt=0)] = 200.0  # replayed events a second, at most
+
+    @property
+    def tls(self) -> bool:
+        """TLS is on whenever the port or a certificate says so."""
+        return self.port == 8883 or self.ca_file is not None or self.cert_file is not None
+
+
+class Retain(Table):
+    access: Seconds = 180 * 86400
+    vehicle: Seconds = 365 * 86400
+    verify: Seconds = 180 * 86400
+    check: Seconds = 180 * 86400
+    alarm: Seconds = 365 * 86400
+    device: Seconds = 180 * 86400
+    loss: Seconds = 365 * 86400
+    audit: Seconds = 365 * 86400
+
+
+class Journal(Table):
+    retain: Retain = Retain()
+    max_bytes: Bytes = 2 << 30
+    min_free: Bytes = 256 << 20
+
+
+class Commands(Table):
+    allow: list[str] = []
+
+
+class Vision(Table):
+    max_rss: Bytes = 700 << 20  # a vision child above this is replaced
+    stall_s: Annotated[float, Field(ge=2, le=120)] = 10.0  # without a beat for so long it is replaced
+
+
+class Settings(Table):
+    """The whole file."""
+
+    site: Site
+    gateway: Gateway
+    points: dict[Name, Point] = {}
+    readers: dict[Name, Reader] = {}
+    cameras: dict[Name, Camera] = {}
+    actuators: dict[Name, Actuator] = {}
+    face: Face = Face()
+    plate: PlateReading = PlateReading()
+    uplinks: dict[Name, Uplink] = {}
+    journal: Journal = Journal()
+    commands: Commands = Commands()
+    vision: Vision = Vision()

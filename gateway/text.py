@@ -1,0 +1,39 @@
+"""A sentence for staff, in Chinese and English side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Language(StrEnum):
+    """The language of messages, chosen by `site.language`."""
+
+    ZH = "zh"
+    EN = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One sentence in both languages. `{name}` fields are filled by `with_`, in both at once."""
+
+    zh: str
+    en: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def with_(self, **values: Any) -> Text:
+        """Return the same sentence with more fields filled. A value may itself be a `Text`."""
+        return Text(self.zh, self.en, {**self.values, **values})
+
+    def say(self, language: Language) -> str:
+        """Return the sentence in one language, every field filled."""
+        values = {
+            name: value.say(language) if isinstance(value, Text) else value for name, value in self.values.items()
+        }
+        template = self.zh if language is Language.ZH else self.en
+        return template.format(**values) if values else template
+
+    def __str__(self) -> str:
+        """English, for logs."""
+        return self.say(Language.EN)
