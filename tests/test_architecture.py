@@ -1,0 +1,112 @@
+"""The floors of the house: imports point down only, and every module has a floor."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+FLOORS: dict[str, int] = {
+    # ground: values
+    **dict.fromkeys(["gateway", "text", "types", "credentials", "errors", "clock", "ids"], 0),
+    # floor 1: contracts
+    **dict.fromkeys(["contracts", "board", "settings", "wire", "shipped", "plate_rules"], 1),
+    # floor 2: one thing each
+    **dict.fromkeys(["worker", "registry", "decide", "register", "roster", "roster_file", "journal", "keys"], 2),
+    **dict.fromkeys(["faces", "captures", "mqtt", "cloudevent", "privacy", "spool", "systemd", "vision"], 2),
+    # floor 3: things that join others
+    **dict.fromkeys(["doorkeeper", "recorder", "passage", "watch", "supervisor", "uplink", "health"], 3),
+    # floor 4, roof
+    **dict.fromkeys(["config"], 4),
+    **dict.fromkeys(["app", "cli", "demo", "__main__"], 5),
+}
+
+
+def modules() -> list[Path]:
+    return sorted(path for wing in ("gateway", "drivers") for path in (ROOT / wing).rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Every `gateway…` and `drivers…` module that a file imports, wherever in the file it does."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            if node.module == "gateway":
+                names.update(f"gateway.{alias.name}" for alias in node.names if alias.name != "__version__")
+    return {name for name in names if name.split(".")[0] in {"gateway", "drivers"}}
+
+
+def room(module: str) -> str:
+    """`gateway.vision.plates` lives in the room `vision`; `gateway` itself in `gateway`."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else parts[0]
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_every_module_has_a_floor() -> None:
+    homeless = {module_of(p) for p in modules() if p.parts[-len(p.relative_to(ROOT).parts)] == "gateway"}
+    assert not {name for name in homeless if room(name) not in FLOORS}
+
+
+def test_imports_point_down() -> None:
+    wrong = []
+    for path in modules():
+        module = module_of(path)
+        for target in imported(path):
+            if module.startswith("drivers"):
+                allowed = target.startswith("drivers") or FLOORS[room(target)] == 0 or room(target) == "contracts"
+            elif target.startswith("drivers"):
+                allowed = False  # entry points do that
+            else:
+                same_room = room(module) == room(target)
+                allowed = same_room or FLOORS[room(target)] <= FLOORS[room(module)]
+            if not allowed:
+                wrong.append(f"{module} imports {target}")
+    assert not wrong
+
+
+def test_no_file_is_longer_than_300_lines() -> None:
+    long = {module_of(p): n for p in modules() if (n := len(p.read_text(encoding="utf-8").splitlines())) > 300}
+    assert not long
+
+
+LIBRARIES = {  # a library that blocks, crashes or changes has one door into the house
+    "paho": {"gateway.mqtt", "gateway.demo"},
+    "onnxruntime": {"gateway.vision.session"},
+    "serial": {"drivers.serial_port"},
+}
+
+
+def test_libraries_have_one_door() -> None:
+    wrong = []
+    for path in modules():
+        module = module_of(path)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            else:
+                continue
+            for name in names:
+                doors = LIBRARIES.get(name.split(".")[0])
+                if doors and not any(module == door or module.startswith(door + ".") for door in doors):
+                    wrong.append(f"{module} imports {name}")
+    assert not wrong
+
+
+def test_the_door_process_loads_no_pixels() -> None:
+    """Everything the door process imports stays free of numpy, cv2 and onnxruntime: memory, and safety."""
+    import subprocess
+    import sys
+
+    code = "import gateway.app, sys; print(sorted({'numpy','cv2','onnxruntime'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
