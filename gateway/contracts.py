@@ -1,8 +1,8 @@
 """What a driver and a recogniser promise. A device object exists only while its device is open.
 
 A driver is one module with two names: `Options` (a frozen pydantic model, extra keys forbidden) and
-`connect(options) -> Reader | Camera | Actuator`, which raises `DeviceLost` where the device is not there. Drivers own no
-thread, no retry and no clock for facts: the worker does.
+`connect(options) -> Reader | Camera | Actuator`, which raises `DeviceLost` where the device is not there.
+Drivers own no thread, no retry and no clock for facts: the worker does.
 """
 
 from __future__ import annotations

@@ -1,0 +1,55 @@
+"""The command line. One file per command; a command's file is imported only when it is called, so each starts fast.
+
+Exit codes: 0 fine, 1 failed, 2 usage, 78 configuration.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from gateway import __version__
+from gateway.cli.options import language
+from gateway.errors import ConfigError, GatewayError
+from gateway.text import Text
+
+_COMMANDS = ("run", "check", "demo", "status", "events", "roster", "face", "models")
+EXIT_CONFIG = 78
+
+
+class _LazyGroup(click.Group):
+    """Finds `gateway.cli.NAME:command` when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        found = importlib.import_module(f"gateway.cli.{cmd_name}").command
+        assert isinstance(found, click.Command)
+        return found
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="compound-gateway")
+def cli() -> None:
+    """智慧平安小区边缘网关 · Edge gateway for residential compounds."""
+
+
+def main() -> None:
+    """Run one command; say an error in the site's language with its next move."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except GatewayError as error:
+        for part in (error.message, error.hint):
+            if str(part):
+                click.echo(part.say(language()) if isinstance(part, Text) else part, err=True)
+        sys.exit(EXIT_CONFIG if isinstance(error, ConfigError) else 1)

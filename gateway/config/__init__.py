@@ -1,0 +1,129 @@
+"""The configuration file: TOML → `Settings`, checked before any device is touched.
+
+Every fault is found in one run and placed at its line; `check` and the daemon use the same `load`.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from gateway.config.faults import Fault, from_pydantic, listed
+from gateway.config.lines import Lines
+from gateway.config.rules import check_rules
+from gateway.errors import ConfigError
+from gateway.settings import Settings
+from gateway.text import Language, Text
+
+DEFAULT_PATH = Path("/etc/compound-gateway/gateway.toml")
+
+
+class ConfigFaults(ConfigError):
+    """All faults of one file, in the order of its lines."""
+
+    def __init__(self, faults: Sequence[Fault], language: Language) -> None:
+        self.faults = tuple(faults)
+        self.language = language
+        super().__init__(
+            listed(self.faults, language),
+            hint=Text("改正后运行 compound-gateway check", "mend them, then run compound-gateway check").say(language),
+        )
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A file on its way to settings: what was read and what was found wrong so far."""
+
+    path: Path
+    table: dict[str, Any] = field(default_factory=dict)
+    lines: Lines = field(default_factory=lambda: Lines(""))
+    faults: list[Fault] = field(default_factory=list)
+
+    def fault(self, where: tuple[str | int, ...], message: Text) -> None:
+        line = self.lines.of(where)
+        self.faults.append(Fault(self.path, line, ".".join(str(part) for part in where), message))
+
+
+def load(path: Path) -> Settings:
+    """Read and check a configuration file. Raises `ConfigFaults` with every fault; relative paths become absolute."""
+    reading = _Reading(path)
+    text = _read_text(reading)
+    if text is not None:
+        _parse(reading, text)
+    settings = _validate(reading) if not reading.faults else None
+    if reading.faults or settings is None:
+        raise ConfigFaults(sorted(reading.faults, key=lambda fault: fault.line), _language(reading.table))
+    return settings
+
+
+def _read_text(reading: _Reading) -> str | None:
+    try:
+        return reading.path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = reading.path.read_bytes()[: error.start].count(b"\n") + 1
+        message = Text("文件不是 UTF-8 编码（可能是 GBK）；请另存为 UTF-8", "the file is not UTF-8; save it as UTF-8")
+        reading.faults.append(Fault(reading.path, line, "", message))
+    except OSError as error:
+        message = Text(
+            "无法读取配置文件：{error}。请用 --config 指定文件，或复制 config/gateway.toml 作为起点",
+            "cannot read the file: {error}. Name it with --config, or start from a copy of config/gateway.toml",
+        ).with_(error=error.strerror)
+        reading.faults.append(Fault(reading.path, 0, "", message))
+    return None
+
+
+def _parse(reading: _Reading, text: str) -> None:
+    reading.lines = Lines(text)
+    try:
+        reading.table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = Lines.of_decode_error(error, text)
+        at = text.splitlines()[line - 1 : line]
+        foreign = sorted(set("".join(at)) & set("“”‘’＝［］，｛｝"))
+        message = Text("不是有效的 TOML：{error}", "not valid TOML: {error}").with_(error=error)
+        if foreign:
+            message = Text(
+                "不是有效的 TOML：此行有中文标点 {marks}，请换成英文标点",
+                'not valid TOML: this line has full-width marks {marks}; type the plain ones (" = [ ] ,)',
+            ).with_(marks=" ".join(foreign))
+        reading.faults.append(Fault(reading.path, line, "", message))
+
+
+def _validate(reading: _Reading) -> Settings | None:
+    """Shapes first, then the rules that span tables, on whatever has the right shape."""
+    settings: Settings | None = None
+    try:
+        settings = Settings.model_validate_json(json.dumps(reading.table, default=str), strict=True)
+    except ValidationError as error:
+        for where, message in from_pydantic(error, Settings):
+            reading.fault(where, message)
+    options = check_rules(reading.table, reading.path.resolve().parent, reading.fault)
+    if settings is None or reading.faults:
+        return None
+    return _anchored(settings, options, reading.path.resolve().parent)
+
+
+def _anchored(settings: Settings, options: dict[tuple[str, str], dict[str, Any]], base: Path) -> Settings:
+    """Make relative paths absolute (relative to the file) and put the drivers' checked options in place."""
+    whole = settings.model_dump(mode="json")
+    for (kind, name), checked in options.items():
+        whole[kind][name]["options"] = checked
+    whole["gateway"]["data_dir"] = str(base / settings.gateway.data_dir)
+    for uplink in whole["uplinks"].values():
+        for key in ("ca_file", "cert_file", "key_file", "password_file"):
+            if uplink[key] is not None:
+                uplink[key] = str(base / uplink[key])
+    return Settings.model_validate_json(json.dumps(whole), strict=True)
+
+
+def _language(table: dict[str, Any]) -> Language:
+    """The language the file asks for, as far as it can be read; Chinese where it cannot."""
+    site = table.get("site")
+    wanted = site.get("language") if isinstance(site, dict) else None
+    return Language.EN if wanted == "en" else Language.ZH

@@ -1,0 +1,136 @@
+"""One fault of a configuration file, in words: which key, what is wrong, what is allowed, what was perhaps meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from gateway.text import Language, Text
+
+Where = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`line` counts from 1; 0 means the file as a whole."""
+
+    path: Path
+    line: int
+    key: str
+    message: Text
+
+    def say(self, language: Language) -> str:
+        place = f"{self.path}:{self.line}" if self.line else str(self.path)
+        return ": ".join(part for part in (place, self.key, self.message.say(language)) if part)
+
+
+def listed(faults: Sequence[Fault], language: Language) -> str:
+    """Every fault on a line of its own."""
+    return "\n".join(fault.say(language) for fault in faults)
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> Text:
+    """The allowed words, and the likeliest one."""
+    names = sorted(allowed)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    if near:
+        return Text("可用：{names}。是不是“{near}”？", "allowed: {names}. Did you mean '{near}'?").with_(
+            names=", ".join(names), near=near[0]
+        )
+    return Text("可用：{names}", "allowed: {names}").with_(names=", ".join(names) or "–")
+
+
+def from_pydantic(error: ValidationError, model: type[BaseModel], prefix: Where = ()) -> Iterator[tuple[Where, Text]]:
+    """Say each of pydantic's complaints in our words. `prefix` is where the model stands in the file."""
+    for detail in error.errors():
+        where = tuple(part for part in detail["loc"] if part != "[key]")
+        yield (*prefix, *where), _message(detail, model, where)
+
+
+def _message(detail: ErrorDetails, model: type[BaseModel], where: Where) -> Text:
+    context = detail.get("ctx", {})
+    given = detail.get("input")
+    match detail["type"]:
+        case "extra_forbidden":
+            return Text("未知的键；{allowed}", "unknown key; {allowed}").with_(
+                allowed=did_you_mean(str(where[-1]), _keys(model, where[:-1]))
+            )
+        case "missing":
+            return Text("缺少此键，必须填写", "is missing; it must be given")
+        case "literal_error" | "enum":
+            expected = str(context.get("expected", "")).replace("'", "").replace(" or ", ", ")
+            return Text("“{given}”不可用；{allowed}", "'{given}' is not allowed; {allowed}").with_(
+                given=given, allowed=did_you_mean(str(given), expected.split(", "))
+            )
+        case "string_pattern_mismatch":
+            return Text("“{given}”不符合格式 {pattern}", "'{given}' does not fit {pattern}").with_(
+                given=given, pattern=context.get("pattern", "")
+            )
+        case "value_error":
+            return Text("“{given}”无效：{why}", "'{given}' is not valid: {why}").with_(
+                given=given, why=str(context.get("error", detail["msg"]))
+            )
+        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
+            (bound,) = (str(value) for value in context.values())
+            sign = {"greater_than": ">", "greater_than_equal": "≥", "less_than": "<", "less_than_equal": "≤"}
+            return Text(
+                "{given} 超出范围，须 {sign} {bound}", "{given} is out of range, it must be {sign} {bound}"
+            ).with_(given=given, sign=sign[detail["type"]], bound=bound)
+    return _wrong_type(detail["type"], given, detail["msg"])
+
+
+_TYPES = {
+    "string": Text("文字（加引号）", "text (in quotes)"),
+    "int": Text("整数（不加引号）", "a whole number (no quotes)"),
+    "float": Text("数字（不加引号）", "a number (no quotes)"),
+    "bool": Text("true 或 false（不加引号）", "true or false (no quotes)"),
+    "list": Text("列表 [ … ]", "a list [ … ]"),
+    "tuple": Text("列表 [ … ]", "a list [ … ]"),
+    "path": Text("文件路径（加引号）", "a path (in quotes)"),
+    "dict": Text("一个表", "a table"),
+    "model": Text("一个表", "a table"),
+}
+
+
+def _wrong_type(kind: str, given: object, said: str) -> Text:
+    expected = _TYPES.get(kind.split("_")[0])
+    if expected is None:
+        return Text("“{given}”无效：{said}", "'{given}' is not valid: {said}").with_(given=given, said=said)
+    return Text("“{given}”类型不对，应为{expected}", "'{given}' has the wrong type, it must be {expected}").with_(
+        given=given, expected=expected
+    )
+
+
+def _keys(model: type[BaseModel], where: Where) -> list[str]:
+    """The keys allowed in the table at `where` of a model, following tables and named entries."""
+    current: Any = model
+    for part in where:
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            field = current.model_fields.get(str(part))
+            current = _table_type(field.annotation) if field else None
+        elif get_origin(current) is dict:
+            current = _table_type(get_args(current)[1])
+        if current is None:
+            return []
+    if isinstance(current, type) and issubclass(current, BaseModel):
+        return [name for name in current.model_fields if name != "options"]
+    if get_origin(current) is dict:
+        return [str(word) for word in get_args(get_args(current)[0])]
+    return []
+
+
+def _table_type(annotation: Any) -> Any:
+    """The table inside `Table | None`, a dict of tables as it is, None for plain values."""
+    if get_origin(annotation) is dict:
+        return annotation
+    for candidate in (annotation, *get_args(annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel) and not issubclass(candidate, Enum):
+            return candidate
+    return None

@@ -1,0 +1,200 @@
+"""What spans tables: names that point somewhere, drivers' options, files that must exist, and the law on faces.
+
+The rules run on the raw tables, so that a fault in one table does not hide the faults of another.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError
+
+from gateway.config.faults import Where, did_you_mean, from_pydantic
+from gateway.errors import Rejected
+from gateway.registry import load_driver
+from gateway.settings import Actuator, Camera, DeviceTable, Reader
+from gateway.text import Text
+
+Complain = Callable[[Where, Text], None]
+Table = dict[str, Any]
+
+_DEVICES: dict[str, tuple[Literal["reader", "camera", "actuator"], type[DeviceTable]]] = {
+    "readers": ("reader", Reader),
+    "cameras": ("camera", Camera),
+    "actuators": ("actuator", Actuator),
+}
+
+
+def check_rules(table: Table, base: Path, complain: Complain) -> dict[tuple[str, str], Table]:
+    """Check everything that one table alone cannot know. Returns each device's options as its driver reads them."""
+    options = dict(_driver_options(table, base, complain))
+    _names_point_somewhere(table, complain)
+    _names_are_unique(table, complain)
+    _ports_are_not_shared(options, complain)
+    _uplink_files(table, base, complain)
+    _face_law(table, complain)
+    return options
+
+
+def _entries(table: Table, section: str) -> Iterator[tuple[str, Table]]:
+    found = table.get(section)
+    if isinstance(found, dict):
+        yield from ((name, entry) for name, entry in found.items() if isinstance(entry, dict))
+
+
+def _driver_options(table: Table, base: Path, complain: Complain) -> Iterator[tuple[tuple[str, str], Table]]:
+    for section, (kind, model) in _DEVICES.items():
+        for name, entry in _entries(table, section):
+            driver_name = entry.get("driver")
+            if not isinstance(driver_name, str):
+                continue  # the shape check has said so
+            try:
+                driver = load_driver(kind, driver_name)
+            except Rejected as error:
+                complain(
+                    (section, name, "driver"),
+                    Text("{what}。{hint}", "{what}. {hint}").with_(what=error.message, hint=error.hint),
+                )
+                continue
+            rest = {key: value for key, value in entry.items() if key not in model.model_fields}
+            try:
+                options = driver.Options.model_validate_json(json.dumps(rest, default=str), strict=True)
+            except ValidationError as error:
+                for where, message in from_pydantic(error, driver.Options, (section, name)):
+                    complain(where, message)
+                continue
+            yield (section, name), _anchored(options, base)
+
+
+def _anchored(options: BaseModel, base: Path) -> Table:
+    """The options as given, with relative paths made relative to the file."""
+    given = options.model_dump(mode="json", exclude_unset=True)
+    for key in given:
+        value = getattr(options, key)
+        if isinstance(value, Path):
+            given[key] = str(base / value)
+    return given
+
+
+def _names_point_somewhere(table: Table, complain: Complain) -> None:
+    points = [name for name, _ in _entries(table, "points")]
+    actuators = [name for name, _ in _entries(table, "actuators")]
+    wanted = [
+        ((section, name, "point"), entry.get("point"), points)
+        for section in ("readers", "cameras")
+        for name, entry in _entries(table, section)
+    ]
+    wanted += [
+        (("points", name, "actuator"), entry.get("actuator"), actuators) for name, entry in _entries(table, "points")
+    ]
+    for where, name, known in wanted:
+        if isinstance(name, str) and name not in known:
+            complain(
+                where,
+                Text("没有名为“{name}”的{what}；{allowed}", "there is no {what} '{name}'; {allowed}").with_(
+                    name=name, what=_KIND[str(where[-1])], allowed=did_you_mean(name, known)
+                ),
+            )
+
+
+_KIND = {"point": Text("通行点", "point"), "actuator": Text("执行器", "actuator")}
+
+
+def _names_are_unique(table: Table, complain: Complain) -> None:
+    seen: dict[str, str] = {}
+    for section in _DEVICES:
+        for name, _ in _entries(table, section):
+            if name in seen:
+                complain(
+                    (section, name),
+                    Text(
+                        "名称已被 [{other}.{name}] 使用；设备名称不能重复",
+                        "the name is taken by [{other}.{name}]; devices need names of their own",
+                    ).with_(other=seen[name], name=name),
+                )
+            seen.setdefault(name, section)
+
+
+def _ports_are_not_shared(options: dict[tuple[str, str], Table], complain: Complain) -> None:
+    users: dict[str, str] = {}
+    for (section, name), given in options.items():
+        port = given.get("port")
+        if not isinstance(port, str) or port.startswith("loop://"):
+            continue
+        if port in users:
+            complain(
+                (section, name, "port"),
+                Text(
+                    "串口 {port} 已由 {other} 使用；一个串口只能接一个设备",
+                    "{port} is used by {other}; a port serves one device",
+                ).with_(port=port, other=users[port]),
+            )
+        users.setdefault(port, f"{section}.{name}")
+
+
+def _uplink_files(table: Table, base: Path, complain: Complain) -> None:
+    for name, entry in _entries(table, "uplinks"):
+        for key in ("ca_file", "cert_file", "key_file", "password_file"):
+            given = entry.get(key)
+            if isinstance(given, str) and not (base / given).is_file():
+                complain(
+                    ("uplinks", name, key),
+                    Text("文件不存在：{file}", "there is no file {file}").with_(file=base / given),
+                )
+        pairs = (("cert_file", "key_file"), ("key_file", "cert_file"), ("password_file", "username"))
+        for key, other in pairs:
+            if key in entry and other not in entry:
+                complain(("uplinks", name, key), Text("还需要 {other}", "needs {other} as well").with_(other=other))
+        if "password_file" in entry and "credential" in entry:
+            complain(
+                ("uplinks", name, "credential"),
+                Text("password_file 与 credential 只能用一个", "give either password_file or credential"),
+            )
+
+
+def _face_law(table: Table, complain: Complain) -> None:
+    """The parts of the face rules that are configuration (人脸识别技术应用安全管理办法, in force since 2025-06-01)."""
+    found = table.get("face")
+    face: Table = found if isinstance(found, dict) else {}
+    enabled = face.get("enabled") is True
+    for key in ("purpose", "necessity", "pia_ref") if enabled else ():
+        if not str(face.get(key, "")).strip():
+            complain(
+                ("face", key),
+                Text(
+                    "启用人脸识别前必须填写（目的、必要性、影响评估编号）",
+                    "must be filled in before face recognition may run",
+                ),
+            )
+    other_ways = {entry.get("point") for _, entry in _entries(table, "readers")}
+    for name, camera in _entries(table, "cameras"):
+        if "face" not in (camera.get("recognise") or ()):
+            continue
+        where: Where = ("cameras", name)
+        if not enabled:
+            complain(
+                (*where, "recognise"),
+                Text(
+                    '人脸识别未启用；请填写 [face] 并设 enabled = true，或去掉 "face"',
+                    'face recognition is off; fill in [face] with enabled = true, or remove "face"',
+                ),
+            )
+        if camera.get("sign_posted") is not True:
+            complain(
+                (*where, "sign_posted"),
+                Text(
+                    "人脸摄像机处须张贴告知标识，张贴后设 sign_posted = true",
+                    "a sign must be posted at a camera that recognises faces; then set sign_posted = true",
+                ),
+            )
+        if camera.get("point") not in other_ways:
+            complain(
+                (*where, "point"),
+                Text(
+                    "人脸不得是唯一通行方式：请在通行点“{point}”增加读卡器",
+                    "a face may not be the only way in: add a reader at point '{point}'",
+                ).with_(point=camera.get("point")),
+            )
