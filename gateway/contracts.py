@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from gateway.credentials import Credential
 from gateway.errors import BadFrame
-from gateway.types import Frame
+from gateway.types import Frame, Unreadable
 
 if TYPE_CHECKING:
     from gateway.types import Image
@@ -45,8 +45,12 @@ class Actuator(Device, Protocol):
 class Camera(Device, Protocol):
     """A source of frames."""
 
-    def read(self) -> Frame | None:
-        """Wait at most 1 s for the next picture; None when there is none yet. Raises `DeviceLost`."""
+    def read(self) -> Frame | Unreadable | None:
+        """Wait at most 1 s for the next picture; None when there is none yet. Raises `DeviceLost`.
+
+        Only a camera of stills returns `Unreadable`. A decoder may hang in here for some seconds when its camera has
+        gone: what calls it must bear that.
+        """
 
 
 @runtime_checkable

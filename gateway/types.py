@@ -66,11 +66,25 @@ class Box:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture from one camera. `source` is the file name where each picture is a passage of its own."""
+    """One picture from one camera. `source` is the file name where each picture is a passage of its own.
+
+    `origin` is then what tells this picture from every other of that camera, the same after a restart.
+    """
 
     pixels: Image
     stamp: Stamp
     source: str | None = None
+    origin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A still that is no picture: cut off, empty, or no JPEG. `fault` says why, for people."""
+
+    stamp: Stamp
+    source: str
+    origin: str
+    fault: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +125,7 @@ class PlateSeen:
     first_seen: Stamp | None = None
     source_file: str | None = None
     token: int | None = None  # names the picture that may be settled once the event is kept
+    origin: str | None = None  # the same for the same plate of the same still, also after a restart
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +144,7 @@ class FaceSeen:
     reads: int = 1
     source_file: str | None = None
     token: int | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
