@@ -1,0 +1,157 @@
+"""Which models there are: folders with a `model.toml` (the card) and the files it names, each with its sha256.
+
+Rule: no byte of a model is used before it was compared with its card, so `Model.read` is the only way to get them.
+This module imports neither numpy nor onnxruntime: listing and verifying models is cheap.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gateway.errors import ModelError
+from gateway.shipped import shipped
+from gateway.text import Text
+
+CARD = "model.toml"
+_LARGEST = 1 << 30  # bytes of one model file
+_LARGEST_CARD = 1 << 18
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,47}$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")]
+Value = int | float | str | list[int] | list[float] | list[str]
+
+VERIFY = Text(
+    "compound-gateway models verify 可查看详情;用 models prepare 或 models import 重新安装该模型",
+    "see compound-gateway models verify; install the model again with models prepare or models import",
+)
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelFile(_Table):
+    """One file of the folder and what it must be."""
+
+    name: FileName
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    bytes: Annotated[int, Field(gt=0, le=_LARGEST)]
+
+
+class Accuracy(_Table):
+    """One measurement, as the maker of the model reports it."""
+
+    data: str
+    value: float
+    metric: str
+    note: str = ""
+
+
+class Card(_Table):
+    """What `model.toml` says. `input`, `output` and `thresholds` are read by the adapter that `adapter` names."""
+
+    name: Name
+    task: Literal["plate.detect", "plate.refine", "plate.read", "face.detect", "face.embed", "face.liveness"]
+    adapter: Name
+    version: str
+    licence: str
+    source: str
+    assurance: Literal["low", "medium", "high"] | None = None  # faces: what a match may open
+    files: Annotated[list[ModelFile], Field(min_length=1, max_length=16)]
+    input: dict[str, Value] = {}
+    output: dict[str, Value] = {}
+    thresholds: dict[str, float] = {}
+    accuracy: list[Accuracy] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A card and the folder it was found in."""
+
+    card: Card
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+    def read(self, file_name: str = "") -> bytes:
+        """The bytes of one file, verified; without a name those of the first. Raises `ModelError`."""
+        file = next((file for file in self.card.files if file.name == file_name or not file_name), None)
+        if file is None:
+            raise ModelError(f"the card of model {self.name} names no file {file_name}", hint=VERIFY)
+        try:
+            with (self.folder / file.name).open("rb") as stream:
+                data = stream.read(file.bytes + 1)
+        except OSError as error:
+            raise ModelError(f"model {self.name}: {file.name}: {error.strerror}", hint=VERIFY) from error
+        if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
+            raise ModelError(
+                Text(
+                    "模型 {model} 的文件 {file} 与登记的校验值不符,拒绝加载",
+                    "file {file} of model {model} is not what its card says (size or sha256); it is not loaded",
+                ).with_(model=self.name, file=file.name),
+                hint=VERIFY,
+            )
+        return data
+
+    def verify(self) -> None:
+        """Read every file once. Raises `ModelError` at the first that is missing or altered."""
+        for file in self.card.files:
+            self.read(file.name)
+
+
+def model_dirs(data_dir: Path | None = None) -> list[Path]:
+    """Where models are looked for, first come first taken: prepared and imported ones, then the shipped ones."""
+    own = [] if data_dir is None else [data_dir / "models"]
+    return [*own, shipped("models")]
+
+
+def open_model(folder: Path) -> Model:
+    """Read the card in a folder. Raises `ModelError` where it is missing, misspelt or bears another name."""
+    path = folder / CARD
+    try:
+        with path.open("rb") as stream:
+            card = Card.model_validate(tomllib.loads(stream.read(_LARGEST_CARD).decode()))
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}", hint=VERIFY) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: {error}", hint=VERIFY) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ModelError(f"{path}: {key}: {first['msg']}", hint=VERIFY) from error
+    if card.name != folder.name:
+        raise ModelError(f"{path}: the card is that of {card.name!r}, the folder is {folder.name!r}", hint=VERIFY)
+    return Model(card, folder)
+
+
+def folders(dirs: Sequence[Path]) -> Iterator[Path]:
+    """Every folder with a card, each name once: the one that `find` would take."""
+    seen: set[str] = set()
+    for path in dirs:
+        for card in sorted(path.glob(f"*/{CARD}")):
+            if card.parent.name not in seen:
+                seen.add(card.parent.name)
+                yield card.parent
+
+
+def find(name: str, dirs: Sequence[Path]) -> Model:
+    """The model of that name in the first folder that has one. Raises `ModelError` with what to do."""
+    for path in folders(dirs):
+        if path.name == name:
+            return open_model(path)
+    raise ModelError(
+        Text("没有模型 {name}", "there is no model {name}").with_(name=name),
+        hint=Text(
+            "compound-gateway models list 列出现有模型;models prepare 制备人脸模型",
+            "compound-gateway models list shows what there is; models prepare makes the face models",
+        ),
+    )

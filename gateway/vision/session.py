@@ -1,0 +1,99 @@
+"""One ONNX model ready to run on the CPU. The only importer of onnxruntime.
+
+Rule: one session is used by one thread; it takes one input array, and whatever is wrong becomes a `ModelError`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as native
+
+from gateway.errors import ModelError
+from gateway.vision.catalogue import VERIFY
+
+Array = NDArray[Any]
+
+_DTYPES = {
+    "tensor(uint8)": np.dtype(np.uint8),
+    "tensor(float)": np.dtype(np.float32),
+    "tensor(float16)": np.dtype(np.float16),
+    "tensor(int64)": np.dtype(np.int64),
+}
+# What onnxruntime raises; its own exceptions share no base but Exception.
+_FAULTS = (
+    native.Fail,
+    native.InvalidArgument,
+    native.InvalidGraph,
+    native.InvalidProtobuf,
+    native.NoModel,
+    native.NoSuchFile,
+    native.NotImplemented,
+    native.RuntimeException,
+    RuntimeError,
+    ValueError,
+)
+# Grow by what is asked for, not by powers of two: a box has 2 GB.
+_PROVIDERS = [("CPUExecutionProvider", {"arena_extend_strategy": "kSameAsRequested"})]
+
+
+class Session:
+    """Verified bytes of a model (`Model.read`), loaded. `name` is for messages only."""
+
+    def __init__(self, model_file: bytes | Path, threads: int = 1, *, name: str = "") -> None:
+        self.name = name or (model_file.stem if isinstance(model_file, Path) else "model")
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model_file if isinstance(model_file, bytes) else str(model_file),
+                _options(threads),
+                providers=_PROVIDERS,
+            )
+        except _FAULTS as error:
+            raise ModelError(f"model {self.name} cannot be loaded: {error}", hint=VERIFY) from error
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1 or inputs[0].type not in _DTYPES:
+            raise ModelError(f"model {self.name} must have one input of a plain number type", hint=VERIFY)
+        self._input = str(inputs[0].name)
+        self.dtype = _DTYPES[inputs[0].type]
+        # None where any size will do
+        self.shape = tuple(size if isinstance(size, int) else None for size in inputs[0].shape)
+        self.outputs: dict[str, tuple[int | None, ...]] = {
+            out.name: tuple(size if isinstance(size, int) else None for size in out.shape)
+            for out in self._session.get_outputs()
+        }
+
+    def require(self, shape: tuple[int | None, ...], outputs: tuple[str, ...]) -> None:
+        """Check once, at loading, that the adapter and the file mean the same input and outputs."""
+        if self.shape != shape or tuple(self.outputs) != outputs:
+            raise ModelError(
+                f"model {self.name} has input {self.shape} and outputs {tuple(self.outputs)}, "
+                f"its adapter needs {shape} and {outputs}",
+                hint=VERIFY,
+            )
+
+    def run(self, array: Array) -> list[Array]:
+        """Run once; the outputs in the file's order. Raises `ModelError` on another shape or type than the file's."""
+        fits = len(array.shape) == len(self.shape) and all(
+            want is None or want == size for want, size in zip(self.shape, array.shape, strict=True)
+        )
+        if not fits or array.dtype != self.dtype:
+            raise ModelError(f"model {self.name} takes {self.dtype}{self.shape}, was given {array.dtype}{array.shape}")
+        try:
+            found: list[Array] = self._session.run(None, {self._input: array})
+        except _FAULTS as error:
+            raise ModelError(f"model {self.name} failed: {error}", hint=VERIFY) from error
+        return found
+
+
+def _options(threads: int) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # leave the cores to the doors
+    options.log_severity_level = 3  # errors only
+    return options
