@@ -3,6 +3,7 @@
 The kinds of glyph are named as in that file: "140" (one-row plates), "220" (province and digits of two-row
 plates), "220_up" and "220_down" (letters of their rows), "green" (new energy). A kind lacks some characters;
 `Glyphs.mask` then borrows the shape from the one-row set. Letter O has the shape of zero on real plates.
+The folder has no 应 急 民 航: where OpenCV is 5 or newer they are drawn with its built-in font, thickened.
 """
 
 from __future__ import annotations
@@ -14,9 +15,21 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+DRAWN = "应急民航"
 DEFAULT_GLYPHS = Path("../shared/data/glyphs")
 
 Mask = npt.NDArray[np.float32]
+
+
+def _drawn(character: str) -> npt.NDArray[np.uint8] | None:
+    """Draw a character the folder lacks, as ink 255 on 0; None where this OpenCV has no such font."""
+    if not hasattr(cv2, "FontFace"):
+        return None
+    canvas = np.zeros((260, 260, 3), np.uint8)
+    cv2.putText(canvas, character, (20, 220), (255, 255, 255), cv2.FontFace("uni"), 200)
+    thick = cv2.dilate(canvas[:, :, 0], cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 5)))
+    x, y, width, height = cv2.boundingRect(thick)
+    return np.asarray(thick[y : y + height, x : x + width], np.uint8)
 
 
 class Glyphs:
@@ -31,6 +44,9 @@ class Glyphs:
                 if bitmap is None:
                     raise FileNotFoundError(folder / row["file"])
                 self._bitmaps[row["plate"], row["character"]] = np.asarray(255 - bitmap, np.uint8)
+        for character in DRAWN:
+            if (shape := _drawn(character)) is not None:
+                self._bitmaps["140", character] = shape
         for kind in ("140", "220", "220_up", "green"):
             self._bitmaps.setdefault((kind, "O"), self._source(kind, "0"))
 

@@ -62,7 +62,7 @@ def _rim(rng: Random, plain: Float, scale: float, two_rows: bool) -> Float:
     rim = np.zeros_like(plain)
     if height > 4 * inset and not (two_rows and rng.random() < 0.2):
         cv2.rectangle(rim, (inset, inset), (width - 1 - inset, height - 1 - inset), 1.0, line, cv2.LINE_AA)
-    return rim
+    return np.asarray(rim * _between(rng, 0.3, 1.0), np.float32)
 
 
 def _emboss(rng: Random, image: Float, coverage: Float, scale: float) -> None:
@@ -114,12 +114,12 @@ def _wear(rng: Random, coverage: Float) -> Float:
 
 
 def paint(
-    rng: Random, number: Number, layout: Layout, plain: Float, red: Float, scale: float
+    rng: Random, number: Number, layout: Layout, plain: Float, red: Float, scale: float, clean: bool = False
 ) -> Image:
-    """Return the plate as uint8 [h, w, 3] BGR from the coverage of its inks."""
+    """Return the plate as uint8 [h, w, 3] BGR from the coverage of its inks; a clean one has no wear and no frame."""
     height, width = plain.shape
     image = _ground(rng, number, (height, width), scale)
-    if rng.random() < 0.25:
+    if not clean and rng.random() < 0.25:
         plain, red = _wear(rng, plain), _wear(rng, red)
     if rng.random() < 0.5:
         _emboss(rng, image, np.maximum(plain, red), scale)
@@ -130,6 +130,6 @@ def paint(
     if rng.random() < 0.6:
         _bolts(rng, image, layout, scale)
     finished = np.asarray(np.clip(image, 0, 255), np.uint8)
-    if rng.random() < 0.3:
+    if not clean and rng.random() < 0.3:
         _frame(rng, finished, scale)
     return finished

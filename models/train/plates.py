@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from models.train.glyphs import Glyphs, Mask
+from models.train.glyphs import DRAWN, Glyphs, Mask
 from models.train.layouts import Cell, Layout, layout_of
 from models.train.numbers import CLASSES, Number, Random, invent
 from models.train.paint import paint
@@ -40,7 +40,7 @@ def _stamp(canvas: Mask, mask: Mask, x: int, y: int) -> None:
     np.maximum(view, mask[: view.shape[0], : view.shape[1]], out=view)
 
 
-def ink(number: Number, layout: Layout, glyphs: Glyphs, scale: float) -> tuple[Mask, Mask]:
+def ink(number: Number, layout: Layout, glyphs: Glyphs, scale: float, dotted: bool = True) -> tuple[Mask, Mask]:
     """Return the coverage of the ordinary and of the red ink, each float32 [h, w], at `scale` px a millimetre."""
     shape = (round(layout.height * scale), round(layout.width * scale))
     plain, red = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
@@ -48,7 +48,7 @@ def ink(number: Number, layout: Layout, glyphs: Glyphs, scale: float) -> tuple[M
         size = max(2, round(cell.width * scale)), max(2, round(cell.height * scale))
         mask = glyphs.mask(_glyph_set(cell, character, layout.rows), character, *size)
         _stamp(red if index in layout.red else plain, mask, round(cell.x * scale), round(cell.y * scale))
-    for x, y in layout.dots:
+    for x, y in layout.dots if dotted else ():
         centre = (round(x * scale * 16), round(y * scale * 16))
         cv2.circle(plain, centre, round(5 * scale * 16), 1.0, -1, cv2.LINE_AA, 4)
     return plain, red
@@ -56,14 +56,15 @@ def ink(number: Number, layout: Layout, glyphs: Glyphs, scale: float) -> tuple[M
 
 def possible(glyphs: Glyphs) -> frozenset[str]:
     """Return the classes whose characters are all among the glyphs."""
-    rare = {"emergency": "应急", "aviation": "民航"}
-    return frozenset(n for n in CLASSES if all(glyphs.has(c) for c in rare.get(n, "")))
+    drawn = all(glyphs.has(character) for character in DRAWN)
+    return frozenset(name for name in CLASSES if drawn or name not in ("emergency", "aviation"))
 
 
-def draw(rng: Random, glyphs: Glyphs, scale: float = 1.0, number: Number | None = None) -> Plate:
+def draw(rng: Random, glyphs: Glyphs, scale: float = 1.0, number: Number | None = None, clean: bool = False) -> Plate:
     """Draw one plate at `scale` pixels a millimetre; without `number` a class is drawn by its share."""
     chosen = number or invent(rng, possible(glyphs))
     layout = layout_of(chosen)
-    image = paint(rng, chosen, layout, *ink(chosen, layout, glyphs, scale), scale)
+    dotted = rng.random() < 0.9
+    image = paint(rng, chosen, layout, *ink(chosen, layout, glyphs, scale, dotted or clean), scale, clean)
     centres = np.array([(c.x + c.width / 2, c.y + c.height / 2) for c in layout.cells], np.float32) * scale
     return Plate(image, chosen.text, chosen.colour, layout.rows, centres)

@@ -59,7 +59,7 @@ def place(plate: Image, scene: Image, quad: Points) -> npt.NDArray[np.float64]:
 
 def _light(rng: Random, image: Float, strength: float) -> Float:
     """Exposure, contrast and colour cast of daylight, dusk and white balance."""
-    gain = np.exp(rng.normal(-0.1, 0.4 * strength)) * np.exp(rng.normal(0, 0.12 * strength, 3))
+    gain = np.exp(rng.normal(-0.1, 0.4 * strength)) * np.exp(rng.normal(0, 0.09 * strength, 3))
     lift = rng.normal(0, 22 * strength) + rng.normal(0, 8 * strength, 3)
     grey = image.mean(2, keepdims=True)
     faded = grey + (image - grey) * rng.uniform(1 - 0.5 * strength, 1 + 0.2 * strength)
@@ -68,7 +68,7 @@ def _light(rng: Random, image: Float, strength: float) -> Float:
 
 def _haze(rng: Random, image: Float, strength: float) -> Float:
     """Fog, overexposure and worn film: contrast shrinks towards a level."""
-    keep = rng.uniform(1 - 0.72 * strength, 1)
+    keep = rng.uniform(1 - 0.68 * strength, 1)
     return np.asarray(image * keep + rng.uniform(20, 215) * (1 - keep), np.float32)
 
 
@@ -100,7 +100,7 @@ def _dirt(rng: Random, image: Float, strength: float) -> Float:
     height, width = image.shape[:2]
     grain = rng.random((int(rng.integers(2, 9)), int(rng.integers(3, 24))), np.float32)
     blot = cv2.resize(grain, (width, height), interpolation=cv2.INTER_CUBIC)[:, :, None]
-    cover = np.clip((blot - rng.uniform(0.45, 0.8)) * 3, 0, 0.35 + 0.5 * strength)
+    cover = np.clip((blot - rng.uniform(0.45, 0.8)) * 3, 0, 0.25 + 0.45 * strength)
     mud = np.array([60, 80, 95], np.float32) * rng.uniform(0.4, 2.0)
     return np.asarray(image + (mud - image) * cover, np.float32)
 
@@ -131,9 +131,9 @@ def _blur(rng: Random, image: Float, strength: float) -> Float:
     """Out of focus, or the shake of a moving car."""
     unit = image.shape[0] / 48
     if rng.random() < 0.55:
-        sigma = max(0.05, rng.uniform(0.2, 0.4 + 2.0 * strength) * unit)
+        sigma = max(0.05, rng.uniform(0.2, 0.4 + 1.7 * strength) * unit)
         return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma, sigmaY=sigma * rng.uniform(0.5, 1.2)), np.float32)
-    length = max(2, round(rng.uniform(2, 3 + 6 * strength) * unit))
+    length = max(2, round(rng.uniform(2, 3 + 5 * strength) * unit))
     kernel = np.zeros((length, length), np.float32)
     middle, angle = (length - 1) / 2, rng.uniform(0, np.pi) if rng.random() < 0.5 else rng.normal(0, 0.15)
     reach = np.array([np.cos(angle), np.sin(angle)]) * middle
@@ -143,7 +143,7 @@ def _blur(rng: Random, image: Float, strength: float) -> Float:
 
 
 def _noise(rng: Random, image: Float, strength: float) -> Float:
-    sigma = rng.uniform(1, 4 + 14 * strength)
+    sigma = rng.uniform(1, 4 + 11 * strength)
     shape = image.shape if rng.random() < 0.6 else (*image.shape[:2], 1)
     return np.asarray(image + rng.standard_normal(shape, np.float32) * sigma, np.float32)
 

@@ -1,0 +1,127 @@
+"""Turn a checkpoint into models/plate-reader/plate-reader.onnx, with a temperature that makes confidences honest.
+
+    python -m models.train.export WORK/final.pt
+
+prints the largest difference between torch and onnxruntime, the temperature, and the calibration table of the card;
+writes sha256 and size into model.toml beside the file. The confidence of a reading is the product, over its characters,
+of each character's highest probability in any of its frames.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+import torch
+
+from models.train.evaluate import Checks, read_with_net
+from models.train.numbers import ALPHABET
+from models.train.photos import Photo, greedy, same, session
+from models.train.reader_net import ReaderNet, Shipped
+
+TARGET = Path("models/plate-reader/plate-reader.onnx")
+TOLERANCE = 1e-4
+FloatArray = npt.NDArray[np.float32]
+
+
+def softmax(logits: FloatArray, temperature: float) -> FloatArray:
+    """Probabilities over the last axis."""
+    scaled = logits / temperature
+    powers = np.exp(scaled - scaled.max(-1, keepdims=True))
+    return np.asarray(powers / powers.sum(-1, keepdims=True), np.float32)
+
+
+def confidence(frames: FloatArray) -> float:
+    """How sure a reading is, 0..1, from probabilities [42, classes]."""
+    best, peak = frames.argmax(1), frames.max(1)
+    total, previous, highest = 1.0, 0, 1.0
+    for index, value in zip([*best, 0], [*peak, 1.0], strict=True):
+        if index != previous:
+            total *= highest if previous else 1.0
+            highest = 0.0
+        previous, highest = index, max(highest, float(value))
+    return total
+
+
+def honest_temperature(logits: FloatArray, right: npt.NDArray[np.bool_]) -> float:
+    """The temperature under which confidences best predict which readings are right (least log loss)."""
+
+    def loss(temperature: float) -> float:
+        sure = np.array([confidence(f) for f in softmax(logits, temperature)]).clip(1e-4, 1 - 1e-4)
+        return float(-np.log(np.where(right, sure, 1 - sure)).mean())
+
+    return float(min(np.arange(0.6, 3.01, 0.05), key=loss).round(2))
+
+
+def table(logits: FloatArray, right: npt.NDArray[np.bool_], temperature: float) -> str:
+    """Rows of the calibration table: confidence at least, share of readings, share of these that are right."""
+    sure = np.array([confidence(f) for f in softmax(logits, temperature)])
+    lines = []
+    for least in (0.0, 0.4, 0.6, 0.85, 0.95):
+        kept = sure >= least
+        good = right[kept].mean() if kept.any() else float("nan")
+        lines.append(f"| >= {least} | {kept.mean():.3f} | {good:.3f} | {sure[kept].mean():.3f} |")
+    return "\n".join(lines)
+
+
+def export(net: ReaderNet, temperature: float, target: Path) -> float:
+    """Write the ONNX file; return the largest difference between torch and onnxruntime on random plates."""
+    shipped = Shipped(net, temperature).eval()
+    example = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (5, 48, 168, 3), np.uint8))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    torch.onnx.export(
+        shipped,
+        (example,),
+        str(target),
+        input_names=["plate"],
+        output_names=["prob", "colour"],
+        dynamic_axes={name: {0: "n"} for name in ("plate", "prob", "colour")},
+        opset_version=17,
+        dynamo=False,
+    )
+    reader: ort.InferenceSession = session(target)
+    theirs = reader.run(["prob", "colour"], {"plate": example.numpy()})
+    with torch.no_grad():
+        ours = shipped(example)
+    return max(float(np.abs(a.numpy() - np.asarray(b)).max()) for a, b in zip(ours, theirs, strict=True))
+
+
+def sign(target: Path) -> None:
+    """Write the file's sha256 and size into the model.toml beside it."""
+    content, card = target.read_bytes(), target.with_name("model.toml")
+    text = re.sub(r'sha256 = "\w*"', f'sha256 = "{hashlib.sha256(content).hexdigest()}"', card.read_text("utf-8"))
+    card.write_text(re.sub(r"bytes = \d+", f"bytes = {len(content)}", text), "utf-8")
+
+
+def _right(photos: list[Photo], logits: FloatArray) -> npt.NDArray[np.bool_]:
+    return np.array([same(greedy(f, ALPHABET), p.text) for f, p in zip(logits, photos, strict=True)])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--seed", type=int, default=7)
+    options = parser.parse_args()
+    net = ReaderNet()
+    state = torch.load(options.checkpoint, weights_only=True)
+    net.load_state_dict(state["average"])
+    net.eval()
+    photos = [photo for photo in Checks.gather(options.seed).photos if photo.source == "crops_ccpd"]
+    logits = read_with_net(net, np.stack([photo.image for photo in photos]))[0]
+    right = _right(photos, logits)
+    temperature = honest_temperature(logits, right)
+    difference = export(net, temperature, TARGET)
+    print(f"{state['seen']} images seen; torch against onnxruntime {difference:.1e}; temperature {temperature}")
+    print(table(logits, right, temperature))
+    if difference > TOLERANCE:
+        raise SystemExit("the exported model differs from the trained one")
+    sign(TARGET)
+
+
+if __name__ == "__main__":
+    main()
