@@ -157,6 +157,7 @@ class PictureDone:
     source_file: str
     token: int
     fault: str = ""
+    origin: str | None = None
 
 
 Observation = CardRead | PlateSeen | FaceSeen
