@@ -55,7 +55,7 @@ def read_with_net(net: ReaderNet, images: npt.NDArray[np.uint8]) -> tuple[FloatA
     net.eval()
     frames, colours = [], []
     with torch.no_grad():
-        for part in torch.from_numpy(images).split(64):
+        for part in torch.from_numpy(images).split(64):  # type: ignore[no-untyped-call]
             logits, colour = net(part.permute(0, 3, 1, 2).float() / 127.5 - 1)
             frames.append(logits.numpy())
             colours.append(colour.numpy())

@@ -5,6 +5,7 @@ One row 440x140, new energy 480x140, two rows 440x220, motorcycles 220x140.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.train.numbers import Number
@@ -33,7 +34,7 @@ class Layout:
     rows: int = 1
 
 
-def _row(width: float, widths: list[float], gaps: list[float], glyphs: str = "140") -> Layout:
+def _row(width: float, widths: Sequence[float], gaps: Sequence[float], glyphs: str = "140") -> Layout:
     """One row 140 mm high, centred; `gaps` stand between the characters, those over 20 mm hold the dot."""
     x = (width - sum(widths) - sum(gaps)) / 2
     cells, dots = [], []

@@ -22,7 +22,10 @@ from models.train.world import Points, corners_of
 DEFAULT_PLATES = Path("../shared/data/plates")
 DEFAULT_MODELS = Path("../shared/models")
 SIDE = 640
-YARDSTICK = "#京沪津渝冀晋蒙辽吉黑苏浙皖闽赣鲁豫鄂湘粤桂琼川贵云藏陕甘青宁新学警港澳挂使领民航危0123456789ABCDEFGHJKLMNPQRSTUVWXYZ险品"
+YARDSTICK = (
+    "京沪津渝冀晋蒙辽吉黑苏浙皖闽赣鲁豫鄂湘粤桂琼川贵云藏陕甘青宁新学警港澳挂使领民航危"
+    "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ险品"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +118,7 @@ def read_with_yardstick(reader: ort.InferenceSession, photos: list[Photo]) -> li
     texts = []
     for photo in photos:
         pixels = ((photo.image.astype(np.float32) / 255 - 0.588) / 0.193).transpose(2, 0, 1)[None]
-        texts.append(greedy(np.asarray(reader.run(["plate"], {"images": pixels})[0])[0], YARDSTICK[1:]))
+        texts.append(greedy(np.asarray(reader.run(["plate"], {"images": pixels})[0])[0], YARDSTICK))
     return texts
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from models.train.glyphs import DRAWN, Glyphs, Mask
 from models.train.layouts import Cell, Layout, layout_of
-from models.train.numbers import CLASSES, Number, Random, invent
+from models.train.numbers import CLASSES, LETTERS, Number, Random, invent
 from models.train.paint import paint
 
 Image = npt.NDArray[np.uint8]
@@ -31,7 +31,7 @@ class Plate:
 
 
 def _glyph_set(cell: Cell, character: str, rows: int) -> str:
-    return "220" if rows == 2 and not character.isascii() or rows == 2 and character.isdigit() else cell.glyphs
+    return "220" if rows == 2 and character not in LETTERS + "O" else cell.glyphs
 
 
 def _stamp(canvas: Mask, mask: Mask, x: int, y: int) -> None:

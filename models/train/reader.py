@@ -4,8 +4,8 @@
     python -m models.train.reader --shards SHARDS --work WORK --seed 7 --images 600000
 
 Each rendered shard is read twice: when it is new, and once more some shards later. The learning rate warms up, stays,
-and falls over the last quarter of --images; a checkpoint is kept where the fall begins, so --resume WORK/plateau.pt with
-more --images goes on as if the run had been planned longer. Loss: CTC, plus cross-entropy per frame (the renderer
+and falls over the last quarter of --images; a checkpoint is kept where the fall begins, so --resume WORK/plateau.pt
+with more --images goes on as if the run had been planned longer. Loss: CTC, plus cross-entropy per frame (the renderer
 knows where the characters stand), plus the colour's cross-entropy. About 200 images a second on one free core.
 Expected: 90 % of the EasyPR scenes after 100,000 images; see models/plate-reader/CARD.md for a whole run.
 """
@@ -64,7 +64,7 @@ def load(folder: Path, number: int) -> dict[str, Tensor]:
 
 def batches(shard: dict[str, Tensor], generator: torch.Generator) -> Iterator[dict[str, Tensor]]:
     """Yield a shard's images in batches, shuffled."""
-    for chosen in torch.randperm(SHARD, generator=generator).split(BATCH):
+    for chosen in torch.randperm(SHARD, generator=generator).split(BATCH):  # type: ignore[no-untyped-call]
         yield {name: array[chosen] for name, array in shard.items()}
 
 
@@ -131,11 +131,12 @@ def train(run: Run, shards: Path, work: Path, images: int, checks: Checks) -> No
     for step, number in enumerate(order(run.seed, start), start):
         run.net.train()
         generator = torch.Generator().manual_seed(run.seed * 7919 + step)
-        for batch in batches(load(shards, number), generator):
-            losses.append(run.step(batch, schedule(run.seen, images)))
+        shard = load(shards, number)
+        losses += [run.step(batch, schedule(run.seen, images)) for batch in batches(shard, generator)]
         if (step + 1) % 12 == 0 or run.seen >= images:
             seconds = time.monotonic() - begun
-            print(f"{run.seen} images, {seconds:.0f} s, loss {np.mean(losses):.4f}: {report(run.average, checks)}", flush=True)
+            figures = report(run.average, checks)
+            print(f"{run.seen} images, {seconds:.0f} s, loss {np.mean(losses):.4f}: {figures}", flush=True)
             losses.clear()
             run.save(work / "last.pt")
         if run.seen <= (1 - FALL) * images:

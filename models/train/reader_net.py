@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from models.train.numbers import ALPHABET, COLOURS
 
+Pair = tuple[int, int]
 FRAMES = 42
 CHANNELS = (24, 48, 64, 96, 128)
 
 
-def _conv(inputs: int, outputs: int, kernel: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int]) -> nn.Module:
+def _conv(inputs: int, outputs: int, kernel: Pair, stride: Pair, pad: Pair) -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, pad, bias=False),
         nn.BatchNorm2d(outputs),
@@ -24,7 +25,7 @@ def _conv(inputs: int, outputs: int, kernel: tuple[int, int], stride: tuple[int,
 
 
 class ReaderNet(nn.Module):
-    """Input float [n, 3, 48, 168] scaled to -1..1; output frame logits [n, 42, 1 + alphabet] and colour logits [n, 5]."""
+    """Input float [n, 3, 48, 168], -1..1; output frame logits [n, 42, 1 + alphabet] and colour logits [n, 5]."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -6,6 +6,7 @@ badly an image suffers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import cv2
@@ -43,9 +44,9 @@ def place(plate: Image, scene: Image, quad: Points) -> npt.NDArray[np.float64]:
 
     The plate is first shrunk towards its size in the scene, so that its strokes do not alias.
     """
-    across = max(np.linalg.norm(quad[1] - quad[0]), np.linalg.norm(quad[2] - quad[3]), 2.0)
-    down = max(np.linalg.norm(quad[3] - quad[0]), np.linalg.norm(quad[2] - quad[1]), 2.0)
-    size = min(plate.shape[1], int(np.ceil(across))), min(plate.shape[0], int(np.ceil(down)))
+    across = max(math.dist(quad[0], quad[1]), math.dist(quad[3], quad[2]), 2.0)
+    down = max(math.dist(quad[0], quad[3]), math.dist(quad[1], quad[2]), 2.0)
+    size = min(plate.shape[1], math.ceil(across)), min(plate.shape[0], math.ceil(down))
     small = cv2.resize(plate, size, interpolation=cv2.INTER_AREA)
     matrix = cv2.getPerspectiveTransform(corners_of(*size), quad.astype(np.float32))
     full = (scene.shape[1], scene.shape[0])
@@ -117,10 +118,10 @@ def _night(rng: Random, image: Float, strength: float) -> Float:
 
 def _drops(rng: Random, image: Float, strength: float) -> Float:
     """Rain or snow: short bright streaks."""
-    canvas = np.zeros(image.shape[:2], np.uint8)
-    height, width = canvas.shape
+    height, width = image.shape[:2]
+    canvas = np.zeros((height, width), np.uint8)
     lean = rng.uniform(-0.4, 0.4)
-    for _ in range(int(rng.integers(2, 5 + 20 * strength))):
+    for _ in range(int(rng.integers(2, int(5 + 20 * strength)))):
         x, y, length = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(0.05, 0.35) * height
         ends = (int(x), int(y)), (int(x + lean * length), int(y + length))
         cv2.line(canvas, *ends, 255, 1, cv2.LINE_AA)
@@ -137,7 +138,7 @@ def _blur(rng: Random, image: Float, strength: float) -> Float:
     kernel = np.zeros((length, length), np.float32)
     middle, angle = (length - 1) / 2, rng.uniform(0, np.pi) if rng.random() < 0.5 else rng.normal(0, 0.15)
     reach = np.array([np.cos(angle), np.sin(angle)]) * middle
-    ends = [tuple(int(round(v)) for v in middle + sign * reach) for sign in (-1, 1)]
+    ends = [tuple(round(float(v)) for v in middle + sign * reach) for sign in (-1, 1)]
     cv2.line(kernel, ends[0], ends[1], 1.0, 1)
     return np.asarray(cv2.filter2D(image, -1, kernel / max(kernel.sum(), 1)), np.float32)
 
