@@ -1,0 +1,60 @@
+"""An event in human words, for staff at a terminal: one short line in Chinese or English."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.text import Text
+
+_REASONS = {
+    "ok": Text("准许", "allowed"),
+    "not_required": Text("无需许可", "no permission needed"),
+    "unknown": Text("未登记", "not in the roster"),
+    "expired": Text("已过期", "expired"),
+    "not_yet": Text("尚未生效", "not valid yet"),
+    "no_right": Text("无此处权限", "no right here"),
+    "lost": Text("已挂失", "reported lost"),
+    "blocked": Text("已停用", "blocked"),
+    "uncertain": Text("无法确定", "uncertain"),
+    "low_assurance": Text("仅作佐证，不开门", "evidence only, opens nothing"),
+}
+
+_SENTENCES = {
+    "access.granted": Text("{place}：刷卡通过，{who}", "{place}: card granted, {who}"),
+    "access.denied": Text("{place}：刷卡拒绝，{reason}", "{place}: card denied, {reason}"),
+    "access.recognised": Text("{place}：识别到人脸，{who}（{reason}）", "{place}: face recognised, {who} ({reason})"),
+    "vehicle.passed": Text("{place}：车辆通过 {plate}，{reason}", "{place}: vehicle passed {plate}, {reason}"),
+    "vehicle.denied": Text("{place}：车辆拒绝 {plate}，{reason}", "{place}: vehicle denied {plate}, {reason}"),
+    "vehicle.uncertain": Text("{place}：车牌不确定，可能是 {plate}", "{place}: plate uncertain, perhaps {plate}"),
+    "vehicle.no_plate": Text("{place}：车辆无可读车牌", "{place}: vehicle without a readable plate"),
+    "device.online": Text("设备 {device} 上线", "device {device} is online"),
+    "device.offline": Text("设备 {device} 离线：{detail}", "device {device} is offline: {detail}"),
+    "device.fault": Text("设备 {device} 故障：{detail}", "device {device} has a fault: {detail}"),
+    "loss": Text("有 {count} 个事件未能保留：{cause}", "{count} events could not be kept: {cause}"),
+}
+
+
+def short_name(cloud_type: str) -> str:
+    """`compound.access.granted.v1` → `access.granted`."""
+    return cloud_type.removeprefix("compound.").rpartition(".v")[0] or cloud_type
+
+
+def describe(name: str, subject: str, data: Mapping[str, Any]) -> Text:
+    """Say what happened. `name` is e.g. `access.granted`; an event without a sentence is named as it is."""
+    holder = data.get("holder")
+    room = holder.get("room") if isinstance(holder, Mapping) else None
+    template = _SENTENCES.get(name) or _SENTENCES.get(name.partition(".")[0])
+    if template is None:
+        return Text("{subject}：{name}", "{subject}: {name}").with_(subject=subject, name=name)
+    reason = str(data.get("reason", ""))
+    return template.with_(
+        place=data.get("point") or subject,
+        who=room or Text("已登记", "in the roster"),
+        reason=_REASONS.get(reason, reason),
+        plate=data.get("plate_no") or data.get("candidate") or "?",
+        device=data.get("device") or subject,
+        detail=data.get("detail") or data.get("source_file") or "?",
+        count=data.get("count", "?"),
+        cause=data.get("cause", "?"),
+    )
