@@ -1,0 +1,1 @@
+"""Relays and whatever else opens something while it is on."""

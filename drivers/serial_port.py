@@ -1,0 +1,156 @@
+"""The serial port of every driver: a device path, a pseudo-terminal, socket://, rfc2217:// or loop://.
+
+Its rule: whatever pyserial and the kernel raise when a device goes away leaves here as `DeviceLost`, and no call blocks
+for longer than a second. It is also the one that knows what silence is.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import queue
+import socket
+import termios
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import serial
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from serial.urlhandler import protocol_socket
+
+from gateway.errors import DeviceLost
+from gateway.text import Text
+
+SILENCE_S = 0.1  # bytes further apart than this never belong to one frame
+_WRITE_TIMEOUT_S = 0.5
+_CHUNK = 1024  # bytes taken from the port at once, at most
+_NETWORK = ("socket", "rfc2217")
+
+protocol_socket.POLL_TIMEOUT = 1  # seconds for the TCP connection; pyserial's 5 would outlast a stop
+
+
+def _known_port(port: str) -> str:
+    scheme, mark, _ = port.partition("://")
+    if not mark:
+        return port
+    if scheme not in (*_NETWORK, "loop"):
+        raise ValueError("write a device path, socket://HOST:PORT, rfc2217://HOST:PORT or loop://")
+    parts = urlsplit(port)  # raises ValueError for a port that is no number
+    if scheme in _NETWORK and not (parts.hostname and parts.port):
+        raise ValueError(f"write {scheme}://HOST:PORT")
+    if "logging" in parts.query:
+        raise ValueError("logging=… would write card numbers into the log")
+    return port
+
+
+Port = Annotated[str, Field(min_length=1), AfterValidator(_known_port)]
+Baud = Annotated[int, Field(ge=300, le=4_000_000)]
+
+
+class SerialOptions(BaseModel):
+    """What every driver on a serial port takes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    port: Port
+    baud: Baud = 9600
+
+
+class SerialPort:
+    """An open port. Bytes that came before it was opened are dropped: a card shown then opens nothing now."""
+
+    def __init__(self, port: str, baud: int) -> None:
+        """Open and lock. Raises `DeviceLost`."""
+        self._name = port
+        self._held = b""  # bytes that came after a silence which is yet to be told
+        self._last_byte = time.monotonic()
+        self._silent = True
+        # rfc2217 refuses a write timeout; its socket has one of its own
+        write_timeout = None if port.startswith("rfc2217:") else _WRITE_TIMEOUT_S
+        with self._losses():
+            self._port = serial.serial_for_url(
+                port, baudrate=baud, timeout=SILENCE_S, write_timeout=write_timeout, exclusive=True
+            )
+        try:
+            with self._losses():
+                self._claim()
+                self._port.reset_input_buffer()
+        except DeviceLost:
+            self.close()
+            raise
+
+    def receive(self) -> bytes:
+        """Wait at most 0.1 s for bytes. Empty: the wire was silent for 0.1 s, here or before the bytes that follow."""
+        data, self._held = self._held or self._take(), b""
+        now = time.monotonic()
+        gap, silent = now - self._last_byte, self._silent
+        self._silent = not data
+        if not data:
+            return b""
+        self._last_byte = now
+        if gap > SILENCE_S and not silent:
+            self._held, self._silent = data, True
+            return b""
+        return data
+
+    def write(self, data: bytes) -> None:
+        """Put all bytes on the wire. Raises `DeviceLost`, also where the peer does not take them."""
+        with self._losses():
+            self._port.write(data)
+
+    def discard(self) -> None:
+        """Drop what has been received and not yet taken."""
+        self._held = b""
+        with self._losses():
+            self._port.reset_input_buffer()
+
+    def close(self) -> None:
+        with suppress(OSError, termios.error, TypeError):
+            self._port.close()
+
+    def _take(self) -> bytes:
+        with self._losses():
+            data = self._port.read(1)
+            while data and len(data) < _CHUNK and (waiting := self._port.in_waiting):
+                data += self._port.read(min(waiting, _CHUNK - len(data)))
+            return data
+
+    def _claim(self) -> None:
+        """Keep others off a tty (flock binds only those who ask for it), and notice a dead serial server."""
+        if self._name.startswith("socket:"):
+            with socket.socket(fileno=os.dup(self._port.fileno())) as line:
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                for option, value in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 3)):
+                    line.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+        elif "://" not in self._name and not os.path.realpath(self._name).startswith("/dev/pts/"):
+            # Not on a pseudo-terminal: there the mark outlives us and would lock out our own restart.
+            fcntl.ioctl(self._port.fileno(), termios.TIOCEXCL)
+
+    @contextmanager
+    def _losses(self) -> Iterator[None]:
+        """TypeError and ValueError are what pyserial raises when its descriptor is gone or an address is odd."""
+        try:
+            yield
+        except (OSError, termios.error, TypeError, ValueError, NotImplementedError, queue.Full) as error:
+            message = Text("串口 {port}：{reason}", "serial port {port}: {reason}").with_(
+                port=self._name, reason=str(error) or type(error).__name__
+            )
+            raise DeviceLost(message, hint=_hint(error)) from error
+
+
+def _hint(error: Exception) -> Text:
+    match getattr(error, "errno", None):
+        case errno.EACCES | errno.EPERM:
+            return Text("请把运行用户加入 dialout 组", "add the user of the gateway to the group dialout")
+        case errno.EAGAIN | errno.EBUSY:
+            return Text("另一个程序正占用该串口（用 fuser 查看）", "another program holds it; fuser names it")
+        case errno.ENOENT:
+            return Text(
+                "设备是否插好？名称见 /dev/serial/by-id/", "is it plugged in? see /dev/serial/by-id/ for the names"
+            )
+        case _:
+            return Text("检查电源、接线和端口名称", "check its power, its cable and the name of the port")

@@ -1,0 +1,85 @@
+"""One open serial port for several devices of this process: the relays of one board, the boards of one RS-485 line.
+
+Its rule: one device speaks at a time, and when one finds the port dead it is dead for all, so that the first to
+reconnect opens it anew.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from drivers.serial_port import SerialPort
+from gateway.errors import DeviceLost
+from gateway.text import Text
+
+_TURN_S = 1.0
+
+
+class _Line:
+    """An open port, who uses it, and whose turn it is."""
+
+    def __init__(self, port: str, baud: int) -> None:
+        self.baud = baud
+        self.users = 0
+        self.turn = threading.Lock()
+        self.port = SerialPort(port, baud)
+
+
+_opening = threading.Lock()
+_lines: dict[str, _Line] = {}
+
+
+class SharedPort:
+    """One device's share of a port."""
+
+    def __init__(self, port: str, baud: int) -> None:
+        """Open the port, or join those who have it open. Raises `DeviceLost`."""
+        self._key = port if "://" in port else os.path.realpath(port)
+        with _opening:
+            line = _lines.get(self._key)
+            if line is None:
+                line = _Line(port, baud)
+                if not port.startswith("loop:"):  # each loop:// is a wire of its own
+                    _lines[self._key] = line
+            elif line.baud != baud:
+                raise DeviceLost(
+                    Text("串口 {port} 已以 {baud} 波特打开", "{port} is open at {baud} baud").with_(
+                        port=port, baud=line.baud
+                    ),
+                    hint=Text("同一串口的设备须用相同波特率", "devices on one port need the same baud"),
+                )
+            line.users += 1
+            self._line: _Line | None = line
+
+    @contextmanager
+    def turn(self) -> Iterator[SerialPort]:
+        """Have the port to oneself. Raises `DeviceLost`."""
+        line = self._line
+        if line is None or not line.turn.acquire(timeout=_TURN_S):
+            raise DeviceLost(Text("串口未打开或正忙", "the port is closed or busy"))
+        try:
+            yield line.port
+        except DeviceLost:
+            self._give_up(line)
+            raise
+        finally:
+            line.turn.release()
+
+    def close(self) -> None:
+        line, self._line = self._line, None
+        if line is None:
+            return
+        with _opening:
+            line.users -= 1
+            last = line.users == 0
+        if last:
+            self._give_up(line)
+
+    def _give_up(self, line: _Line) -> None:
+        with _opening:
+            if _lines.get(self._key) is line:
+                del _lines[self._key]
+            line.port.close()

@@ -1,0 +1,90 @@
+"""Drivers by name, found through entry points: those of this program and those of any other installed package.
+
+Its rule: the program imports no driver by itself; `compound_gateway.readers`, `.cameras` and `.actuators` name them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from gateway.errors import Rejected
+from gateway.text import Text
+
+Kind = Literal["reader", "camera", "actuator"]
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """What a driver module offers. `connect` raises `DeviceLost` where the device is not there."""
+
+    Options: type[BaseModel]
+    connect: Callable[[Any], Any]
+    shares_port: bool = False  # several devices of this driver may name the same port
+
+
+def names(kind: Kind) -> list[str]:
+    """The drivers there are, sorted."""
+    return sorted(_found(kind))
+
+
+def load_driver(kind: Kind, name: str) -> Driver:
+    """Import a driver. Raises `Rejected` for an unknown name or a module that is no driver."""
+    entry = _found(kind).get(name)
+    if entry is None:
+        raise _unknown(kind, name)
+    try:
+        module = entry.load()
+        options, connect = module.Options, module.connect
+    except (ImportError, AttributeError) as error:
+        raise Rejected(
+            Text("驱动“{name}”无法载入：{error}", "driver '{name}' cannot be loaded: {error}").with_(
+                name=name, error=str(error)
+            ),
+            hint=_what_to_install(entry),
+        ) from error
+    if not (isinstance(options, type) and issubclass(options, BaseModel) and callable(connect)):
+        raise Rejected(
+            Text("{value} 不是驱动", "{value} is no driver").with_(value=entry.value),
+            hint=Text("驱动须有 Options 与 connect", "a driver has Options, a pydantic model, and connect"),
+        )
+    return Driver(options, connect, bool(getattr(module, "SHARES_PORT", False)))
+
+
+@cache
+def _found(kind: Kind) -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=f"compound_gateway.{kind}s")}
+
+
+def _unknown(kind: Kind, name: str) -> Rejected:
+    close = get_close_matches(name, names(kind), n=1)
+    known = ", ".join(names(kind))
+    hint = Text("可选：{known}", "there are: {known}").with_(known=known)
+    if close:
+        hint = Text("是否想写 {close}？可选：{known}", "did you mean {close}? There are: {known}").with_(
+            close=close[0], known=known
+        )
+    if not known:
+        hint = Text("程序未安装：pip install .", "the program is not installed: pip install .")
+    return Rejected(
+        Text("没有名为“{name}”的{kind}驱动", "there is no {kind} driver '{name}'").with_(name=name, kind=_KIND[kind]),
+        hint=hint,
+    )
+
+
+_KIND = {"reader": Text("读卡器", "reader"), "camera": Text("摄像机", "camera"), "actuator": Text("执行器", "actuator")}
+
+
+def _what_to_install(entry: EntryPoint) -> Text:
+    extras = ",".join(entry.extras)
+    if extras:
+        return Text("请安装 compound-gateway[{extras}]", "pip install 'compound-gateway[{extras}]'").with_(
+            extras=extras
+        )
+    return Text("请重新安装提供它的软件包", "install again the package that brings it")
