@@ -54,6 +54,21 @@ class Accuracy(_Table):
     note: str = ""
 
 
+class PrepareSource(_Table):
+    """A data file of an installed package, and what it must be."""
+
+    path: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Prepare(_Table):
+    """From which release of which package `models prepare` makes this model."""
+
+    package: str
+    version: str
+    sources: Annotated[list[PrepareSource], Field(min_length=1, max_length=16)]
+
+
 class Card(_Table):
     """What `model.toml` says. `input`, `output` and `thresholds` are read by the adapter that `adapter` names."""
 
@@ -69,6 +84,7 @@ class Card(_Table):
     output: dict[str, Value] = {}
     thresholds: dict[str, float] = {}
     accuracy: list[Accuracy] = []
+    prepare: Prepare | None = None  # its files are made on the box, not shipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +154,8 @@ def folders(dirs: Sequence[Path]) -> Iterator[Path]:
     seen: set[str] = set()
     for path in dirs:
         for card in sorted(path.glob(f"*/{CARD}")):
-            if card.parent.name not in seen:
+            hidden = card.parent.name.startswith(".")  # being written by `models prepare` or `models import`
+            if not hidden and card.parent.name not in seen:
                 seen.add(card.parent.name)
                 yield card.parent
 
