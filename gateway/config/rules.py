@@ -66,7 +66,11 @@ def _driver_options(table: Table, base: Path, complain: Complain) -> Iterator[tu
                 for where, message in from_pydantic(error, driver.Options, (section, name)):
                     complain(where, message)
                 continue
-            yield (section, name), _anchored(options, base)
+            given = _anchored(options, base)
+            for key in given:
+                if key.endswith("_file") and not Path(given[key]).is_file():
+                    complain((section, name, key), _no_file(given[key]))
+            yield (section, name), given
 
 
 def _anchored(options: BaseModel, base: Path) -> Table:
@@ -135,15 +139,16 @@ def _ports_are_not_shared(options: dict[tuple[str, str], Table], complain: Compl
         users.setdefault(port, f"{section}.{name}")
 
 
+def _no_file(path: Path | str) -> Text:
+    return Text("文件不存在：{path}", "there is no file {path}").with_(path=path)
+
+
 def _uplink_files(table: Table, base: Path, complain: Complain) -> None:
     for name, entry in _entries(table, "uplinks"):
         for key in ("ca_file", "cert_file", "key_file", "password_file"):
             given = entry.get(key)
             if isinstance(given, str) and not (base / given).is_file():
-                complain(
-                    ("uplinks", name, key),
-                    Text("文件不存在：{file}", "there is no file {file}").with_(file=base / given),
-                )
+                complain(("uplinks", name, key), _no_file(base / given))
         pairs = (("cert_file", "key_file"), ("key_file", "cert_file"), ("password_file", "username"))
         for key, other in pairs:
             if key in entry and other not in entry:
@@ -190,7 +195,7 @@ def _face_law(table: Table, complain: Complain) -> None:
                     "a sign must be posted at a camera that recognises faces; then set sign_posted = true",
                 ),
             )
-        if camera.get("point") not in other_ways:
+        if camera.get("point") not in other_ways and camera.get("point") in dict(_entries(table, "points")):
             complain(
                 (*where, "point"),
                 Text(

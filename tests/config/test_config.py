@@ -1,0 +1,215 @@
+"""The configuration file as operators write it, right and wrong."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.config import ConfigFaults, load
+from gateway.config.lines import Lines
+from gateway.text import Language
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "config" / "gateway.toml"
+
+SMALL = """\
+[site]
+compound_id = "fenglinwan"
+name = "枫林湾小区"
+language = "en"
+
+[gateway]
+id = "box-1"
+data_dir = "data"
+
+[points.east-door]
+name = "东门"
+kind = "pedestrian"
+direction = "in"
+
+[readers.east-reader]
+driver = "rdm6300"
+port = "/dev/ttyUSB0"
+point = "east-door"
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "gateway.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def faults(folder: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigFaults) as caught:
+        load(written(folder, text))
+    return [f"{fault.line}: {fault.key}: {fault.message.say(Language.EN)}" for fault in caught.value.faults]
+
+
+def test_the_shipped_example_is_right() -> None:
+    settings = load(EXAMPLE)
+    assert settings.readers["east-reader"].options == {
+        "port": "/dev/serial/by-id/usb-1a86_USB2.0-Serial-if00-port0",
+        "baud": 9600,
+    }
+    assert settings.journal.retain.access == 180 * 86400
+    assert settings.journal.max_bytes == 2 << 30
+    assert settings.uplinks["city"].tls
+    assert not settings.face.enabled
+
+
+def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    assert load(written(tmp_path, SMALL)).gateway.data_dir == tmp_path / "data"
+
+
+def test_settings_survive_the_way_to_the_vision_child(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, SMALL))
+    assert type(settings).model_validate_json(settings.model_dump_json()) == settings
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            ('port = "/dev', 'prot = "/dev'),
+            "17: readers.east-reader.prot: unknown key; allowed: baud, port. Did you mean",
+        ),
+        (('driver = "rdm6300"', 'driver = "rdm630"'), "16: readers.east-reader.driver:"),
+        (('kind = "pedestrian"', 'kind = "pedestrain"'), "Did you mean 'pedestrian'?"),
+        (('point = "east-door"', 'point = "est-door"'), "18: readers.east-reader.point: there is no point 'est-door'"),
+        (('id = "box-1"', "id = 1"), "7: gateway.id: '1' has the wrong type, it must be text"),
+        (('direction = "in"', ""), "10: points.east-door.direction: is missing"),
+        (("[readers.", "[raeders."), "raeders: unknown key; allowed:"),
+        (('language = "en"', 'language = "en"\ntimezone = "Mars"'), "IANA time zone"),
+        (('compound_id = "fenglinwan"', 'compound_id = "枫"'), "2: site.compound_id:"),
+        (('direction = "in"', 'direction = "in"\nactuator = "relay"'), "there is no actuator 'relay'"),
+    ],
+)
+def test_each_fault_names_line_key_and_fix(tmp_path: Path, change: tuple[str, str], expected: str) -> None:
+    said = faults(tmp_path, SMALL.replace(*change))
+    assert any(expected in line for line in said), said
+
+
+def test_every_fault_is_found_in_one_run(tmp_path: Path) -> None:
+    text = SMALL.replace("pedestrian", "x").replace('point = "east-door"', 'point = "y"').replace("port =", "prot =")
+    assert len(faults(tmp_path, text)) == 4  # kind, point, prot, and port that is missing
+
+
+def test_faults_read_in_the_language_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigFaults, match="未知的键"):
+        load(written(tmp_path, SMALL.replace('"en"', '"zh"') + "colour = 1\n"))
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (SMALL.replace('"in"', "“in”").encode(), "13: : not valid TOML: this line has full-width marks"),
+        (SMALL.encode("gbk"), "3: : the file is not UTF-8"),
+        (SMALL.replace('"in"', "in").encode(), "13: : not valid TOML"),
+        (b"\xef\xbb\xbf" + SMALL.replace("port", "prot").encode(), "17: readers.east-reader.prot"),
+    ],
+)
+def test_files_that_are_hard_to_read(tmp_path: Path, raw: bytes, expected: str) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_bytes(raw)
+    with pytest.raises(ConfigFaults) as caught:
+        load(path)
+    said = [f"{fault.line}: {fault.key}: {fault.message.say(Language.EN)}" for fault in caught.value.faults]
+    assert any(line.startswith(expected) for line in said), said
+
+
+def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigFaults, match=r"--config"):
+        load(tmp_path / "none.toml")
+
+
+def test_one_port_serves_one_device(tmp_path: Path) -> None:
+    second = '\n[readers.west]\ndriver = "rdm6300"\nport = "/dev/ttyUSB0"\npoint = "east-door"\n'
+    assert any("used by readers.east-reader" in line for line in faults(tmp_path, SMALL + second))
+
+
+FACE = '\n[cameras.cam]\ndriver = "replay"\npath = "."\npoint = "{point}"\nrecognise = ["face"]\nsign_posted = {sign}\n'
+LAW = '\n[face]\nenabled = true\npurpose = "p"\nnecessity = "n"\npia_ref = "r"\n'
+
+
+def test_face_recognition_that_keeps_the_law_may_run(tmp_path: Path) -> None:
+    assert load(written(tmp_path, SMALL + LAW + FACE.format(point="east-door", sign="true"))).face.enabled
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (FACE.format(point="east-door", sign="true"), "face recognition is off"),
+        (LAW + FACE.format(point="east-door", sign="false"), "a sign must be posted"),
+        (LAW.replace('"p"', '" "') + FACE.format(point="east-door", sign="true"), "face.purpose: must be filled in"),
+        (LAW.replace('pia_ref = "r"\n', ""), "face.pia_ref: must be filled in"),
+        (
+            '\n[points.side]\nname = "x"\nkind = "pedestrian"\ndirection = "in"\n'
+            + LAW
+            + FACE.format(point="side", sign="true"),
+            "a face may not be the only way in",
+        ),
+    ],
+)
+def test_the_law_on_faces_is_checked(tmp_path: Path, text: str, expected: str) -> None:
+    said = faults(tmp_path, SMALL + text)
+    assert any(expected in line for line in said), said
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('ca_file = "none.pem"', "there is no file"),
+        ('cert_file = "gateway.toml"', "needs key_file as well"),
+        ('password_file = "gateway.toml"', "needs username as well"),
+        ('port = "8883"', "has the wrong type, it must be a whole number"),
+        ("port = 70000", "must be ≤ 65535"),
+        ('protocol = "4"', "'4' is not allowed; allowed: 3.1.1, 5"),
+        ('classes = ["acces"]', "Did you mean 'access'?"),
+        ('fields = { plate = "clear" }', "Did you mean 'plate_no'?"),
+    ],
+)
+def test_uplinks_are_checked(tmp_path: Path, text: str, expected: str) -> None:
+    said = faults(tmp_path, SMALL + f'\n[uplinks.city]\nhost = "h"\n{text}\n')
+    assert any(expected in line for line in said), said
+
+
+def test_lines_are_found_past_arrays_strings_and_inline_tables() -> None:
+    text = 'a = """\n[no]\nx = 1\n"""\nb = [\n  [1, 2],\n  # [c]\n]\n[t."q r".s]\nk.l = { m = 1 }\n[[u]]\nv = "[w]"\n'
+    lines = Lines(text)
+    assert lines.of(("b",)) == 5
+    assert lines.of(("t", "q r", "s", "k", "l", "m")) == 10
+    assert lines.of(("u", "v")) == 12
+    assert lines.of(("nowhere",)) == 0
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.binary(max_size=400) | st.text(max_size=400).map(str.encode))
+def test_no_file_does_anything_but_load_or_name_its_faults(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "fuzz.toml"
+    path.write_bytes(data)
+    with pytest.raises(ConfigFaults):
+        load(path)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(section=st.sampled_from(["site", "points", "readers", "cameras", "actuators", "face", "uplinks"]), value=values)
+def test_any_value_in_any_section_is_a_fault_with_words(tmp_path: Path, section: str, value: object) -> None:
+    text = f"{section} = {json.dumps(value)}\n" if not isinstance(value, dict) else ""
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return
+    assert faults(tmp_path, text)
