@@ -1,0 +1,84 @@
+"""Joins what one person or car shows at one point into one passage, and notices when somebody tries cards.
+
+Rule: pure; time is the monotonic part of each stamp, memory is bounded however much is shown.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from gateway.clock import Stamp
+from gateway.credentials import Credential
+from gateway.ids import new_id
+from gateway.types import CardRead, Observation, PlateSeen
+
+WINDOW_S = 10.0  # from the first evidence of a passage
+_REMEMBERED = 32  # passages at one point; more within the window are not joined
+
+
+@dataclass(slots=True)
+class _Passage:
+    """`shown` is what was presented: the card, the plate number, the face's subject, by kind of observation."""
+
+    id: str
+    began: float
+    holder_id: str | None
+    shown: dict[type[Observation], object] = field(default_factory=dict)
+
+
+class Passages:
+    """Open passages of every point."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, deque[_Passage]] = {}
+
+    def join(self, observation: Observation, holder_id: str | None) -> str:
+        """The id of the passage this observation belongs to: one already open, or a new one.
+
+        Two observations are of one passage when they name the same holder, or show the same thing; another card,
+        plate or face than the passage has already shown is another passage.
+        """
+        shown = _shown(observation)
+        recent = self._open.setdefault(observation.point, deque(maxlen=_REMEMBERED))
+        for passage in reversed(recent):
+            if abs(observation.stamp.mono - passage.began) <= WINDOW_S and _belongs(
+                passage, type(observation), shown, holder_id
+            ):
+                passage.shown[type(observation)] = shown
+                return passage.id
+        passage = _Passage(new_id(), observation.stamp.mono, holder_id, {type(observation): shown})
+        recent.append(passage)
+        return passage.id
+
+
+def _belongs(passage: _Passage, kind: type[Observation], shown: object, holder_id: str | None) -> bool:
+    if passage.holder_id != holder_id or shown is None:
+        return False
+    return passage.shown[kind] == shown if kind in passage.shown else holder_id is not None
+
+
+def _shown(observation: Observation) -> Credential | str | None:
+    if isinstance(observation, CardRead):
+        return observation.credential
+    if isinstance(observation, PlateSeen):
+        return observation.plate.number if observation.plate else None
+    return observation.subject
+
+
+class WrongTries:
+    """Counts unknown cards at each point."""
+
+    def __init__(self, limit: int = 5, window_s: float = 60.0) -> None:
+        self.limit = limit
+        self.window_s = window_s
+        self._tries: dict[str, deque[float]] = {}
+
+    def add(self, point: str, stamp: Stamp) -> bool:
+        """One more wrong try. True when it fills the limit within the window; the count then begins anew."""
+        tries = self._tries.setdefault(point, deque(maxlen=self.limit))
+        tries.append(stamp.mono)
+        if len(tries) < self.limit or tries[-1] - tries[0] > self.window_s:
+            return False
+        tries.clear()
+        return True
