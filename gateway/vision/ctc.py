@@ -1,0 +1,149 @@
+"""Reading a CTC lattice under a form: which characters may stand in which place. Pure numpy.
+
+Rule: the search is exact. A form is a fixed row of places, so the best path through (place, character) is found by
+dynamic programming over all forms at once, and the probability of a string is the sum over all its alignments.
+
+Shapes: T frames, V characters of the output, P kinds of places, F forms, K places of the longest form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.intp]
+
+_SURE_BLANK = 0.999
+_FLOOR = 1e-9  # a probability below this counts as this
+_HOPELESS = 25.0  # nats behind the best form's bound: not searched
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The best alignment of one form: character index (K,) and strongest frame (K,) of each place."""
+
+    form: int
+    characters: Ints
+    frames: Ints
+    log_probability: float
+
+
+def squeeze(prob: Floats) -> Floats:
+    """Fold each run of frames that are surely blank into one (T, C) -> (fewer, C): nothing else changes."""
+    sure = prob[:, 0] >= _SURE_BLANK
+    repeats = np.zeros(len(prob), bool)
+    repeats[1:] = sure[1:] & sure[:-1]
+    return prob[~repeats]
+
+
+def greedy(prob: Floats, alphabet: str) -> str:
+    """What the recogniser says by itself: best label of each frame (T, C), repeats and blanks (index 0) removed."""
+    labels = prob.argmax(axis=1)
+    starts = np.ones(len(labels), bool)
+    starts[1:] = labels[1:] != labels[:-1]
+    return "".join(alphabet[label - 1] for label in labels[starts & (labels > 0)])
+
+
+def search(emission: Floats, blank: Floats, forms: Ints) -> list[Path]:
+    """The best path of each form that is not hopeless, best first.
+
+    `emission` (P, T, V): probability of each character in each kind of place, 0 where it may not stand; `blank` (T,);
+    `forms` (F, K): kind of each place, -1 after the last.
+    """
+    used = np.flatnonzero(emission.max(axis=(0, 1)) > 1e-4)
+    if used.size == 0:
+        return []
+    log_emission = np.log(np.maximum(emission[:, :, used], _FLOOR)).astype(np.float32)
+    bound = np.append(log_emission.max(axis=(1, 2)), 0)[forms].sum(axis=1)
+    hopeful = np.flatnonzero(bound >= bound.max() - _HOPELESS)
+    labels, blanks = _forward(log_emission, np.log(np.maximum(blank, _FLOOR)), forms[hopeful])
+    lengths = (forms[hopeful] >= 0).sum(axis=1)
+    paths = []
+    for row, form in enumerate(hopeful):
+        length = int(lengths[row])
+        best = max(labels[-1, row, length].max(), blanks[-1, row, length])
+        characters, frames = _trace(labels[:, row], blanks[:, row], log_emission[forms[form, :length]], length)
+        paths.append(Path(int(form), used[characters], frames, float(best)))
+    return sorted(paths, key=lambda path: -path.log_probability)
+
+
+def _forward(log_emission: Floats, log_blank: Floats, forms: Ints) -> tuple[Floats, Floats]:
+    """Scores of the best path ending in a label (T, F, K+1, V) or in a blank (T, F, K+1) after each frame."""
+    frames, width = log_emission.shape[1:]
+    count, places = forms.shape
+    labels = np.full((frames, count, places + 1, width), -np.inf, np.float32)
+    blanks = np.full((frames, count, places + 1), -np.inf, np.float32)
+    by_place = np.swapaxes(log_emission, 0, 1)[:, forms]  # (T, F, K, V); the padding's -1 is never the answer
+    label, blank = labels[0].copy(), blanks[0].copy()
+    blank[:, 0] = 0
+    rows, columns = np.ogrid[:count, : places + 1]
+    for frame in range(frames):
+        top = label.argmax(axis=2)
+        best = label[rows, columns, top]
+        label[rows, columns, top] = -np.inf
+        second = label.max(axis=2)
+        label[rows, columns, top] = best
+        into = np.broadcast_to(np.maximum(best, blank)[:, :-1, None], by_place[frame].shape).copy()
+        # a character cannot follow itself without a blank between
+        into[rows, columns[:, :-1], top[:, :-1]] = np.maximum(second, blank)[:, :-1]
+        after = np.maximum(into, label[:, 1:]) + by_place[frame]
+        blank = np.maximum(best, blank) + log_blank[frame]
+        label[:, 1:] = after
+        labels[frame], blanks[frame] = label, blank
+    return labels, blanks
+
+
+def _trace(labels: Floats, blanks: Floats, log_emission: Floats, length: int) -> tuple[Ints, Ints]:
+    """Walk one form's scores (T, K+1, V), (T, K+1) back to the characters and their strongest frames."""
+    characters = np.zeros(length, np.intp)
+    frames = np.zeros(length, np.intp)
+    strongest = np.full(length, -np.inf)
+    place = length
+    current = -1 if blanks[-1, length] > labels[-1, length].max() else int(labels[-1, length].argmax())
+    for frame in range(len(labels) - 1, -1, -1):
+        if current >= 0:
+            characters[place - 1] = current
+            strength = log_emission[place - 1, frame, current]
+            if strength > strongest[place - 1]:
+                strongest[place - 1], frames[place - 1] = strength, frame
+        if frame == 0 or place == 0:
+            break
+        before, blank = labels[frame - 1], blanks[frame - 1]
+        if current < 0:  # a blank stays after the same place
+            label = int(before[place].argmax())
+            current = label if before[place, label] > blank[place] else -1
+            continue
+        others = before[place - 1].copy()
+        others[current] = -np.inf
+        label = int(others.argmax())
+        if before[place, current] >= max(others[label], blank[place - 1]):
+            continue
+        current = label if others[label] > blank[place - 1] else -1
+        place -= 1
+    return characters, frames
+
+
+def probability(emission: Floats, blank: Floats, repeats: NDArray[np.bool_]) -> float:
+    """Probability of one string: the sum over its alignments.
+
+    `emission` (K, T): of its characters; `blank` (T,); `repeats` (K,): the character equals the one before it.
+    """
+    places = len(emission)
+    states = np.zeros(2 * places + 1)
+    weights = np.empty((emission.shape[1], 2 * places + 1))
+    weights[:, 0::2] = blank[:, None]
+    weights[:, 1::2] = emission.T
+    skips = np.zeros(2 * places + 1)
+    skips[3::2] = ~repeats[1:]
+    states[0] = 1
+    for frame, weight in enumerate(weights):
+        moved = states.copy()
+        moved[1:] += states[:-1]
+        moved[2:] += states[:-2] * skips[2:]
+        if frame == 0:
+            moved[2:] = 0
+        states = moved * weight
+    return float(states[-1] + states[-2])

@@ -1,0 +1,213 @@
+"""From a recogniser's probabilities to one plate: only what the plate rules allow is ever said.
+
+Rule: the confidence is the probability of the whole number; every doubt (colour, odd serial) only lowers it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from math import exp, log
+
+import numpy as np
+
+from gateway.plate_rules import PLACES, RULES, WHITE, PlateKind, Rule, classify, kind_of
+from gateway.types import Plate
+from gateway.vision.ctc import Floats, Ints, Path, greedy, probability, search, squeeze
+
+# How much rarer than ordinary plates, in nats; decides only between forms that fit almost equally well.
+_RARITY = {"ordinary": 0.0, "new_energy_small": 0.0, "new_energy_large": 0.5, "embassy": 3.0, "aviation": 3.0}
+_RARE = 1.5
+_OLD_EMBASSY = 3.0  # 使dddddd in addition
+_COLOUR_FLOOR = 0.02  # a colour that speaks against a form cannot exclude it
+_SURE_COLOUR = 0.6
+_MISMATCH_CUT = 0.5
+_LETTERS_CUT = 0.9  # more than two letters in the serial
+_NOTHING = 1e-6  # no number at all
+_TWINS = {"0": "O", "1": "I", "O": "0"}  # read as the second, means the first in its place
+_NEW_ENERGY = ("new_energy_small", "new_energy_large")
+
+
+@dataclass(frozen=True, slots=True)
+class _Forms:
+    """The rules' forms for one recogniser's alphabet."""
+
+    output: str  # the characters the search may say
+    weights: Floats  # (C, P * V): recogniser's columns -> characters in each kind of place
+    twins: Floats  # (P, C, V): of these, the columns that are only a character's twin
+    places: Ints  # (F, K)
+    rules: tuple[Rule, ...]  # (F,)
+    penalty: tuple[float, ...]  # (F,) nats
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """logit(confidence) = scale * logit(probability) + offset, fitted on photographs with labels."""
+
+    scale: float = 1.0
+    offset: float = 0.0
+
+    def __call__(self, value: float) -> float:
+        value = min(max(value, 1e-9), 1 - 1e-9)
+        return 1 / (1 + exp(-(self.scale * log(value / (1 - value)) + self.offset)))
+
+
+PLAIN = Calibration()
+
+
+@lru_cache(maxsize=4)
+def _forms_for(alphabet: str) -> _Forms:
+    written = [(rule, form) for rule in RULES for form in rule.forms]
+    kinds = sorted({place for _, form in written for place in form})
+    output = "".join(sorted({character for kind in kinds for character in PLACES.get(kind, kind)}))
+    weights = np.zeros((len(kinds), len(alphabet) + 1, len(output)), np.float32)
+    twins = np.zeros_like(weights)
+    for index, kind in enumerate(kinds):
+        for character in PLACES.get(kind, kind):
+            for read in (character, _TWINS.get(character) if kind in PLACES else None):
+                if read and read in alphabet and (read == character or read not in PLACES[kind]):
+                    column = alphabet.index(read) + 1
+                    weights[index, column, output.index(character)] = 1
+                    twins[index, column, output.index(character)] = read != character
+    longest = max(len(form) for _, form in written)
+    places = np.full((len(written), longest), -1, np.intp)
+    for row, (_, form) in enumerate(written):
+        places[row, : len(form)] = [kinds.index(place) for place in form]
+    penalty = tuple(_RARITY.get(rule.name, _RARE) + _OLD_EMBASSY * form.startswith("使") for rule, form in written)
+    flat = np.ascontiguousarray(weights.transpose(1, 0, 2).reshape(len(alphabet) + 1, -1))
+    return _Forms(output, flat, twins, places, tuple(rule for rule, _ in written), penalty)
+
+
+def best(
+    prob: Floats,
+    alphabet: str,
+    colour: Mapping[str, float],
+    *,
+    rows: int = 1,
+    narrow: bool = False,
+    nev_class: str | None = None,
+    calibration: Calibration = PLAIN,
+) -> Plate | None:
+    """The most probable plate; None where nothing like a number was seen.
+
+    `prob` (T, 1 + len(alphabet)): probabilities of each frame, column 0 is the blank. `colour`: probability of each
+    PlateColor, empty where unknown. `rows`, `narrow`: see `plate_rules.classify`.
+    """
+    forms = _forms_for(alphabet)
+    frames = squeeze(prob)
+    emission = (frames @ forms.weights).reshape(len(frames), -1, len(forms.output)).swapaxes(0, 1)
+    found: tuple[float, float, Path] | None = None
+    for path in search(emission, frames[:, 0], forms.places)[:4]:
+        share = _colour_share(forms.rules[path.form], colour)
+        if share <= 0:
+            continue
+        value = _probability(path, forms, emission, frames[:, 0])
+        score = log(max(value, 1e-30)) - forms.penalty[path.form] + log(max(share, _COLOUR_FLOOR))
+        if found is None or score > found[0]:
+            found = (score, value, path)
+    if found is None or found[1] < _NOTHING:
+        return None
+    _, value, path = found
+    number = "".join(forms.output[index] for index in path.characters)
+    kind = _kind(forms.rules[path.form], colour, rows, narrow)
+    kinds = forms.places[path.form, : len(number)]
+    each = emission[kinds, path.frames, path.characters]
+    twin = np.einsum("kc,kc->k", frames[path.frames], forms.twins[kinds, :, path.characters])
+    return Plate(
+        number=number,
+        raw=greedy(prob, alphabet),
+        plate_class=nev_class if nev_class and kind.name in _NEW_ENERGY else kind.plate_class,
+        plate_color=kind.plate_color,
+        confidence=round(calibration(value) * _doubt(number, kind), 4),
+        char_confidence=tuple(round(min(float(share), 1.0), 4) for share in each),
+        corrected=bool((twin > each / 2).any()),
+        colour_mismatch=kind.colour_mismatch,
+    )
+
+
+def _probability(path: Path, forms: _Forms, emission: Floats, blank: Floats) -> float:
+    characters = path.characters
+    kinds = forms.places[path.form, : len(characters)]
+    repeats = np.zeros(len(characters), bool)
+    repeats[1:] = characters[1:] == characters[:-1]
+    return probability(emission[kinds, :, characters], blank, repeats)
+
+
+def _colour_share(rule: Rule, colour: Mapping[str, float]) -> float:
+    """How much of the colours seen is possible for the rule; 0 excludes it."""
+    if not colour:
+        return 1.0
+    if rule.name == "military" and max(colour, key=colour.__getitem__) != WHITE:
+        return 0.0
+    return max(sum(colour.get(code, 0.0) for code in rule.codes), _COLOUR_FLOOR)
+
+
+def _kind(rule: Rule, colour: Mapping[str, float], rows: int, narrow: bool) -> PlateKind:
+    """Class and colour: the colour seen where it is sure, else the likeliest one this class may have."""
+    seen = ""
+    if colour:
+        likely = max(colour, key=colour.__getitem__)
+        possible = max(rule.codes, key=lambda code: colour.get(code, 0.0))
+        seen = likely if colour[likely] >= _SURE_COLOUR else possible
+    return kind_of(rule, seen, rows=rows, narrow=narrow)
+
+
+def _doubt(number: str, kind: PlateKind) -> float:
+    """What the confidence is multiplied with."""
+    odd = kind.name == "ordinary" and sum(not character.isdigit() for character in number[2:]) > 2
+    return (_MISMATCH_CUT if kind.colour_mismatch else 1.0) * (_LETTERS_CUT if odd else 1.0)
+
+
+def vote(reads: Sequence[Plate]) -> Plate | None:
+    """One plate from the frames of one track; None without any.
+
+    Reads of the length with most weight vote for each character, weighted by confidence. Frames that agree raise the
+    confidence (less than independent ones would: neighbouring frames err together), frames that differ lower it.
+    """
+    weights = [max(read.confidence, 1e-6) for read in reads]
+    lengths: dict[int, float] = {}
+    for read, weight in zip(reads, weights, strict=True):
+        lengths[len(read.number)] = lengths.get(len(read.number), 0.0) + weight
+    if not lengths:
+        return None
+    length = max(lengths, key=lengths.__getitem__)
+    voters = [(read, weight) for read, weight in zip(reads, weights, strict=True) if len(read.number) == length]
+    number, chars = _elect(voters, length)
+    agreeing = [read for read in reads if read.number == number]
+    total = sum(weights)
+    if not agreeing:
+        return _mixed(number, chars, voters, total)
+    lead = max(agreeing, key=lambda read: read.confidence)
+    doubt = 1.0
+    for read in agreeing:
+        doubt *= 1 - read.confidence
+    confidence = 1 - doubt ** (1 / len(agreeing) ** 0.5)
+    confidence *= sum(max(read.confidence, 1e-6) for read in agreeing) / total
+    if lead.colour_mismatch:
+        confidence = min(confidence, lead.confidence)
+    return replace(lead, confidence=round(confidence, 4), char_confidence=chars)
+
+
+def _elect(voters: Sequence[tuple[Plate, float]], length: int) -> tuple[str, tuple[float, ...]]:
+    """The winning character of each place and its share of the votes."""
+    number, shares = "", []
+    for place in range(length):
+        votes: dict[str, float] = {}
+        for read, weight in voters:
+            character = read.number[place]
+            votes[character] = votes.get(character, 0.0) + weight * max(read.char_confidence[place], 1e-6)
+        winner = max(votes, key=votes.__getitem__)
+        number += winner
+        shares.append(round(votes[winner] / sum(weight for _, weight in voters), 4))
+    return number, tuple(shares)
+
+
+def _mixed(number: str, chars: tuple[float, ...], voters: Sequence[tuple[Plate, float]], total: float) -> Plate:
+    """No frame read the elected number whole: say it if it is a number at all, else the best read, with the doubt."""
+    lead, _ = max(voters, key=lambda voter: voter[1])
+    doubt = float(np.prod(chars)) * sum(weight for _, weight in voters) / total
+    kind = classify(number, lead.plate_color)
+    if kind is None or kind.plate_class != lead.plate_class:
+        return replace(lead, confidence=round(lead.confidence * doubt, 4))
+    return replace(lead, number=number, confidence=round(lead.confidence * doubt, 4), char_confidence=chars)

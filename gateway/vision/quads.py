@@ -1,0 +1,107 @@
+"""Four corners in a picture: overlaps, cutting a tilted plate out flat, and back.
+
+Rule: a quad is float32 (4, 2): top left, top right, bottom right, bottom left of the plate as read, in pixels of the
+picture; (0, 0) is the centre of the first pixel, as in cv2. Pictures are uint8 (H, W, 3) BGR.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from gateway.types import Image
+
+
+Floats = NDArray[np.float32]
+Matrix = NDArray[np.float64]
+
+GREY = 114
+READ_WIDTH, READ_HEIGHT = 168, 48
+WIDEN_X, WIDEN_Y = 0.02, 0.05  # share of width and height added on each side before reading
+_SHRINK_BELOW = 0.6  # a smaller scale than this is done by area first: no aliasing
+_MARGIN = 0.5  # of the quad's width, kept around it when the picture is cut before a warp
+_SMALLEST_SIDE = 2.0  # pixels
+
+
+def boxes_of(quads: Floats) -> Floats:
+    """Quads (n, 4, 2) -> bounding boxes (n, 4): left, top, right, bottom."""
+    return np.concatenate([quads.min(axis=1), quads.max(axis=1)], axis=1)
+
+
+def overlap(box: Floats, boxes: Floats) -> Floats:
+    """Intersection over union of one box (4,) with boxes (n, 4)."""
+    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
+    sides = np.maximum(sides, 0)
+    common = sides[:, 0] * sides[:, 1]
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) + (box[2] - box[0]) * (box[3] - box[1])
+    return np.asarray(common / np.maximum(areas - common, 1e-6), np.float32)
+
+
+def is_sound(quad: Floats, width: int, height: int) -> bool:
+    """Whether the quad is a convex shape, clockwise as seen, not tiny, at least half inside the picture."""
+    if not np.isfinite(quad).all():
+        return False
+    sides = np.roll(quad, -1, axis=0) - quad
+    after = np.roll(sides, -1, axis=0)
+    turns = sides[:, 0] * after[:, 1] - sides[:, 1] * after[:, 0]
+    if (turns <= 0).any() or (np.hypot(sides[:, 0], sides[:, 1]) < _SMALLEST_SIDE).any():
+        return False
+    (left, top), (right, bottom) = quad.min(axis=0), quad.max(axis=0)
+    inside = max(0.0, min(right, width) - max(left, 0)) * max(0.0, min(bottom, height) - max(top, 0))
+    return bool(inside >= 0.5 * (right - left) * (bottom - top))
+
+
+def warp(image: Image, quad: Floats, target: Floats, size: tuple[int, int]) -> tuple[Image, Matrix]:
+    """Cut `quad` out so that its corners land on `target` in a picture of `size` (width, height).
+
+    Returns the cut and the matrix from the picture to it. Always taken from the pixels given, at full resolution; a
+    plate much larger than its target is shrunk by area first.
+    """
+    matrix = np.asarray(cv2.getPerspectiveTransform(quad, target), np.float64)
+    width = float(np.hypot(*(quad[1] - quad[0])))
+    factor = 0.8 * size[0] / max(width, 1.0)
+    source, moved = image, matrix
+    if factor < _SHRINK_BELOW:
+        left, top = np.maximum(np.floor(quad.min(axis=0) - width * _MARGIN).astype(int), 0)
+        right, bottom = np.maximum(np.ceil(quad.max(axis=0) + width * _MARGIN).astype(int), 0)
+        part = image[top:bottom, left:right]
+        if part.size == 0:
+            return np.full((size[1], size[0], 3), GREY, np.uint8), matrix
+        source = np.asarray(cv2.resize(part, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8)
+        across, down = part.shape[1] / source.shape[1], part.shape[0] / source.shape[0]
+        shift_x, shift_y = left + 0.5 * across - 0.5, top + 0.5 * down - 0.5
+        moved = matrix @ np.array([[across, 0, shift_x], [0, down, shift_y], [0, 0, 1]])
+    cut = cv2.warpPerspective(source, moved, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(cut, np.uint8), matrix
+
+
+def place(corners: Floats, matrix: Matrix) -> Floats:
+    """Corners (4, 2) in a cut's pixels -> quad in the picture the cut was taken from."""
+    points = np.column_stack([corners.astype(np.float64), np.ones(4)]) @ np.linalg.inv(matrix).T
+    return np.asarray(points[:, :2] / points[:, 2:], np.float32)
+
+
+def widen(quad: Floats, x: float = WIDEN_X, y: float = WIDEN_Y) -> Floats:
+    """Move the corners outwards along the plate's own sides: a little air reads better than a cut edge."""
+    tl, tr, br, bl = quad
+    top, bottom, left, right = (tr - tl) * x, (br - bl) * x, (bl - tl) * y, (br - tr) * y
+    return np.array([tl - top - left, tr + top - right, br + bottom + right, bl - bottom + left], np.float32)
+
+
+def crop(image: Image, quad: Floats, *, two_rows: bool) -> Image:
+    """The plate for the reader, uint8 (48, 168, 3); two rows are laid side by side."""
+    width, height = READ_WIDTH, READ_HEIGHT
+    if not two_rows:
+        return warp(image, quad, _upright(width, height), (width, height))[0]
+    tall, _ = warp(image, quad, _upright(width, 2 * height), (width, 2 * height))
+    lower = tall[2 * height // 3 :]
+    upper = cv2.resize(tall[: 5 * 2 * height // 12], (lower.shape[1], lower.shape[0]))
+    return np.asarray(cv2.resize(np.hstack([upper, lower]), (width, height)), np.uint8)
+
+
+def _upright(width: int, height: int) -> Floats:
+    return np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)

@@ -1,0 +1,71 @@
+"""A picture in, the plates in it out: detect, read, judge by the grammar.
+
+Rule: what comes out is at least possible; how sure it is, its confidence says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from gateway.types import Plate
+from gateway.vision.catalogue import find
+from gateway.vision.grammar import Calibration, best
+from gateway.vision.plates import PlateDetection, PlateDetector, PlateRead, PlateReader
+
+if TYPE_CHECKING:
+    from gateway.types import Image
+
+DETECTOR, REFINER, READER = "plate-detector", "plate-refiner", "plate-reader"
+
+
+class Detects(Protocol):
+    """Finds plates."""
+
+    def detect(self, image: Image) -> list[PlateDetection]: ...
+
+
+class Reads(Protocol):
+    """Reads what was found, one read for each detection."""
+
+    calibration: Calibration
+
+    def read(self, image: Image, detections: Sequence[PlateDetection]) -> list[PlateRead]: ...
+
+
+class PlateRecogniser:
+    """Detector, reader and grammar in a row. For one thread."""
+
+    def __init__(self, detector: Detects, reader: Reads, nev_class: str | None = None) -> None:
+        self._detector = detector
+        self._reader = reader
+        self._nev_class = nev_class
+
+    def recognise(self, image: Image) -> list[tuple[PlateDetection, Plate]]:
+        """Image: uint8 (H, W, 3) BGR of any size. Best detection first; what reads as nothing is left out."""
+        return self.read(image, self._detector.detect(image))
+
+    def read(self, image: Image, detections: Sequence[PlateDetection]) -> list[tuple[PlateDetection, Plate]]:
+        """Read and judge what is already found."""
+        pairs = zip(detections, self._reader.read(image, detections), strict=True)
+        judged = ((detection, self.judge(read)) for detection, read in pairs)
+        return [(detection, plate) for detection, plate in judged if plate is not None]
+
+    def judge(self, read: PlateRead) -> Plate | None:
+        """The plate that one read most probably is."""
+        return best(
+            read.prob,
+            read.alphabet,
+            read.colour,
+            rows=read.rows,
+            narrow=read.narrow,
+            nev_class=self._nev_class,
+            calibration=self._reader.calibration,
+        )
+
+
+def open_recogniser(dirs: Sequence[Path], nev_class: str | None = None) -> PlateRecogniser:
+    """The recogniser of the installed models (`catalogue.model_dirs`). Raises `ModelError`."""
+    detector = PlateDetector(find(DETECTOR, dirs), find(REFINER, dirs))
+    return PlateRecogniser(detector, PlateReader(find(READER, dirs)), nev_class)

@@ -1,0 +1,146 @@
+"""How well the shipped models read real photographs, through the program's own pipeline.
+
+    python -m models.train.accuracy --data ../shared/data/plates [--faces ../shared/data/faces] [--models DIR]
+
+prints a table: plates read exactly, by kind, source and colour, with the mean confidence of right and wrong reads;
+then the same above the threshold of the configuration, and plates "read" on photographs that show none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gateway.plate_rules import BLACK, BLUE, GREEN, WHITE, YELLOW
+from gateway.vision.catalogue import model_dirs
+from gateway.vision.images import read_image
+from gateway.vision.plates import PlateDetection
+from gateway.vision.recogniser import PlateRecogniser, open_recogniser
+
+if TYPE_CHECKING:
+    from gateway.types import Image
+
+THRESHOLD = 0.85
+COLOUR_CODES = {"blue": BLUE, "yellow": YELLOW, "green": GREEN, "white": WHITE, "black": BLACK}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One labelled picture: what it shows, what was read, and how surely."""
+
+    file: str
+    plate: str
+    colour: str
+    kind: str
+    read: str
+    confidence: float
+    colour_right: bool
+
+    @property
+    def right(self) -> bool:
+        return self.read == self.plate
+
+
+def labels(data: Path) -> list[dict[str, str]]:
+    """The rows of labels.csv."""
+    with (data / "labels.csv").open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def whole(image: Image) -> PlateDetection:
+    """A crop is a plate from edge to edge."""
+    height, width = image.shape[:2]
+    quad = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    return PlateDetection(quad, 1.0, float(width < 2 * height), {})
+
+
+def judge(recogniser: PlateRecogniser, data: Path, row: dict[str, str]) -> Outcome:
+    """Read one labelled picture; of several plates in a scene the surest counts."""
+    image = read_image(data / row["file"])
+    crop = row["kind"] == "crop"
+    found = recogniser.read(image, [whole(image)]) if crop else recogniser.recognise(image)
+    plate = max((plate for _, plate in found), key=lambda plate: plate.confidence, default=None)
+    return Outcome(
+        row["file"],
+        row["plate"],
+        row["colour"],
+        row["kind"],
+        plate.number if plate else "",
+        plate.confidence if plate else 0.0,
+        plate is not None and plate.plate_color == COLOUR_CODES[row["colour"]],
+    )
+
+
+def groups(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
+    """Outcomes by kind, by source and by colour of scenes."""
+    found: dict[str, list[Outcome]] = defaultdict(list)
+    for one in outcomes:
+        found[f"all {one.kind}s"].append(one)
+        found[one.file.partition("/")[0]].append(one)
+        if one.kind == "scene":
+            found[f"scenes {one.colour}"].append(one)
+    return dict(sorted(found.items()))
+
+
+def table(outcomes: list[Outcome]) -> Iterator[str]:
+    """Lines of the table."""
+    yield f"{'group':<18}{'n':>5}{'exact':>8}{'no prov.':>10}{'colour':>8}{'>=thr':>7}{'of these':>10}{'nothing':>9}"
+    for name, members in groups(outcomes).items():
+        count = len(members)
+        sure = [one for one in members if one.confidence >= THRESHOLD]
+        yield (
+            f"{name:<18}{count:>5}"
+            f"{sum(one.right for one in members) / count:>8.1%}"
+            f"{sum(one.read[1:] == one.plate[1:] for one in members) / count:>10.1%}"
+            f"{sum(one.colour_right for one in members) / count:>8.1%}"
+            f"{len(sure) / count:>7.0%}"
+            f"{sum(one.right for one in sure) / max(len(sure), 1):>10.1%}"
+            f"{sum(not one.read for one in members):>9}"
+        )
+
+
+def false_reads(recogniser: PlateRecogniser, photos: Iterable[Path]) -> tuple[int, int, int]:
+    """Photographs without plates: how many, with any read, with a read above the threshold."""
+    count = some = sure = 0
+    for path in photos:
+        reads = [plate.confidence for _, plate in recogniser.recognise(read_image(path))]
+        count += 1
+        some += bool(reads)
+        sure += any(confidence >= THRESHOLD for confidence in reads)
+    return count, some, sure
+
+
+def main() -> None:
+    """Evaluate and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with labels.csv")
+    parser.add_argument("--faces", type=Path, help="folder of photographs without plates")
+    parser.add_argument("--models", type=Path, help="a folder of models that goes before the shipped ones")
+    parser.add_argument("--wrong", action="store_true", help="also print each plate that was not read exactly")
+    options = parser.parse_args()
+    dirs = [options.models] if options.models else []
+    recogniser = open_recogniser([*dirs, *model_dirs()])
+    outcomes = [judge(recogniser, options.data, row) for row in labels(options.data)]
+    print("\n".join(table(outcomes)))
+    if options.wrong:
+        for one in outcomes:
+            if not one.right:
+                print(f"{one.file}: {one.plate} read as {one.read or 'nothing'} ({one.confidence:.2f})")
+    if options.faces:
+        photos = sorted(options.faces.rglob("*.jpg"))
+        print(
+            "without plates: {} photographs, {} with a read, {} above the threshold".format(
+                *false_reads(recogniser, photos)
+            )
+        )
+
+
+if __name__ == "__main__":
+    main()
