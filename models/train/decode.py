@@ -67,14 +67,16 @@ def overlap(box: Floats, boxes: Floats) -> Floats:
     return np.asarray(common / np.maximum(areas - common, 1e-6), np.float32)
 
 
-def vote(score: Floats, corners: Floats, rows: Floats, colour: Floats, scale: float) -> list[Candidate]:
+def vote(
+    score: Floats, corners: Floats, rows: Floats, colour: Floats, scale: float, least: float = CANDIDATE_SCORE
+) -> list[Candidate]:
     """The detector's maps (batch of one) -> candidates in image pixels, best first.
 
     Each plate covers several cells, and each of them says where the corners are: their mean, weighted by
     score, is far better than the best cell alone.
     """
     flat = score.reshape(-1)
-    chosen = np.flatnonzero(flat >= CELL_SCORE)
+    chosen = np.flatnonzero(flat >= min(CELL_SCORE, least))
     chosen = chosen[np.argsort(-flat[chosen])]
     weights = flat[chosen]
     quads = corners.reshape(-1, 4, 2)[chosen]
@@ -83,7 +85,7 @@ def vote(score: Floats, corners: Floats, rows: Floats, colour: Floats, scale: fl
     found: list[Candidate] = []
     while len(found) < MAX_CANDIDATES and free.any():
         best = int(np.argmax(free))
-        if weights[best] < CANDIDATE_SCORE:
+        if weights[best] < least:
             break
         agrees = overlap(boxes[best], boxes)
         voters = free & (agrees >= VOTE_OVERLAP)
@@ -119,9 +121,7 @@ def warp(image: Image, quad: Floats, matrix: Matrix, size: tuple[int, int]) -> I
         part = image[top:bottom, left:right]
         if part.size == 0:
             return np.full((size[1], size[0], 3), GREY, np.uint8)
-        image = np.asarray(
-            cv2.resize(part, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8
-        )
+        image = np.asarray(cv2.resize(part, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8)
         fx, fy = part.shape[1] / image.shape[1], part.shape[0] / image.shape[0]
         matrix = matrix @ np.array([[fx, 0, left + 0.5 * fx - 0.5], [0, fy, top + 0.5 * fy - 0.5], [0, 0, 1]])
     turned = cv2.warpPerspective(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
