@@ -1,0 +1,12 @@
+"""The journal: where events stay until every uplink has them and their time is over.
+
+journal.py  what the rest of the house uses            rows.py      reading, also from another process
+file.py     transactions without a gap                 schema.py    tables, and how the file is opened
+sequence.py the sequence, remembered outside the file  purge.py     what goes, and how that is told
+repair.py   a damaged file set aside and carried over  pages.py     records read without SQLite
+"""
+
+from gateway.journal.journal import Journal
+from gateway.journal.rows import Cursor, JournalReader, Row
+
+__all__ = ["Cursor", "Journal", "JournalReader", "Row"]

@@ -1,0 +1,239 @@
+"""The file under the journal: opened, repaired, written in transactions that leave no gap in the sequence.
+
+Rule: the sequence moves only with a commit. After a commit that failed nobody knows whether it reached the disk, so the
+file is asked before the next one. The journal holds its lock around every call.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from gateway.clock import Stamp, boot_id, now
+from gateway.errors import StoreError
+from gateway.journal import purge, repair, schema
+from gateway.journal.rows import last_per_class, microseconds, parse_gaps, write_gaps
+from gateway.journal.sequence import SequenceFile
+from gateway.types import Event
+
+log = logging.getLogger(__name__)
+
+
+class JournalFile:
+    """Not thread-safe. Errors of SQLite leave it as they are: the journal names what was being done."""
+
+    def __init__(self, path: Path, on_replace: Callable[[], None]) -> None:
+        self._path = path
+        self._on_replace = on_replace  # another file lies at `path` now
+        self._sequence = SequenceFile(path.with_suffix(".seq"))
+        self.last = 0
+        self._lasts: dict[str, int] = {}
+        self._doubtful = 0  # after a failed commit: the first sequence that is not certain
+        try:
+            self._open()
+        except StoreError:
+            self._sequence.close()
+            raise
+
+    def append(self, events: Sequence[Event], boot: str) -> list[int]:
+        """Keep `events` in one synced transaction; return their sequences. A damaged file is replaced on the way."""
+        try:
+            return self._write(events, boot)
+        except sqlite3.Error as error:
+            if not schema.is_damage(error):
+                raise
+            self._recover(str(error))
+            return self._write(events, boot)
+
+    def save_cursors(
+        self,
+        uplink: str,
+        cursors: Sequence[tuple[str, int, int]],
+        buried: Iterable[tuple[int, str]],
+        revived: Iterable[int],
+    ) -> None:
+        """Replace the cursors (lane, after, upto) of an uplink, add and remove dead letters. Not synced by itself."""
+        try:
+            self._cursor_writer.execute("BEGIN IMMEDIATE")
+            run = self._cursor_writer.executemany
+            run("DELETE FROM cursors WHERE uplink = ?", [(uplink,)])
+            run(schema.INSERT_CURSOR, [(uplink, *cursor) for cursor in cursors])
+            run("INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?)", [(uplink, *entry) for entry in buried])
+            run("DELETE FROM dead_letters WHERE uplink = ? AND seq = ?", [(uplink, seq) for seq in revived])
+            self._cursor_writer.execute("COMMIT")
+        except sqlite3.Error:
+            _roll_back(self._cursor_writer)
+            raise
+
+    def restamp(self, boot: str, at: Stamp) -> int:
+        """Give the unsynced events of a boot the time that their uptime means now."""
+        zero = microseconds(at.time) - int(at.mono * 1_000_000)
+        return self._writer.execute(
+            "UPDATE events SET time_us = ? + uptime_ms * 1000, clock = 'restored'"
+            " WHERE clock = 'unsynced' AND boot_id = ?",
+            (zero, boot),
+        ).rowcount
+
+    def shed(self, step: purge.Step, uplinks: purge.Uplinks) -> purge.Shed:
+        """Delete for one reason, and tell of it, in one transaction."""
+        shed = purge.Shed(0, [], None)
+
+        def delete() -> list[Event]:
+            nonlocal shed
+            shed = purge.delete(self._writer, step, uplinks)
+            if shed.count:
+                fact = json.dumps(self._lasts)
+                self._writer.execute("INSERT OR REPLACE INTO facts VALUES ('lasts', ?)", (fact,))
+            return shed.losses
+
+        self._write([], boot_id(), delete)
+        return shed
+
+    def close(self) -> None:
+        """The next opening needs no recovery and leaves no gap."""
+        with suppress(StoreError):
+            self._sequence.settle(self.last)
+        self._sequence.close()
+        self._close_writers()
+
+    def _open(self, in_use_upto: int = 0) -> None:
+        """Open the file, repaired if need be. `in_use_upto`: it failed while in use, having used this sequence."""
+        try:
+            damage = repair.inspect(self._path)
+            if damage:
+                log.error("journal is damaged (%s): setting it aside, carrying over what can be read", damage)
+                repair.replace(self._path, now().time)
+            self._connect()
+            kept, self._lasts = self._find_last()
+        except (sqlite3.Error, OSError) as error:
+            raise schema.refusal(error, "the journal cannot be opened") from error
+        certain = in_use_upto or (self._sequence.upto if damage else self._sequence.start(kept))
+        self.last = max(kept, certain)
+        if damage or self.last > kept:
+            self._announce(damage or "the journal file was missing or an old copy")
+
+    def _connect(self) -> None:
+        self._writer = schema.open_writer(self._path, synced=True)
+        schema.prepare(self._writer)
+        self._cursor_writer = schema.open_writer(self._path, synced=False)
+        schema.sync_folder(self._path.parent)
+        self._inode = self._path.stat().st_ino
+
+    def _find_last(self) -> tuple[int, dict[str, int]]:
+        """The last sequence in the file and the last of each class, also when the newest rows were purged."""
+        newest = self._writer.execute("SELECT seq, class, gaps FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+        fact = self._writer.execute("SELECT value FROM facts WHERE name = 'lasts'").fetchone()
+        noted: dict[str, int] = json.loads(fact[0]) if fact else {}
+        if newest and newest[0] >= max(noted.values(), default=0):
+            return newest[0], last_per_class(newest[0], newest[1], parse_gaps(newest[2]))
+        return max(noted.values(), default=0), noted
+
+    def _write(self, events: Sequence[Event], boot: str, shed: Callable[[], list[Event]] | None = None) -> list[int]:
+        """One transaction; `shed` may delete rows in it and return further events that tell of it."""
+        self._settle_doubt()
+        known = self._known(events)
+        last, lasts = self.last, dict(self._lasts)
+        self._sequence.reserve(last, len(events) + 1)
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            for event in (*events, *(shed() if shed else ())):
+                if _identity(event) not in known:
+                    last += 1
+                    self._insert(last, event, boot, lasts)
+                    known[_identity(event)] = last
+            self._writer.execute("COMMIT")
+        except sqlite3.Error:
+            _roll_back(self._writer)
+            self._doubtful = self._doubtful or self.last + 1
+            raise
+        self.last, self._lasts, self._doubtful = last, lasts, 0
+        return [known[_identity(event)] for event in events]
+
+    def _insert(self, seq: int, event: Event, boot: str, lasts: dict[str, int]) -> None:
+        event_class = event.event_class.value
+        values: tuple[Any, ...] = (
+            seq,
+            event.id,
+            event_class,
+            event.name,
+            event.subject,
+            microseconds(event.stamp.time),
+            event.stamp.trust.value,
+            int(event.stamp.mono * 1000),
+            boot,
+            event.passage,
+            event.origin,
+            json.dumps(event.data, ensure_ascii=False, separators=(",", ":")),
+            write_gaps(seq, lasts),
+        )
+        self._writer.execute(schema.INSERT_EVENT, values)
+        lasts[event_class] = seq
+
+    def _known(self, events: Sequence[Event]) -> dict[str, int]:
+        """Sequences of events that are kept already, by origin or, after a doubtful commit, by id."""
+        known: dict[str, int] = {}
+        for event in events:
+            if event.origin:
+                found = self._writer.execute("SELECT seq FROM events WHERE origin = ?", (event.origin,)).fetchone()
+            elif self._doubtful:
+                query = "SELECT seq FROM events WHERE seq >= ? AND id = ?"
+                found = self._writer.execute(query, (self._doubtful, event.id)).fetchone()
+            else:
+                continue
+            if found:
+                known[_identity(event)] = found[0]
+        return known
+
+    def _settle_doubt(self) -> None:
+        """The file was taken away, or a commit failed and may yet have reached the disk: ask the file."""
+        try:
+            in_place = self._path.stat().st_ino == self._inode
+        except OSError:
+            in_place = False
+        if not in_place:
+            self._recover("its file was removed while in use")
+        elif self._doubtful:
+            last, lasts = self._find_last()
+            if last > self.last:
+                self.last, self._lasts = last, lasts
+
+    def _recover(self, cause: str) -> None:
+        log.error("the journal failed while in use: %s", cause)
+        self._close_writers()
+        self._inode = -1  # should opening fail, the next transaction tries again
+        self._doubtful = 0
+        self._open(in_use_upto=self.last)
+        self._on_replace()
+
+    def _announce(self, damage: str) -> None:
+        """Tell by events that the file was damaged and which sequences are missing."""
+        stamp = now()
+        events = [Event("alarm.journal_damaged", "journal", stamp, {"state": "raised", "severity": 2, "cause": damage})]
+        fact = self._writer.execute("SELECT value FROM facts WHERE name = 'purged'").fetchone()
+        seqs = (seq for (seq,) in self._writer.execute("SELECT seq FROM events ORDER BY seq"))
+        missing = repair.holes(seqs, json.loads(fact[0]) if fact else 0, self.last)
+        if missing:
+            first, last, count = missing
+            data = {"class": "*", "from": first, "to": last, "count": count, "cause": "damage"}
+            events.append(Event("loss", "journal", stamp, data))
+        self._write(events, boot_id())
+
+    def _close_writers(self) -> None:
+        for connection in (self._cursor_writer, self._writer):
+            with suppress(sqlite3.Error):
+                connection.close()
+
+
+def _identity(event: Event) -> str:
+    return event.origin or event.id
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    with suppress(sqlite3.Error):
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")

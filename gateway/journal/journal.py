@@ -1,0 +1,151 @@
+"""The journal: the append-only log of what happened, in SQLite, with cursors per uplink and lane.
+
+Rule: an event is accepted when `append` returns, and then it is on the disk. Sequences are gap-free and never used
+twice, whatever happens to the file: it is checked at the start, and a damaged one is set aside, its readable rows are
+carried over and the sequence goes on. One process owns the folder (flock), one lock orders the writers, and readers
+(rows.py) never wait for it. Cursors are written without a sync of their own: a lost cursor only sends again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+
+from gateway.clock import Stamp, now
+from gateway.errors import GatewayError, Rejected, StoreError
+from gateway.journal import purge, schema
+from gateway.journal.file import JournalFile
+from gateway.journal.rows import Cursor, JournalReader, open_end
+from gateway.privacy import refuse_face_data
+from gateway.settings import Journal as Policy
+from gateway.types import Event, EventClass
+
+
+class Journal(JournalReader):
+    """Open it once per process; every method may be called from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._lock = threading.Lock()
+        self._listeners: list[Callable[[], None]] = []
+        self._uplinks: dict[str, frozenset[EventClass]] = {}
+        self._folder = _own_folder(path.parent)
+        try:
+            self._file = JournalFile(path, self.renew)
+        except GatewayError:
+            os.close(self._folder)
+            raise
+
+    @property
+    def last_seq(self) -> int:
+        """The last sequence that was accepted."""
+        return self._file.last
+
+    def append(self, events: Sequence[Event], boot: str) -> list[int]:
+        """Keep `events` in one synced transaction; return their sequences. All or none.
+
+        An event whose `origin` is kept already is not kept again: its first sequence is returned.
+        Raises `Rejected` (privacy guard) or `StoreError`; then nothing was accepted.
+        """
+        for event in events:
+            _check(event)
+        with self._lock:
+            try:
+                seqs = self._file.append(events, boot)
+            except sqlite3.Error as error:
+                raise schema.refusal(error, "events cannot be kept") from error
+        self._tell()
+        return seqs
+
+    def on_append(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after each commit, on the thread that appends. It must not block."""
+        self._listeners.append(listener)
+
+    def register(self, uplink: str, classes: Collection[EventClass]) -> None:
+        """An uplink that is in use: what it has not passed counts as unsent when something must go."""
+        with self._lock:
+            self._uplinks[uplink] = frozenset(classes)
+
+    def save_cursors(
+        self,
+        uplink: str,
+        cursors: Iterable[Cursor],
+        *,
+        buried: Iterable[tuple[int, str]] = (),
+        revived: Iterable[int] = (),
+    ) -> None:
+        """Remember where an uplink stands, and its new and its delivered dead letters. Not synced by itself."""
+        stretches = [(cursor.lane, cursor.after, open_end(cursor.upto)) for cursor in cursors]
+        with self._lock:
+            try:
+                self._file.save_cursors(uplink, stretches, buried, revived)
+            except sqlite3.Error as error:
+                raise schema.refusal(error, "cursors cannot be kept") from error
+
+    def purge(self, policy: Policy, at: Stamp | None = None) -> int:
+        """Delete what is past its age or beyond the budget; return how many rows went.
+
+        What had not reached every uplink, and all that went for want of space, is announced by `loss` events in the
+        same transaction. Nothing is deleted by age while the clock is not synced.
+        """
+        gone = 0
+        for reason in purge.steps(policy, at or now(), self._path.parent):
+            step: purge.Step | None = reason
+            while step:
+                with self._lock:
+                    try:
+                        shed = self._file.shed(step, self._uplinks)
+                    except sqlite3.Error as error:
+                        raise schema.refusal(error, "old events cannot be deleted") from error
+                gone, step = gone + shed.count, shed.next
+        if gone:
+            self._tell()
+        return gone
+
+    def restamp(self, boot: str, at: Stamp) -> int:
+        """The clock was set: give the unsynced events of this boot their true time; return how many."""
+        with self._lock:
+            try:
+                return self._file.restamp(boot, at)
+            except sqlite3.Error as error:
+                raise schema.refusal(error, "events cannot be restamped") from error
+
+    def close(self) -> None:
+        """Close everything; the next opening needs no recovery."""
+        with self._lock:
+            super().close()
+            self._file.close()
+            os.close(self._folder)
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()
+
+
+def _check(event: Event) -> None:
+    refuse_face_data(event.data)
+    refuse_face_data({"subject": event.subject, "passage": event.passage, "origin": event.origin})
+    try:
+        _ = event.event_class
+    except ValueError as error:
+        raise Rejected(f"{event.name!r} belongs to no class of events") from error
+
+
+def _own_folder(folder: Path) -> int:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise schema.refusal(error, f"{folder} cannot be used") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise StoreError(
+            f"another gateway uses {folder}", hint="stop it first (systemctl stop compound-gateway)"
+        ) from error
+    return descriptor

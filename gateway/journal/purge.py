@@ -1,0 +1,140 @@
+"""What the journal deletes: by age per class, by size, and when the disk runs short.
+
+Rule: nothing goes in silence. Rows that had not reached every uplink, and rows that went for want of space, are told
+of by a `loss` event in the same transaction. Alarms, losses and audit go by age only, and nothing goes by age while the
+clock is not synced.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gateway.clock import ClockTrust, Stamp, now
+from gateway.journal.rows import microseconds
+from gateway.settings import Journal as Policy
+from gateway.types import Event, EventClass
+
+CHUNK = 1000  # rows in one transaction: the lock is never held long
+_CHEAPEST_FIRST = (EventClass.DEVICE, EventClass.CHECK, EventClass.VERIFY, EventClass.ACCESS, EventClass.VEHICLE)
+_SLACK = 0.95  # once over the budget, go down to this part of it
+_SPARE = 0.05  # when the disk runs short, keep this part of the file free for new events
+
+Uplinks = Mapping[str, frozenset[EventClass]]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One reason to delete. Exactly one of the three limits is set."""
+
+    event_class: EventClass | None = None
+    before_us: int = 0  # with event_class: captured before this
+    max_bytes: int | None = None  # used pages of the file
+    spare: bool = False  # free pages inside the file, so that it need not grow
+
+
+@dataclass(frozen=True, slots=True)
+class Shed:
+    """What one transaction deleted, and whether there is more to delete for the same step."""
+
+    count: int
+    losses: list[Event]
+    next: Step | None
+
+
+def steps(policy: Policy, at: Stamp, folder: Path) -> Iterator[Step]:
+    """The reasons to delete at this moment."""
+    if at.trust is not ClockTrust.UNSYNCED:
+        for kind in EventClass:
+            keep_us = getattr(policy.retain, kind.value) * 1_000_000
+            yield Step(event_class=kind, before_us=microseconds(at.time) - keep_us)
+    yield Step(max_bytes=policy.max_bytes)
+    if shutil.disk_usage(folder).free < policy.min_free:
+        yield Step(spare=True)
+
+
+def delete(connection: sqlite3.Connection, step: Step, uplinks: Uplinks) -> Shed:
+    """Delete at most `CHUNK` rows for one reason, inside the caller's transaction."""
+    if step.event_class:
+        found = _too_old(connection, step.event_class, step.before_us)
+        return _remove(connection, step.event_class, found, uplinks, "retention", step if len(found) == CHUNK else None)
+    if not _is_short(connection, step):
+        return Shed(0, [], None)
+    for kind in _CHEAPEST_FIRST:
+        oldest = connection.execute("SELECT seq FROM events WHERE class = ? ORDER BY seq LIMIT ?", (kind.value, CHUNK))
+        found = [seq for (seq,) in oldest]
+        if found:
+            again = replace(step, max_bytes=int(step.max_bytes * _SLACK)) if step.max_bytes else step
+            return _remove(connection, kind, found, uplinks, "space", again)
+    return Shed(0, [], None)
+
+
+def _too_old(connection: sqlite3.Connection, kind: EventClass, before_us: int) -> list[int]:
+    """The oldest rows of the class that are past their age. An unsynced row is as old as the next row that is not."""
+    oldest = connection.execute(
+        "SELECT seq, CASE clock WHEN 'unsynced' THEN (SELECT later.time_us FROM events AS later"
+        " WHERE later.seq > events.seq AND later.clock != 'unsynced' ORDER BY later.seq LIMIT 1) ELSE time_us END"
+        " FROM events WHERE class = ? ORDER BY seq LIMIT ?",
+        (kind.value, CHUNK),
+    )
+    return [seq for seq, time_us in oldest.fetchall() if time_us is not None and time_us < before_us]
+
+
+def _is_short(connection: sqlite3.Connection, step: Step) -> bool:
+    ((pages,),) = connection.execute("PRAGMA page_count")
+    ((free,),) = connection.execute("PRAGMA freelist_count")
+    ((size,),) = connection.execute("PRAGMA page_size")
+    if step.max_bytes is not None:
+        return bool((pages - free) * size > step.max_bytes)
+    return bool(free < max(16, pages * _SPARE))
+
+
+def _remove(
+    connection: sqlite3.Connection, kind: EventClass, seqs: list[int], uplinks: Uplinks, cause: str, again: Step | None
+) -> Shed:
+    if not seqs:
+        return Shed(0, [], None)
+    unsent = _unsent(connection, kind, seqs, uplinks)
+    connection.executemany("DELETE FROM events WHERE seq = ?", [(seq,) for seq in seqs])
+    connection.executemany("DELETE FROM dead_letters WHERE seq = ?", [(seq,) for seq in seqs])
+    found = connection.execute("SELECT value FROM facts WHERE name = 'purged'").fetchone()
+    highest = max(seqs[-1], json.loads(found[0]) if found else 0)
+    connection.execute("INSERT OR REPLACE INTO facts VALUES ('purged', ?)", (json.dumps(highest),))
+    told = seqs if cause == "space" else unsent
+    losses = [_loss(kind, told, len(unsent), cause)] if told else []
+    return Shed(len(seqs), losses, again)
+
+
+def _unsent(connection: sqlite3.Connection, kind: EventClass, seqs: list[int], uplinks: Uplinks) -> list[int]:
+    """Those of `seqs` (ascending) that some uplink in use wants and has not passed."""
+    missing: set[int] = set()
+    for uplink, classes in uplinks.items():
+        if kind not in classes:
+            continue
+        stretches = connection.execute("SELECT lane, after, upto FROM cursors WHERE uplink = ?", (uplink,)).fetchall()
+        if not stretches:  # never connected: nothing was sent
+            missing.update(seqs)
+        for lane, after, upto in stretches:
+            if (lane == "alarm") == (kind is EventClass.ALARM):
+                missing.update(seq for seq in seqs if after < seq <= upto)
+        dead = connection.execute(
+            "SELECT seq FROM dead_letters WHERE uplink = ? AND seq BETWEEN ? AND ?", (uplink, seqs[0], seqs[-1])
+        )
+        missing.update({seq for (seq,) in dead} & set(seqs))
+    return sorted(missing)
+
+
+def _loss(kind: EventClass, seqs: list[int], unsent: int, cause: str) -> Event:
+    data = {
+        "class": kind.value,
+        "from": seqs[0],
+        "to": seqs[-1],
+        "count": len(seqs),
+        "unsent": unsent,
+        "cause": cause,
+    }
+    return Event("loss", "journal", now(), data)

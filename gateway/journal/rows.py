@@ -1,0 +1,206 @@
+"""Reading the journal: rows in sequence order, from any thread, also from another process while the daemon runs.
+
+Rule: reads are short and bounded, one connection per thread; nothing here can change the file.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from gateway.clock import ClockTrust
+from gateway.errors import StoreError
+from gateway.journal import schema
+from gateway.types import EventClass
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CLASSES = tuple(EventClass)  # the order of `gaps`; a new class may only be added at the end
+_NO_LIMIT = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An event with its sequence, as the journal keeps it."""
+
+    seq: int
+    id: str
+    name: str
+    subject: str
+    time: datetime  # of capture, UTC
+    clock: ClockTrust
+    uptime_ms: int
+    boot_id: str
+    passage: str | None
+    origin: str | None
+    data: Mapping[str, Any]
+    gaps: tuple[int, ...]  # per class, in the order of EventClass: how far back its last event before this one lies
+
+    @property
+    def event_class(self) -> EventClass:
+        return EventClass(self.name.partition(".")[0])
+
+    def previous(self, classes: Collection[EventClass]) -> int:
+        """The sequence of the event before this one among `classes`; 0 if there is none.
+
+        Kept in the row itself, so that it stays true after a purge.
+        """
+        near = [gap for kind, gap in zip(_CLASSES, self.gaps, strict=False) if gap and kind in classes]
+        return self.seq - min(near) if near else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A stretch of sequences that one lane of an uplink has not passed yet: after < seq <= upto."""
+
+    lane: str
+    after: int
+    upto: int | None  # None: everything to come
+
+
+class JournalReader:
+    """Thread-safe view of the journal file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._own = threading.local()
+        self._generation = 0  # rises when the file was replaced
+        self._opened: list[sqlite3.Connection] = []
+
+    def read_after(
+        self, seq: int, classes: Collection[EventClass], limit: int, *, upto: int | None = None
+    ) -> list[Row]:
+        """Return at most `limit` events of `classes` after `seq` (and not after `upto`), in sequence order."""
+        wanted = [kind for kind in _CLASSES if kind in classes]
+        last = _NO_LIMIT if upto is None else upto
+        if not wanted or limit < 1:
+            return []
+        select = f"SELECT {schema.EVENT_COLUMNS} FROM events WHERE seq > ? AND seq <= ?"
+        if len(wanted) == len(_CLASSES):
+            return self._rows(f"{select} ORDER BY seq LIMIT ?", (seq, last, limit))
+        # One range of the index per class, merged by SQLite: never walks over the rows of other classes.
+        parts = " UNION ALL ".join(f"{select} AND class = ?" for _ in wanted)
+        values = [value for kind in wanted for value in (seq, last, kind.value)]
+        return self._rows(f"{parts} ORDER BY seq LIMIT ?", (*values, limit))
+
+    def history(self, *, after: int = 0, since: datetime | None = None, glob: str = "*", limit: int = 500) -> list[Row]:
+        """Return events captured at or after `since` whose type (`compound.….v1`) or name matches `glob`."""
+        return self._rows(
+            f"SELECT {schema.EVENT_COLUMNS} FROM events WHERE seq > ? AND time_us >= ?"
+            " AND (name GLOB ? OR 'compound.' || name || '.v1' GLOB ?) ORDER BY seq LIMIT ?",
+            (after, microseconds(since) if since else -_NO_LIMIT, glob, glob, limit),
+        )
+
+    def count_after(self, seq: int, classes: Collection[EventClass], *, upto: int | None = None) -> int:
+        """How many events of `classes` lie after `seq` (and not after `upto`)."""
+        last = _NO_LIMIT if upto is None else upto
+        marks = ", ".join("?" * len(classes))
+        ((count,),) = self._query(
+            f"SELECT count(*) FROM events WHERE class IN ({marks}) AND seq > ? AND seq <= ?",
+            (*(kind.value for kind in classes), seq, last),
+        )
+        return int(count)
+
+    def cursors(self, uplink: str) -> list[Cursor]:
+        """Where the lanes of an uplink stand; empty for a new uplink."""
+        found = self._query("SELECT lane, after, upto FROM cursors WHERE uplink = ? ORDER BY rowid", (uplink,))
+        return [Cursor(lane, after, None if upto == _NO_LIMIT else upto) for lane, after, upto in found]
+
+    def dead_letters(self, uplink: str, after: int, limit: int) -> list[Row]:
+        """Events that the broker refused for good, in sequence order."""
+        columns = ", ".join(f"events.{name.strip()}" for name in schema.EVENT_COLUMNS.split(","))
+        return self._rows(
+            f"SELECT {columns} FROM dead_letters JOIN events USING (seq)"
+            " WHERE dead_letters.uplink = ? AND dead_letters.seq > ? ORDER BY dead_letters.seq LIMIT ?",
+            (uplink, after, limit),
+        )
+
+    def count_dead(self, uplink: str) -> int:
+        ((count,),) = self._query("SELECT count(*) FROM dead_letters WHERE uplink = ?", (uplink,))
+        return int(count)
+
+    def stats(self) -> dict[str, Any]:
+        """Counts per class, first and last sequence, bytes on disk."""
+        classes = dict(self._query("SELECT class, count(*) FROM events GROUP BY class", ()))
+        ((first, last),) = self._query("SELECT min(seq), max(seq) FROM events", ())
+        files = [self._path, self._path.with_name(self._path.name + "-wal")]
+        size = sum(file.stat().st_size for file in files if file.exists())
+        return {"events": sum(classes.values()), "classes": classes, "first": first, "last": last, "bytes": size}
+
+    def renew(self) -> None:
+        """Another file lies at the path: each thread opens it at its next reading."""
+        self._generation += 1
+
+    def close(self) -> None:
+        """Close the connections of all threads; none may be reading."""
+        self.renew()
+        while self._opened:
+            self._opened.pop().close()
+
+    def _rows(self, sql: str, values: Sequence[Any]) -> list[Row]:
+        return [_row(found) for found in self._query(sql, values)]
+
+    def _query(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        try:
+            return self._connection().execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise schema.refusal(error, "the journal cannot be read") from error
+
+    def _connection(self) -> sqlite3.Connection:
+        if getattr(self._own, "generation", None) != self._generation:
+            if not self._path.exists():
+                raise StoreError(f"there is no journal at {self._path}", hint="has the gateway run here yet?")
+            self._own.connection = schema.open_reader(self._path)
+            self._own.generation = self._generation
+            self._opened.append(self._own.connection)
+        connection: sqlite3.Connection = self._own.connection
+        return connection
+
+
+def microseconds(moment: datetime) -> int:
+    """Microseconds since 1970 UTC, exact."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def open_end(upto: int | None) -> int:
+    """The stored form of a cursor's end."""
+    return _NO_LIMIT if upto is None else upto
+
+
+def _row(found: tuple[Any, ...]) -> Row:
+    seq, id_, _, name, subject, time_us, clock, uptime_ms, boot_id, passage, origin, data, gaps = found
+    return Row(
+        seq=seq,
+        id=id_,
+        name=name,
+        subject=subject,
+        time=EPOCH + timedelta(microseconds=time_us),
+        clock=ClockTrust(clock),
+        uptime_ms=uptime_ms,
+        boot_id=boot_id,
+        passage=passage,
+        origin=origin,
+        data=json.loads(data),
+        gaps=parse_gaps(gaps),
+    )
+
+
+def parse_gaps(text: str) -> tuple[int, ...]:
+    return tuple(int(gap) for gap in text.split(","))
+
+
+def last_per_class(seq: int, event_class: str, gaps: tuple[int, ...]) -> dict[str, int]:
+    """The last sequence of each class, as of the row `seq`."""
+    lasts = {kind.value: seq - gap for kind, gap in zip(_CLASSES, gaps, strict=False) if gap}
+    lasts[event_class] = seq
+    return lasts
+
+
+def write_gaps(seq: int, lasts: Mapping[str, int]) -> str:
+    """`Row.gaps` of a new row, given the last sequence of each class before it."""
+    return ",".join(str(seq - lasts[kind.value]) if kind.value in lasts else "0" for kind in _CLASSES)

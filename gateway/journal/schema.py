@@ -1,0 +1,105 @@
+"""The tables of the journal and how its file is opened.
+
+Rule: one write-ahead log, every commit of events synced (`synchronous=FULL`); what is deleted is overwritten
+(`secure_delete`), because a purged passage must not be readable in free pages.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from gateway.errors import StoreError
+
+VERSION = 1
+EVENT_COLUMNS = "seq, id, class, name, subject, time_us, clock, uptime_ms, boot_id, passage, origin, data, gaps"
+INSERT_EVENT = f"INSERT INTO events ({EVENT_COLUMNS}) VALUES ({', '.join('?' * 13)})"
+INSERT_CURSOR = "INSERT INTO cursors (uplink, lane, after, upto) VALUES (?, ?, ?, ?)"
+_PAGE = 4096
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+_TABLES = """
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL,
+    class TEXT NOT NULL,
+    name TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    time_us INTEGER NOT NULL,          -- capture, microseconds since 1970 UTC
+    clock TEXT NOT NULL,
+    uptime_ms INTEGER NOT NULL,
+    boot_id TEXT NOT NULL,
+    passage TEXT,
+    origin TEXT,
+    data TEXT NOT NULL,                -- JSON
+    gaps TEXT NOT NULL                 -- see rows.Row.previous
+);
+CREATE INDEX events_class ON events (class, seq);
+CREATE UNIQUE INDEX events_origin ON events (origin) WHERE origin IS NOT NULL;
+CREATE INDEX events_unsynced ON events (boot_id, seq) WHERE clock = 'unsynced';
+CREATE TABLE cursors (uplink TEXT NOT NULL, lane TEXT NOT NULL, after INTEGER NOT NULL, upto INTEGER NOT NULL);
+CREATE TABLE dead_letters (uplink TEXT NOT NULL, seq INTEGER NOT NULL, reason TEXT NOT NULL);
+CREATE UNIQUE INDEX dead_letters_row ON dead_letters (uplink, seq);
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+
+def open_writer(path: Path, *, synced: bool) -> sqlite3.Connection:
+    """Open for writing, from any thread under the caller's lock. `synced`: each commit waits for the disk."""
+    connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute(f"PRAGMA page_size = {_PAGE}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("PRAGMA cache_size = -2000")
+        connection.execute(f"PRAGMA journal_size_limit = {4 << 20}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open for reading only, also while another process writes."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA cache_size = -1000")
+    return connection
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables of a new file. Raises `StoreError` for a file of a newer program."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise StoreError(
+            f"the journal has format {version}, this program knows {VERSION}", hint="install the newer version again"
+        )
+    if version == 0:
+        connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names of new and renamed files survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether SQLite says that the file itself is broken."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+
+
+def refusal(error: sqlite3.Error | OSError, doing: str) -> StoreError:
+    """Turn an error of SQLite or the file system into ours."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return StoreError(f"{doing}: the disk is full", hint="free some space; nothing accepted so far is lost")
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
+        return StoreError(f"{doing}: {error}", hint="check the disk: mount -o remount,rw, dmesg, and the file's owner")
+    return StoreError(f"{doing}: {error}", hint="see the log of the gateway")

@@ -1,0 +1,72 @@
+"""The highest sequence ever used, remembered outside the database.
+
+Rule: a sequence is reserved here, synced, before the database may use it. Whatever happens to the database
+(overwritten, deleted, replaced by an old copy), the next sequence is above all that may have left the house. Reserving
+in blocks makes this one small sync per `BLOCK` events.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gateway.errors import StoreError
+
+BLOCK = 256
+
+
+class SequenceFile:
+    """One line `used upto`: `used` was durable in the database when the line was written, nothing above `upto` is."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise _refusal(path, error) from error
+        self._used, self._upto = self._read()
+
+    def start(self, last: int) -> int:
+        """Return the sequence to go on from, given the last one in a healthy database.
+
+        Higher than `last` when the database turns out to be older than this file.
+        """
+        return self._upto if last < self._used else last
+
+    @property
+    def upto(self) -> int:
+        """No sequence above this was ever used."""
+        return self._upto
+
+    def reserve(self, last: int, count: int) -> None:
+        """Make sure that `count` sequences after `last` are reserved. Raises `StoreError`."""
+        if last + count > self._upto:
+            self._write(last, last + count + BLOCK)
+
+    def settle(self, last: int) -> None:
+        """Everything is closed: exactly `last` has been used."""
+        if (last, last) != (self._used, self._upto):
+            self._write(last, last)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+    def _read(self) -> tuple[int, int]:
+        try:
+            used, upto = os.pread(self._descriptor, 64, 0).decode("ascii").split()
+            return int(used), int(upto)
+        except (OSError, ValueError):
+            return 0, 0  # new or unreadable: the database alone decides
+
+    def _write(self, used: int, upto: int) -> None:
+        try:
+            # One sector, overwritten in place: needs no free space and is never half written.
+            os.pwrite(self._descriptor, f"{used:020d} {upto:020d}\n".encode("ascii"), 0)
+            os.fdatasync(self._descriptor)
+        except OSError as error:
+            raise _refusal(self._path, error) from error
+        self._used, self._upto = used, upto
+
+
+def _refusal(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"{path.name} cannot be written: {error}", hint="is the disk full or mounted read-only?")

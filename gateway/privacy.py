@@ -1,0 +1,112 @@
+"""The guard at every sink: an event that could carry a picture or a face is refused, whoever made it.
+
+Rule: refuse by shape as well as by name. A driver that hides an embedding under an innocent key is caught by the
+number of its floats, a picture by the length of its unbroken base64, wherever in the data it lies.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from gateway.errors import Rejected
+
+MAX_NUMBERS = 16  # in one list: a plate has at most ten characters, a box four corners
+MAX_FLOATS = 48  # in one event, however they are spread
+MAX_TEXT = 16_384  # characters of all strings of one event
+_DEEPEST = 6
+_WORDS = set(
+    re.findall(
+        r"\w+",
+        """image images img picture pictures photo photos jpeg jpg png bitmap pixels thumbnail crop crops
+        embedding embeddings vector vectors feature features template templates landmark landmarks faceprint""",
+    )
+)
+_PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
+_UNBROKEN = re.compile(r"[A-Za-z0-9+/_-]{128,}={0,2}")
+_MAGIC = re.compile(r"data:[\w.+-]+/|/9j/[A-Za-z0-9+/]{12}|iVBORw0KGgo|UklGR[A-Za-z0-9+/]{12}")
+
+
+def refuse_face_data(data: Mapping[str, Any]) -> None:
+    """Raise `Rejected` unless `data` is small plain JSON without pictures, crops, templates or embeddings."""
+    texts, floats = 0, 0
+    for key, value in _walk(data, 0):
+        if isinstance(value, str):
+            texts += len(value)
+            if not _is_text(value):
+                raise Rejected(f"{key} is no valid text")
+            _refuse_encoded(key, value)
+        elif isinstance(value, float):
+            floats += 1
+            if not math.isfinite(value):
+                raise Rejected(f"{key} is {value}, which JSON cannot say")
+        if texts > MAX_TEXT or floats > MAX_FLOATS:
+            raise _refusal(f"its data has more than {MAX_TEXT} characters or {MAX_FLOATS} floats")
+
+
+def _walk(value: object, depth: int, key: str = "data") -> Iterator[tuple[str, object]]:
+    if depth > _DEEPEST:
+        raise Rejected(f"{key} is nested deeper than {_DEEPEST} levels")
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            _refuse_key(name)
+            yield str(name), str(name)
+            yield from _walk(inner, depth + 1, str(name))
+    elif isinstance(value, (list, tuple)):
+        _refuse_series(key, value)
+        for inner in value:
+            yield from _walk(inner, depth + 1, key)
+    elif value is None or isinstance(value, (str, int, float)):
+        yield key, value
+    else:
+        raise _refusal(f"{key} is a {type(value).__name__}")
+
+
+def _refuse_key(name: object) -> None:
+    if not isinstance(name, str):
+        raise Rejected(f"the key {name!r} is not text")
+    words = [part.lower() for part in _PARTS.findall(name)]
+    if words and (words[0] == "face" or not _WORDS.isdisjoint(words)):
+        raise _refusal(f"it has a key named {name}")
+
+
+def _refuse_series(key: str, values: Iterable[object]) -> None:
+    items = list(values)
+    if sum(_is_number(item) for item in items) > MAX_NUMBERS:
+        raise _refusal(f"{key} is a list of {len(items)} numbers")
+    joined = "".join(item for item in items if isinstance(item, str) and " " not in item)
+    if len(joined) > 128:
+        _refuse_encoded(key, joined)
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # a lone surrogate, from a file name that is not UTF-8
+        return False
+    return True
+
+
+def _is_number(item: object) -> bool:
+    if isinstance(item, str):
+        try:
+            float(item)
+        except ValueError:
+            return False
+        return True
+    return isinstance(item, (int, float)) and not isinstance(item, bool)
+
+
+def _refuse_encoded(key: str, text: str) -> None:
+    unbroken = text.replace("\n", "").replace("\r", "") if len(text) > 64 else text
+    if _UNBROKEN.search(unbroken) or _MAGIC.search(unbroken):
+        raise _refusal(f"{key} looks like encoded binary data")
+
+
+def _refusal(why: str) -> Rejected:
+    return Rejected(
+        f"event refused by the privacy guard: {why}",
+        hint="pictures, faces and embeddings stay on the box; name the capture instead",
+    )
