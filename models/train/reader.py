@@ -1,6 +1,6 @@
 """Train the plate reader from rendered plates alone.
 
-    python -m models.train.shards --out SHARDS --seed 7 &
+    python -m models.train.reader_shards --out SHARDS --seed 7 &
     python -m models.train.reader --shards SHARDS --work WORK --seed 7 --images 600000
 
 Each rendered shard is read twice: when it is new, and once more some shards later. The learning rate warms up, stays,
@@ -23,9 +23,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.train.evaluate import Checks, report
+from models.train.evaluate_reader import Checks, report
 from models.train.reader_net import ReaderNet
-from models.train.shards import SHARD, UNKNOWN, shard_path
+from models.train.reader_shards import SHARD, UNKNOWN, shard_path
 
 BATCH = 128
 RATE = 2e-3

@@ -1,6 +1,6 @@
 """Measure a reader on held-out rendered plates and on photographs, beside a third-party reader.
 
-    python -m models.train.evaluate models/plate-reader/plate-reader.onnx
+    python -m models.train.evaluate_reader models/plate-reader/plate-reader.onnx
 
 prints, for each source of pictures, how many plates each of the two readers reads exactly.
 """
@@ -28,7 +28,7 @@ from models.train.photos import (
     tally,
 )
 from models.train.reader_net import ReaderNet
-from models.train.shards import Shard, render
+from models.train.reader_shards import Shard, render
 
 HELD_OUT = 90_000_000
 RENDERED = 512

@@ -1,10 +1,10 @@
 """Turn a checkpoint into models/plate-reader/plate-reader.onnx, with a temperature that makes confidences honest.
 
-    python -m models.train.export WORK/final.pt
+    python -m models.train.export_reader WORK/final.pt
 
 prints the largest difference between torch and onnxruntime, the temperature, and the calibration table of the card;
-writes sha256 and size into model.toml beside the file. The confidence of a reading is the product, over its characters,
-of each character's highest probability in any of its frames.
+writes sha256 and size into model.toml beside the file. The confidence of a reading is the CTC probability of its text,
+the sum over all alignments.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 import torch
+from torch.nn import functional
 
-from models.train.evaluate import Checks, read_with_net
+from models.train.evaluate_reader import Checks, read_with_net
 from models.train.numbers import ALPHABET
 from models.train.photos import Photo, greedy, same, session
 from models.train.reader_net import ReaderNet, Shipped
@@ -29,38 +30,30 @@ TOLERANCE = 1e-4
 FloatArray = npt.NDArray[np.float32]
 
 
-def softmax(logits: FloatArray, temperature: float) -> FloatArray:
-    """Probabilities over the last axis."""
-    scaled = logits / temperature
-    powers = np.exp(scaled - scaled.max(-1, keepdims=True))
-    return np.asarray(powers / powers.sum(-1, keepdims=True), np.float32)
-
-
-def confidence(frames: FloatArray) -> float:
-    """How sure a reading is, 0..1, from probabilities [42, classes]."""
-    best, peak = frames.argmax(1), frames.max(1)
-    total, previous, highest = 1.0, 0, 1.0
-    for index, value in zip([*best, 0], [*peak, 1.0], strict=True):
-        if index != previous:
-            total *= highest if previous else 1.0
-            highest = 0.0
-        previous, highest = index, max(highest, float(value))
-    return total
+def confidence(logits: FloatArray, temperature: float) -> FloatArray:
+    """How sure each reading is: the CTC probability of the greedy text, from logits [n, 42, classes]."""
+    steps = (torch.from_numpy(logits) / temperature).log_softmax(2).transpose(0, 1)
+    texts = [[ALPHABET.index(c) + 1 for c in greedy(frames, ALPHABET)] for frames in logits]
+    sizes = torch.tensor([len(text) for text in texts])
+    targets = torch.tensor([index for text in texts for index in text])
+    spans = torch.full((len(texts),), logits.shape[1])
+    lost = functional.ctc_loss(steps, targets, spans, sizes, reduction="none", zero_infinity=False)
+    return np.asarray(torch.exp(-lost).numpy() * (sizes > 0).numpy(), np.float32)
 
 
 def honest_temperature(logits: FloatArray, right: npt.NDArray[np.bool_]) -> float:
     """The temperature under which confidences best predict which readings are right (least log loss)."""
 
     def loss(temperature: float) -> float:
-        sure = np.array([confidence(f) for f in softmax(logits, temperature)]).clip(1e-4, 1 - 1e-4)
+        sure = confidence(logits, temperature).clip(1e-4, 1 - 1e-4)
         return float(-np.log(np.where(right, sure, 1 - sure)).mean())
 
-    return float(min(np.arange(0.6, 3.01, 0.05), key=loss).round(2))
+    return float(min(np.arange(0.5, 3.01, 0.05), key=loss).round(2))
 
 
 def table(logits: FloatArray, right: npt.NDArray[np.bool_], temperature: float) -> str:
     """Rows of the calibration table: confidence at least, share of readings, share of these that are right."""
-    sure = np.array([confidence(f) for f in softmax(logits, temperature)])
+    sure = confidence(logits, temperature)
     lines = []
     for least in (0.0, 0.4, 0.6, 0.85, 0.95):
         kept = sure >= least

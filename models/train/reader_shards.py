@@ -1,6 +1,6 @@
 """Render training images ahead of the trainer, into numbered shards.
 
-    python -m models.train.shards --out DIR --seed 7 [--glyphs DIR] [--ahead 24]
+    python -m models.train.reader_shards --out DIR --seed 7 [--glyphs DIR] [--ahead 24]
 
 Runs beside `models.train.reader` on the same folder until stopped, or until --count shards are written; pauses while
 --ahead shards lie unread. Shard k depends on the seed and k only, so a run can be repeated and continued.
