@@ -1,0 +1,205 @@
+"""A folder into which a recognising camera uploads pictures (by FTP, say). Each file is a passage of its own.
+
+Rule: a file is delivered when it is whole, once, oldest first; it is consumed only when `settle` says that its events
+are kept. Only plain files of the folder itself count: sub-folders, links, hidden and temporary files do not.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BaseModel, Field
+
+from drivers.cameras.ledger import Entry, Ledger
+from drivers.cameras.pictures import MAX_BYTES, decoder, inspect
+from gateway.clock import Stamp, now, trust
+from gateway.errors import DeviceLost
+from gateway.types import Frame, Unreadable
+
+if TYPE_CHECKING:
+    from gateway.types import Image
+
+_ENDINGS = (".jpg", ".jpeg", ".png")
+_LOOK_S = 0.1  # between two looks at the folder; a file must be unchanged over two of them
+_IN_FLIGHT = 64  # pictures delivered and not yet settled
+_OLDEST_S = 20 * 365 * 86400  # an mtime before that was never set
+
+
+class Options(BaseModel, extra="forbid", frozen=True):
+    """`ledger` is where `after = "keep"` notes consumed files; by default `.consumed` inside the folder."""
+
+    path: Path
+    after: Annotated[str, Field(pattern=r"^(keep|delete|move:.+)$")] = "keep"  # a relative move:DIR is inside `path`
+    ledger: Path | None = None
+    patience_s: Annotated[float, Field(gt=0, le=600)] = 10.0  # then a file that stays cut off is reported as such
+
+
+@dataclass(slots=True)
+class _Candidate:
+    entry: Entry
+    since: float  # monotonic, of the first look at this size and mtime
+    looks: int = 1
+
+
+class FolderCamera:
+    """See the contracts `Camera` and `StillCamera`."""
+
+    def __init__(self, options: Options, decode: Callable[[bytes], Image | None]) -> None:
+        self._folder, self._options, self._decode = options.path, options, decode
+        self._ledger = Ledger(options.ledger or self._folder / ".consumed")
+        self._waiting: dict[str, _Candidate] = {}
+        self._in_flight: dict[str, Entry] = {}
+        self._next_look = 0.0
+
+    def read(self) -> Frame | Unreadable | None:
+        deadline = time.monotonic() + 0.5
+        while time.monotonic() < deadline:
+            if len(self._in_flight) < _IN_FLIGHT:
+                if time.monotonic() >= self._next_look:
+                    self._look()
+                if (picture := self._oldest()) is not None:
+                    return picture
+            time.sleep(0.02)
+        return None
+
+    def settle(self, source: str) -> None:
+        entry = self._in_flight.get(source)
+        if entry is None:
+            return
+        self._ledger.add(entry)  # first: a crash in between must not deliver it again
+        self._put_away(entry)
+        del self._in_flight[source]
+
+    def close(self) -> None:
+        self._ledger.close()
+
+    def _put_away(self, entry: Entry) -> None:
+        path, after = self._folder / entry[0], self._options.after
+        try:
+            # a newer upload of the same name is another picture and stays
+            if after == "keep" or _entry(entry[0], path.stat()) != entry:
+                return
+            if after == "delete":
+                path.unlink()
+            else:
+                shutil.move(path, _free_name(_move_folder(self._options) / path.name))
+        except FileNotFoundError:
+            return  # somebody took it: consumed all the same
+        except OSError as error:
+            raise DeviceLost(
+                f"{path}: {error.strerror}", hint=f'`after = "{after}"` needs the right to do so'
+            ) from error
+
+    def _look(self) -> None:
+        at = time.monotonic()
+        try:
+            found = dict(self._entries())
+        except OSError as error:
+            raise DeviceLost(f"{self._folder}: {error.strerror}", hint="is the folder still there?") from error
+        self._ledger.forget_all_but(set(found))
+        waiting: dict[str, _Candidate] = {}
+        for name, entry in found.items():
+            if name in self._in_flight:
+                continue
+            if entry in self._ledger:
+                self._put_away(entry)  # does nothing but where the last run ended just before it
+                continue
+            before = self._waiting.get(name)
+            same = before is not None and before.entry == entry
+            waiting[name] = before if before is not None and same else _Candidate(entry, at)
+            waiting[name].looks += same
+        self._waiting = waiting
+        self._next_look = time.monotonic() + max(
+            _LOOK_S, 5 * (time.monotonic() - at)
+        )  # a huge folder is looked at less
+
+    def _entries(self) -> Iterator[tuple[str, Entry]]:
+        with os.scandir(self._folder) as listing:
+            for item in listing:
+                name = item.name
+                if name.startswith((".", "~")) or not name.lower().endswith(_ENDINGS):
+                    continue
+                try:
+                    if item.is_file(follow_symlinks=False):
+                        yield name, _entry(name, item.stat(follow_symlinks=False))
+                except FileNotFoundError:
+                    continue
+
+    def _oldest(self) -> Frame | Unreadable | None:
+        ready = [candidate for candidate in self._waiting.values() if candidate.looks >= 2]
+        for candidate in sorted(ready, key=lambda candidate: (candidate.entry[2], candidate.entry[0])):
+            picture = self._open(candidate)
+            if picture is not None:
+                name = candidate.entry[0]
+                self._in_flight[name] = self._waiting.pop(name).entry
+                return picture
+        return None
+
+    def _open(self, candidate: _Candidate) -> Frame | Unreadable | None:
+        """The picture of a file; None while it may still be growing."""
+        name, size, mtime_ns = candidate.entry
+        stamp, origin = _stamp(mtime_ns), f"{name}/{size}/{mtime_ns}"
+        patient = time.monotonic() - candidate.since < self._options.patience_s
+        if size == 0:
+            return None if patient else Unreadable(stamp, name, origin, "the file is empty")
+        if size > MAX_BYTES:
+            return Unreadable(stamp, name, origin, f"{size >> 20} MiB are too much for a picture")
+        try:
+            data = (self._folder / name).read_bytes()
+        except OSError as error:
+            return None if patient else Unreadable(stamp, name, origin, f"{error.strerror}")
+        header = inspect(data)
+        if header.fault:
+            may_grow = patient and (not header.known or not header.whole)
+            candidate.looks = 0  # look twice more before the next try
+            return None if may_grow else Unreadable(stamp, name, origin, header.fault)
+        pixels = self._decode(data)
+        if pixels is None:
+            return Unreadable(stamp, name, origin, "the picture cannot be decoded")
+        return Frame(pixels, stamp, source=name, origin=origin)
+
+
+def connect(options: Options) -> FolderCamera:
+    """Open the folder. Raises `DeviceLost` where it is missing or cannot be used as configured."""
+    if not options.path.is_dir():
+        raise DeviceLost(f"{options.path} is no folder", hint="create it and let the camera upload into it")
+    if options.after.startswith("move:"):
+        target = _move_folder(options)
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DeviceLost(f"{target}: {error.strerror}", hint="correct `after`, or create that folder") from error
+        if target.resolve() == options.path.resolve():
+            raise DeviceLost(f"{target} is the folder itself", hint='`after = "move:DIR"` needs another folder')
+    return FolderCamera(options, decoder())
+
+
+def _move_folder(options: Options) -> Path:
+    return options.path / options.after.removeprefix("move:")
+
+
+def _entry(name: str, stat: os.stat_result) -> Entry:
+    return name, stat.st_size, stat.st_mtime_ns
+
+
+def _free_name(path: Path) -> Path:
+    """The path itself, or a numbered one beside it: a moved picture never replaces another."""
+    number, free = 1, path
+    while free.exists():
+        free, number = path.with_name(f"{path.stem}.{number}{path.suffix}"), number + 1
+    return free
+
+
+def _stamp(mtime_ns: int) -> Stamp:
+    """When the picture was taken: when its file was last written, unless that lies in the future."""
+    age = time.time() - mtime_ns / 1e9
+    if not 0 < age < _OLDEST_S:
+        return now()
+    return Stamp(datetime.fromtimestamp(mtime_ns / 1e9, UTC), time.monotonic() - age, trust())

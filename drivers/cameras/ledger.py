@@ -1,0 +1,79 @@
+"""The ledger of a folder camera: which files were consumed, so that a restart does not deliver them again.
+
+Rule: a line is written when the events of the picture are kept, never before. It is not synced: a line lost with the
+power means one more delivery, and the journal keeps one event per picture.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TextIO
+
+from gateway.errors import DeviceLost
+
+Entry = tuple[str, int, int]  # name, size, mtime_ns
+
+
+class Ledger:
+    """The set of consumed files, kept as one JSON array a line. Entries of files that have gone are forgotten."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._entries: set[Entry] = set()
+        self._lines = 0
+        try:
+            self._load()
+            self._file: TextIO = path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise DeviceLost(
+                f"the list of consumed pictures {path} cannot be written: {error.strerror}",
+                hint="make the folder writable for the gateway, or name another file with `ledger`",
+            ) from error
+
+    def __contains__(self, entry: Entry) -> bool:
+        return entry in self._entries
+
+    def add(self, entry: Entry) -> None:
+        """Note a consumed file. Raises `DeviceLost` where the disk refuses."""
+        if entry in self._entries:
+            return
+        self._entries.add(entry)
+        self._lines += 1
+        try:
+            self._file.write(json.dumps(entry) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise DeviceLost(f"{self._path}: {error.strerror}", hint="is the disk full?") from error
+
+    def forget_all_but(self, names: set[str]) -> None:
+        """Drop entries of files that are no longer there; rewrite the file once half of it is waste."""
+        self._entries = {entry for entry in self._entries if entry[0] in names}
+        if self._lines < 1000 or self._lines < 2 * len(self._entries):
+            return
+        fresh = self._path.with_name(self._path.name + ".new")
+        try:
+            with fresh.open("w", encoding="utf-8") as out:
+                out.writelines(json.dumps(entry) + "\n" for entry in sorted(self._entries))
+            self._file.close()
+            os.replace(fresh, self._path)
+            self._file = self._path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise DeviceLost(f"{self._path}: {error.strerror}", hint="is the disk full?") from error
+        self._lines = len(self._entries)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _load(self) -> None:
+        if not self._path.exists():
+            return
+        with self._path.open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                self._lines += 1
+                try:
+                    name, size, mtime_ns = json.loads(line)
+                except (ValueError, TypeError):  # the last line may be half written
+                    continue
+                self._entries.add((str(name), int(size), int(mtime_ns)))

@@ -1,0 +1,139 @@
+"""One look at one picture: all models of a recogniser behind one call.
+
+Rule: a recogniser is imported when it is built and not before, so a site without faces runs no line of face code, and
+nothing but this module chooses models.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+
+import cv2
+import numpy as np
+
+from gateway.errors import ModelError, StoreError
+from gateway.settings import Settings
+from gateway.types import Box, Frame
+from gateway.vision.catalogue import find, model_dirs
+from gateway.vision.sightings import FaceMatch, FaceSighting, PlateSighting
+
+if TYPE_CHECKING:
+    from gateway.types import Image
+    from gateway.vision.gallery import Gallery, Match
+
+Recogniser = Literal["plate", "face"]
+_FACE_WIDTH: Final = 1280  # faces are looked for in a picture no wider than this, and embedded from the original
+_GALLERY_CHECK_S: Final = 2.0
+
+
+class Look(Protocol):
+    """What a recogniser finds in a picture."""
+
+    def __call__(self, frame: Frame) -> Sequence[Any]:
+        """Sightings in pixels of the frame. Raises `ModelError` where the model is of no use any more."""
+
+
+Build = Callable[[Recogniser, Settings], Look]
+
+
+def build(recogniser: Recogniser, settings: Settings) -> Look:
+    """Load the models of a recogniser; takes seconds. Raises `ModelError` or `StoreError`."""
+    cv2.setNumThreads(1)  # leave the cores to the doors
+    return _plate_look(settings) if recogniser == "plate" else _face_look(settings)
+
+
+def _plate_look(settings: Settings) -> Look:
+    from gateway.vision.recogniser import open_recogniser
+
+    recogniser = open_recogniser(model_dirs(settings.gateway.data_dir), settings.plate.nev_class)
+
+    def look(frame: Frame) -> list[PlateSighting]:
+        return [PlateSighting(found.box, frame.stamp, plate) for found, plate in recogniser.recognise(frame.pixels)]
+
+    return look
+
+
+def _face_look(settings: Settings) -> Look:
+    if not settings.face.enabled:
+        raise ModelError("face recognition is not enabled", hint="see [face] in the configuration")
+    from gateway.faces import FaceStore
+    from gateway.keys import Keys
+    from gateway.vision.faces import Face, FaceEmbedder, FaceFinder
+    from gateway.vision.gallery import Gallery, Rule
+
+    dirs = model_dirs(settings.gateway.data_dir)
+    finder = FaceFinder(find(settings.face.detector, dirs), min_face=settings.face.min_face)
+    embedder = FaceEmbedder(find(settings.face.model, dirs))
+    card = embedder.model.card
+    rule = Rule.of(card.thresholds)
+    store = FaceStore(settings.gateway.data_dir / "faces.db", Keys(settings.gateway.data_dir).face_key())
+    enrolled = _Enrolled(store.version, lambda: Gallery(store.templates(embedder.model), rule))
+
+    def look(frame: Frame) -> list[FaceSighting]:
+        gallery = enrolled.gallery()
+        small, scale = _at_most(frame.pixels, _FACE_WIDTH)
+        sightings = []
+        for face in finder.detect(small):
+            box = Box(*(side / scale for side in (face.box.left, face.box.top, face.box.right, face.box.bottom)))
+            original = Face(box, face.score, np.asarray(face.points / scale, np.float32))
+            found = gallery.match(embedder.embed(frame.pixels, original)) if len(gallery) else None
+            sightings.append(FaceSighting(box, frame.stamp, _accepted(found, card.assurance or "low")))
+        return sightings
+
+    return look
+
+
+def _accepted(match: Match | None, assurance: str) -> FaceMatch | None:
+    if match is None:
+        return None
+    return FaceMatch(
+        subject=match.subject,
+        similarity=match.similarity,
+        threshold=match.similarity_threshold,
+        gallery_size=match.gallery_size,
+        assurance=assurance,
+        liveness="none",
+    )
+
+
+class _Enrolled:
+    """The gallery of the store, made anew within two seconds of an enrolment or an erasure by another process."""
+
+    def __init__(self, version: Callable[[], object], make: Callable[[], Gallery]) -> None:
+        self._version, self._make = version, make
+        self._known = version()
+        self._gallery = make()
+        self._next_check = time.monotonic() + _GALLERY_CHECK_S
+
+    def gallery(self) -> Gallery:
+        if time.monotonic() >= self._next_check:
+            self._next_check = time.monotonic() + _GALLERY_CHECK_S
+            try:
+                if (version := self._version()) != self._known:
+                    self._gallery, self._known = self._make(), version
+            except StoreError as error:
+                # whoever was erased must not be recognised from memory
+                raise ModelError("the face templates cannot be read", hint=error.hint) from error
+        return self._gallery
+
+
+def _at_most(image: Image, width: int) -> tuple[Image, float]:
+    if image.shape[1] <= width:
+        return image, 1.0
+    scale = width / image.shape[1]
+    small = cv2.resize(image, (width, max(1, round(image.shape[0] * scale))), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8), scale
+
+
+def inside(box: Box, roi: Sequence[tuple[float, float]], width: int, height: int) -> bool:
+    """Whether the centre of a box lies in a polygon given in shares of the picture. No polygon: everywhere."""
+    if len(roi) < 3:
+        return True
+    x, y = (box.left + box.right) / 2 / width, (box.top + box.bottom) / 2 / height
+    crossings = 0
+    for (x0, y0), (x1, y1) in zip(roi, [*roi[1:], roi[0]], strict=True):
+        if (y0 > y) != (y1 > y) and x < x0 + (y - y0) / (y1 - y0) * (x1 - x0):
+            crossings += 1
+    return crossings % 2 == 1

@@ -1,0 +1,57 @@
+"""From one still to its observations: each picture is a passage of its own.
+
+Rule: one plate found is one observation; where plates are looked for and none is there, that is one observation too.
+Every observation has an origin made of the camera, the file and its number in it, the same after any restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from gateway.types import FaceSeen, Frame, PlateSeen
+from gateway.vision.sightings import FaceSighting, PlateSighting
+from gateway.vision.streams import face_seen
+
+FAINT: Final = 0.1  # a read below this is no number at all
+
+
+def plates_of(frame: Frame, sightings: Sequence[PlateSighting], point: str, device: str) -> list[PlateSeen]:
+    """One observation per readable plate, the surest first; one without a plate where there is none."""
+    found, numbers = [], set()
+    for sighting in sorted(sightings, key=lambda sighting: sighting.plate.confidence, reverse=True):
+        plate = sighting.plate
+        if plate.confidence >= FAINT and plate.number not in numbers:
+            numbers.add(plate.number)
+            found.append(PlateSeen(point, device, frame.stamp, plate, reads=1, box=sighting.box))
+    found = found or [PlateSeen(point, device, frame.stamp, None, reads=0)]
+    return [
+        replace(seen, source_file=source_name(frame.source), origin=f"{device}/{printable(frame.origin)}/{number}")
+        for number, seen in enumerate(found)
+    ]
+
+
+def faces_of(frame: Frame, sightings: Sequence[FaceSighting], point: str, device: str) -> list[FaceSeen]:
+    """One observation per enrolled person; strangers give none."""
+    best: dict[str, FaceSeen] = {}
+    for sighting in sightings:
+        if sighting.match is None:
+            continue
+        seen = face_seen(point, device, sighting, sighting.match, reads=1)
+        if seen.subject not in best or best[seen.subject].similarity < seen.similarity:
+            best[seen.subject] = seen
+    return [
+        replace(seen, source_file=source_name(frame.source), origin=f"{device}/{printable(frame.origin)}/f/{subject}")
+        for subject, seen in sorted(best.items())
+    ]
+
+
+def source_name(name: str | None) -> str:
+    """A file name as events may carry it."""
+    return printable(name)[:255]
+
+
+def printable(text: str | None) -> str:
+    """Bytes of a file name that are no UTF-8 (cameras that speak GBK) become escapes, so that names stay distinct."""
+    return (text or "").encode("utf-8", "backslashreplace").decode("utf-8")

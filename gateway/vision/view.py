@@ -1,0 +1,128 @@
+"""One camera as the inference loop sees it: its capture, its tracks, its stills on their way.
+
+Rule: a still's picture is settled when every observation that came of it is settled, and never before.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+from gateway.settings import Camera
+from gateway.types import FaceSeen, Frame, PictureDone, Plate, PlateSeen, Unreadable
+from gateway.vision.capture import Capture
+from gateway.vision.looks import Recogniser, inside
+from gateway.vision.stills import faces_of, plates_of, printable, source_name
+from gateway.vision.streams import FaceStream, PlateStream
+from gateway.wire import CameraBeat
+
+Seen = PlateSeen | FaceSeen | PictureDone
+_FPS_WINDOW_S = 10.0
+
+
+class View:
+    """Everything of one camera but its thread."""
+
+    def __init__(
+        self,
+        name: str,
+        camera: Camera,
+        capture: Capture,
+        *,
+        threshold: float,
+        vote: Callable[[Sequence[Plate]], Plate | None],
+        counters: Counter[str],
+    ) -> None:
+        self.name, self.camera, self.capture = name, camera, capture
+        gap_s = max(1.2, 2.5 / camera.fps)
+        self._counters = counters
+        self._plates = PlateStream(camera.point, name, threshold=threshold, gap_s=gap_s, vote=vote, count=self._count)
+        self._faces = FaceStream(camera.point, name, gap_s=gap_s, count=self._count)
+        self._still = False
+        self._tokens = count(1)
+        self._owed: dict[int, str] = {}  # token -> source
+        self._looks: deque[float] = deque(maxlen=512)  # when frames were looked at
+        self._due = 0.0
+
+    def waits_since(self, at: float) -> float | None:
+        """When its picture was due; None where there is none, or it is too early for the camera's `fps`."""
+        return self._due if self.capture.waits() and (self._still or at >= self._due) else None
+
+    def take(self) -> Frame | Unreadable | None:
+        """The waiting picture, which is then due to be looked at."""
+        picture = self.capture.take()
+        at = time.monotonic()
+        self._due = max(self._due + 1.0 / self.camera.fps, at)
+        if picture is not None:
+            self._looks.append(at)
+            self._still = isinstance(picture, Unreadable) or picture.source is not None
+        return picture
+
+    def unreadable(self, picture: Unreadable) -> list[Seen]:
+        """A still that is no picture."""
+        self._count("unreadable")
+        return self._owe([self._done(picture, picture.fault)], picture.source)
+
+    def see(self, frame: Frame, sightings: Mapping[Recogniser, Sequence[Any]]) -> list[Seen]:
+        """Take what the recognisers found in a frame; return the passages that are certain by now or over."""
+        found = {kind: self._within_roi(some, frame) for kind, some in sightings.items()}
+        if frame.source is not None:
+            return self._still_seen(frame, found)
+        mono = frame.stamp.mono
+        return [*self._plates.see(found.get("plate", []), mono), *self._faces.see(found.get("face", []), mono)]
+
+    def quiet(self) -> list[Seen]:
+        """Nothing new: end the tracks that are over."""
+        if self._still:
+            return []
+        mono = time.monotonic()
+        return [*self._plates.see([], mono), *self._faces.see([], mono)]
+
+    def settle(self, token: int) -> None:
+        """The events of one observation are kept."""
+        source = self._owed.pop(token, None)
+        if source is not None and source not in self._owed.values():
+            self.capture.settle(source)
+
+    def beat(self) -> CameraBeat:
+        """How it is doing."""
+        at = time.monotonic()
+        recent = sum(at - look <= _FPS_WINDOW_S for look in self._looks)
+        return CameraBeat(self.capture.frame_age_s(), round(recent / _FPS_WINDOW_S, 2))
+
+    def _still_seen(self, frame: Frame, found: Mapping[Recogniser, Sequence[Any]]) -> list[Seen]:
+        seen: list[Seen] = []
+        if "plate" in found:
+            seen += plates_of(frame, found["plate"], self.camera.point, self.name)
+        seen += faces_of(frame, found.get("face", []), self.camera.point, self.name)
+        return self._owe(seen or [self._done(frame)], frame.source or "")
+
+    def _owe(self, seen: Sequence[Seen], source: str) -> list[Seen]:
+        owed = []
+        for one in seen:
+            token = next(self._tokens)
+            self._owed[token] = source
+            owed.append(replace(one, token=token))
+        return owed
+
+    def _done(self, picture: Frame | Unreadable, fault: str = "") -> PictureDone:
+        return PictureDone(
+            self.camera.point,
+            self.name,
+            picture.stamp,
+            source_name(picture.source),
+            token=0,
+            fault=fault,
+            origin=f"{self.name}/{printable(picture.origin)}/0",
+        )
+
+    def _within_roi(self, sightings: Sequence[Any], frame: Frame) -> list[Any]:
+        height, width = frame.pixels.shape[:2]
+        return [sighting for sighting in sightings if inside(sighting.box, self.camera.roi, width, height)]
+
+    def _count(self, what: str) -> None:
+        self._counters[f"camera.{self.name}.{what}"] += 1
