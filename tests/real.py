@@ -6,12 +6,12 @@ Nothing here pretends: each part is the program itself, started on loopback and 
 from __future__ import annotations
 
 import shutil
-import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from signal import SIGCONT, SIGKILL, SIGTERM, Signals
 from types import TracebackType
 from typing import Self
 
@@ -72,14 +72,14 @@ class Mosquitto:
             probe.settimeout(0.2)
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: Signals) -> None:
         """SIGKILL, SIGSTOP, SIGCONT …"""
         assert self._process is not None
         self._process.send_signal(number)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+    def stop(self, number: Signals = SIGTERM) -> None:
         if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGCONT)
+            self._process.send_signal(SIGCONT)
             self._process.send_signal(number)
             self._process.wait(10)
         self._process = None
@@ -88,4 +88,4 @@ class Mosquitto:
         return self.start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop(signal.SIGKILL)
+        self.stop(SIGKILL)
