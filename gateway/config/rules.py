@@ -33,7 +33,7 @@ def check_rules(table: Table, base: Path, complain: Complain) -> dict[tuple[str,
     options = dict(_driver_options(table, base, complain))
     _names_point_somewhere(table, complain)
     _names_are_unique(table, complain)
-    _ports_are_not_shared(options, complain)
+    _ports_are_not_shared(table, options, complain)
     _uplink_files(table, base, complain)
     _face_law(table, complain)
     return options
@@ -122,21 +122,23 @@ def _names_are_unique(table: Table, complain: Complain) -> None:
             seen.setdefault(name, section)
 
 
-def _ports_are_not_shared(options: dict[tuple[str, str], Table], complain: Complain) -> None:
-    users: dict[str, str] = {}
+def _ports_are_not_shared(table: Table, options: dict[tuple[str, str], Table], complain: Complain) -> None:
+    """One port serves one device, except where a driver says that several of its devices share a line."""
+    users: dict[str, tuple[str, str]] = {}
     for (section, name), given in options.items():
-        port = given.get("port")
+        port, driver = given.get("port"), table[section][name]["driver"]
         if not isinstance(port, str) or port.startswith("loop://"):
             continue
-        if port in users:
+        user, other_driver = users.setdefault(port, (f"{section}.{name}", driver))
+        shared = driver == other_driver and load_driver(_DEVICES[section][0], driver).shares_port
+        if user != f"{section}.{name}" and not shared:
             complain(
                 (section, name, "port"),
                 Text(
                     "串口 {port} 已由 {other} 使用；一个串口只能接一个设备",
                     "{port} is used by {other}; a port serves one device",
-                ).with_(port=port, other=users[port]),
+                ).with_(port=port, other=user),
             )
-        users.setdefault(port, f"{section}.{name}")
 
 
 def _no_file(path: Path | str) -> Text:
