@@ -58,7 +58,7 @@ def _plate_look(settings: Settings) -> Look:
 def _face_look(settings: Settings) -> Look:
     if not settings.face.enabled:
         raise ModelError("face recognition is not enabled", hint="see [face] in the configuration")
-    from gateway.faces import FaceStore
+    from gateway.faces import FILE_NAME, FaceStore, ModelId
     from gateway.keys import Keys
     from gateway.vision.faces import Face, FaceEmbedder, FaceFinder
     from gateway.vision.gallery import Gallery, Rule
@@ -68,8 +68,13 @@ def _face_look(settings: Settings) -> Look:
     embedder = FaceEmbedder(find(settings.face.model, dirs))
     card = embedder.model.card
     rule = Rule.of(card.thresholds)
-    store = FaceStore(settings.gateway.data_dir / "faces.db", Keys(settings.gateway.data_dir).face_key())
-    enrolled = _Enrolled(store.version, lambda: Gallery(store.templates(embedder.model), rule))
+    store = FaceStore(settings.gateway.data_dir / FILE_NAME, Keys(settings.gateway.data_dir).face_key())
+    identity = ModelId(card.name, card.files[0].sha256)
+
+    def read_gallery() -> Gallery:
+        return Gallery([(one.subject, one.values) for one in store.templates(identity)], rule)
+
+    enrolled = _Enrolled(store.version, read_gallery)
 
     def look(frame: Frame) -> list[FaceSighting]:
         gallery = enrolled.gallery()

@@ -43,7 +43,7 @@ class View:
         self._plates = PlateStream(camera.point, name, threshold=threshold, gap_s=gap_s, vote=vote, count=self._count)
         self._faces = FaceStream(camera.point, name, gap_s=gap_s, count=self._count)
         self._still = False
-        self._tokens = count(1)
+        self._tokens = count(time.monotonic_ns())  # no token of an earlier process can mean a picture of this one
         self._owed: dict[int, str] = {}  # token -> source
         self._looks: deque[float] = deque(maxlen=512)  # when frames were looked at
         self._due = 0.0

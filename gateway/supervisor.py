@@ -1,0 +1,186 @@
+"""Keeps the vision child alive, from the door process: starts it, hears it, replaces it.
+
+Rule: whatever the child does (crash, hang, leak, lie), the doors do not notice. What it says is believed only where it
+fits the settings; while no child lives, its cameras have a fault on the board.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import sys
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from gateway.board import Board
+from gateway.child import Child, ChildGone
+from gateway.errors import BadFrame
+from gateway.settings import Settings
+from gateway.text import Text
+from gateway.types import DeviceStatus, FaceSeen, PictureDone, PlateSeen
+from gateway.wire import Beat, DeviceReport, Hello, Message, RecogniserFault, Settle, decode, encode
+
+log = logging.getLogger(__name__)
+
+COMMAND: Final = (sys.executable, "-m", "gateway.watch")
+PART: Final = "supervisor"  # its beat on the board
+_FIRST_DELAY_S, _LONGEST_DELAY_S = 1.0, 30.0
+_STEADY_S: Final = 60.0  # a child that lived so long did not crash at its start
+_START_S: Final = 60.0  # until its first beat: a slow box reads hundreds of megabytes of libraries
+_BLOCK_S: Final = 0.2
+_MOST_ORDERS: Final = 10_000  # settled pictures that are not yet written to the child
+_COUNTERS: Final = frozenset({"plates_unreadable", "plates_repeated", "faces_unknown", "unreadable"})
+
+_STALLED = Text("识别进程无响应，正在重启", "the vision process does not respond and is restarted")
+_TOO_BIG = Text("识别进程内存达 {size} MiB，正在重启", "the vision process grew to {size} MiB and is restarted")
+_BROKEN = Text("识别进程输出异常，正在重启", "the vision process says what it cannot mean and is restarted")
+
+Seen = PlateSeen | FaceSeen | PictureDone
+
+
+class Supervisor:
+    """One vision child after the other. `submit` may block; the child then waits."""
+
+    def __init__(
+        self, settings: Settings, submit: Callable[[Seen], object], board: Board, *, command: Sequence[str] = COMMAND
+    ) -> None:
+        self._settings, self._submit, self._board, self._command = settings, submit, board, command
+        self._orders: deque[Settle] = deque(maxlen=_MOST_ORDERS)
+        self._starts = 0
+        self._counted: Counter[str] = Counter()  # of this child, as last reported
+        self._faults: dict[str, str] = {}
+        self._beat_due = 0.0
+
+    def settle(self, device: str, token: int) -> None:
+        """The events of an observation are kept. Never blocks; called from any thread."""
+        self._orders.append(Settle(device, token))
+
+    def run(self, stop: threading.Event) -> None:
+        """Keep a child until `stop`; back-off 1 → 30 s while they die young."""
+        delay = _FIRST_DELAY_S
+        while self._settings.cameras and not stop.is_set():
+            born = time.monotonic()
+            try:
+                self._keep_one(stop)
+            except ChildGone as gone:
+                self._lost(gone.why)
+            if time.monotonic() - born > _STEADY_S:
+                delay = _FIRST_DELAY_S
+            self._rest(delay * random.uniform(0.7, 1.0), stop)
+            delay = min(_LONGEST_DELAY_S, 2 * delay)
+        self._board.retire(PART)
+
+    def _keep_one(self, stop: threading.Event) -> None:
+        """One child from its start to its end. Returns on `stop`."""
+        self._counted.clear()
+        self._faults.clear()
+        child = Child(self._command, self._settings.model_dump_json().encode() + b"\n")
+        self._starts += 1
+        try:
+            self._beat_due = time.monotonic() + _START_S
+            next_weighing = 0.0
+            while not stop.is_set():
+                self._board.beat(PART)
+                while self._orders:
+                    child.tell(encode(self._orders.popleft()))
+                lines = child.exchange(_BLOCK_S)
+                began = time.monotonic()
+                for line in lines:
+                    self._hear(line, child.pid)
+                self._beat_due += time.monotonic() - began  # while `submit` waits, the child cannot be heard
+                if time.monotonic() > self._beat_due:
+                    raise ChildGone(_STALLED)
+                if time.monotonic() >= next_weighing:
+                    next_weighing = time.monotonic() + 1.0
+                    self._weigh(child)
+            child.end_kindly()
+        finally:
+            child.kill()
+
+    def _weigh(self, child: Child) -> None:
+        if (rss := child.rss()) > self._settings.vision.max_rss:
+            raise ChildGone(_TOO_BIG.with_(size=rss >> 20))
+
+    def _hear(self, line: bytes, pid: int) -> None:
+        try:
+            message = decode(line)
+        except BadFrame as error:
+            log.error("vision child %d: %s", pid, error)
+            raise ChildGone(_BROKEN) from error
+        if not self._is_plausible(message):
+            log.error("vision child %d: a line that does not fit the settings: %s", pid, type(message).__name__)
+            raise ChildGone(_BROKEN)
+        match message:
+            case PlateSeen() | FaceSeen() | PictureDone():
+                self._submit(message)
+            case DeviceReport(name=name, status=status, detail=detail):
+                self._board.device(name, "camera", self._settings.cameras[name].point, status, detail)
+            case RecogniserFault(recogniser=recogniser, detail=detail):
+                self._faults[recogniser] = detail
+                log.error("the recogniser of %ss is off, the others go on: %s", recogniser, detail)
+            case Beat():
+                self._beat(message, pid)
+            case _:
+                log.info("vision child %d has started", pid)
+
+    def _is_plausible(self, message: Message) -> bool:
+        """Whether the settings allow the child to say this."""
+        cameras = self._settings.cameras
+        match message:
+            case PlateSeen(device=device, point=point):
+                allowed = device in cameras and cameras[device].point == point and "plate" in cameras[device].recognise
+            case FaceSeen(device=device, point=point):
+                allowed = device in cameras and cameras[device].point == point and "face" in cameras[device].recognise
+                allowed = allowed and self._settings.face.enabled
+            case PictureDone(device=device, point=point):
+                allowed = device in cameras and cameras[device].point == point
+            case DeviceReport(name=name, status=status):
+                allowed = name in cameras and status is not DeviceStatus.FAULT
+            case Beat(cameras=beats):
+                allowed = set(beats) <= set(cameras)
+            case _:
+                allowed = isinstance(message, Hello | RecogniserFault)
+        return allowed
+
+    def _beat(self, beat: Beat, pid: int) -> None:
+        self._beat_due = time.monotonic() + self._settings.vision.stall_s
+        self._count(beat.counters)
+        cameras = {name: {"frame_age_s": one.frame_age_s, "fps": one.fps} for name, one in beat.cameras.items()}
+        self._board.note(
+            "vision",
+            {
+                "pid": pid,
+                "restarts": self._starts - 1,
+                "rss": beat.rss,
+                "recognisers": dict(beat.recognisers),
+                "faults": dict(self._faults),
+                "cameras": cameras,
+            },
+        )
+
+    def _count(self, counters: Mapping[str, int]) -> None:
+        for name, total in counters.items():
+            _, _, rest = name.partition(".")
+            camera, _, what = rest.partition(".")
+            more = total - self._counted[name]
+            if camera in self._settings.cameras and what in _COUNTERS and more > 0:
+                self._counted[name] = total
+                self._board.count(f"camera.{camera}.{what}", more)
+
+    def _lost(self, why: Text) -> None:
+        log.error("%s", why)
+        detail = why.say(self._settings.site.language)
+        for name, camera in self._settings.cameras.items():
+            self._board.device(name, "camera", camera.point, DeviceStatus.FAULT, detail)
+        facts = {"pid": None, "restarts": self._starts - 1, "lost": detail, "faults": dict(self._faults)}
+        self._board.note("vision", facts)
+        self._board.count("vision.lost")
+
+    def _rest(self, seconds: float, stop: threading.Event) -> None:
+        end = time.monotonic() + seconds
+        while not stop.is_set() and (left := end - time.monotonic()) > 0:
+            self._board.beat(PART)
+            stop.wait(min(left, _BLOCK_S))
