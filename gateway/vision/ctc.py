@@ -19,6 +19,7 @@ Ints = NDArray[np.intp]
 _SURE_BLANK = 0.999
 _FLOOR = 1e-9  # a probability below this counts as this
 _HOPELESS = 25.0  # nats behind the best form's bound: not searched
+_BEHIND = 12.0  # nats behind the best path: not returned
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def greedy(prob: Floats, alphabet: str) -> str:
 
 
 def search(emission: Floats, blank: Floats, forms: Ints) -> list[Path]:
-    """The best path of each form that is not hopeless, best first.
+    """The best path of each form that is not far behind, best first.
 
     `emission` (P, T, V): probability of each character in each kind of place, 0 where it may not stand; `blank` (T,);
     `forms` (F, K): kind of each place, -1 after the last.
@@ -61,13 +62,16 @@ def search(emission: Floats, blank: Floats, forms: Ints) -> list[Path]:
     hopeful = np.flatnonzero(bound >= bound.max() - _HOPELESS)
     labels, blanks = _forward(log_emission, np.log(np.maximum(blank, _FLOOR)), forms[hopeful])
     lengths = (forms[hopeful] >= 0).sum(axis=1)
+    rows = np.arange(len(hopeful))
+    scores = np.maximum(labels[-1, rows, lengths].max(axis=1), blanks[-1, rows, lengths])
     paths = []
-    for row, form in enumerate(hopeful):
-        length = int(lengths[row])
-        best = max(labels[-1, row, length].max(), blanks[-1, row, length])
-        characters, frames = _trace(labels[:, row], blanks[:, row], log_emission[forms[form, :length]], length)
-        paths.append(Path(int(form), used[characters], frames, float(best)))
-    return sorted(paths, key=lambda path: -path.log_probability)
+    for row in np.argsort(-scores):
+        if scores[row] < scores.max() - _BEHIND:
+            break
+        kinds = forms[hopeful[row], : lengths[row]]
+        characters, frames = _trace(labels[:, row], blanks[:, row], log_emission[kinds], int(lengths[row]))
+        paths.append(Path(int(hopeful[row]), used[characters], frames, float(scores[row])))
+    return paths
 
 
 def _forward(log_emission: Floats, log_blank: Floats, forms: Ints) -> tuple[Floats, Floats]:

@@ -5,7 +5,7 @@ Rule: the confidence is the probability of the whole number; every doubt (colour
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import exp, log
@@ -14,11 +14,19 @@ import numpy as np
 
 from gateway.plate_rules import PLACES, RULES, WHITE, PlateKind, Rule, classify, kind_of
 from gateway.types import Plate
-from gateway.vision.ctc import Floats, Ints, Path, greedy, probability, search, squeeze
+from gateway.vision.ctc import Floats, Ints, greedy, probability, search, squeeze
 
 # How much rarer than ordinary plates, in nats; decides only between forms that fit almost equally well.
-_RARITY = {"ordinary": 0.0, "new_energy_small": 0.0, "new_energy_large": 0.5, "embassy": 3.0, "aviation": 3.0}
+_RARITY = {
+    "ordinary": 0.0,
+    "new_energy_small": 0.0,
+    "new_energy_large": 0.5,
+    "embassy": 3.0,
+    "aviation": 3.0,
+    "military": 2.0,  # after armed police: WJ12345 fits both
+}
 _RARE = 1.5
+_CORRECTED = 2.0  # for each character that is only a twin of what was read
 _OLD_EMBASSY = 3.0  # 使dddddd in addition
 _COLOUR_FLOOR = 0.02  # a colour that speaks against a form cannot exclude it
 _SURE_COLOUR = 0.6
@@ -34,9 +42,10 @@ class _Forms:
     """The rules' forms for one recogniser's alphabet."""
 
     output: str  # the characters the search may say
-    weights: Floats  # (C, P * V): recogniser's columns -> characters in each kind of place
-    twins: Floats  # (P, C, V): of these, the columns that are only a character's twin
-    places: Ints  # (F, K)
+    own: Ints  # (V,) the recogniser's column of each character; the last column is an empty one
+    twin: Ints  # (V,) the column of the character it is mistaken for, where that one may not stand
+    allowed: Floats  # (P, 1, V) 1 where a character may stand in a kind of place
+    places: Ints  # (F, K) kinds of place, -1 after the last
     rules: tuple[Rule, ...]  # (F,)
     penalty: tuple[float, ...]  # (F,) nats
 
@@ -61,22 +70,17 @@ def _forms_for(alphabet: str) -> _Forms:
     written = [(rule, form) for rule in RULES for form in rule.forms]
     kinds = sorted({place for _, form in written for place in form})
     output = "".join(sorted({character for kind in kinds for character in PLACES.get(kind, kind)}))
-    weights = np.zeros((len(kinds), len(alphabet) + 1, len(output)), np.float32)
-    twins = np.zeros_like(weights)
-    for index, kind in enumerate(kinds):
-        for character in PLACES.get(kind, kind):
-            for read in (character, _TWINS.get(character) if kind in PLACES else None):
-                if read and read in alphabet and (read == character or read not in PLACES[kind]):
-                    column = alphabet.index(read) + 1
-                    weights[index, column, output.index(character)] = 1
-                    twins[index, column, output.index(character)] = read != character
+    empty = len(alphabet) + 1
+    column = {character: index + 1 for index, character in enumerate(alphabet)}
+    own = np.array([column.get(character, empty) for character in output], np.intp)
+    twin = np.array([column.get(_TWINS.get(character, ""), empty) for character in output], np.intp)
+    allowed = np.array([[[character in PLACES.get(kind, kind) for character in output]] for kind in kinds], np.float32)
     longest = max(len(form) for _, form in written)
     places = np.full((len(written), longest), -1, np.intp)
     for row, (_, form) in enumerate(written):
         places[row, : len(form)] = [kinds.index(place) for place in form]
     penalty = tuple(_RARITY.get(rule.name, _RARE) + _OLD_EMBASSY * form.startswith("使") for rule, form in written)
-    flat = np.ascontiguousarray(weights.transpose(1, 0, 2).reshape(len(alphabet) + 1, -1))
-    return _Forms(output, flat, twins, places, tuple(rule for rule, _ in written), penalty)
+    return _Forms(output, own, twin, allowed, places, tuple(rule for rule, _ in written), penalty)
 
 
 def best(
@@ -95,43 +99,58 @@ def best(
     PlateColor, empty where unknown. `rows`, `narrow`: see `plate_rules.classify`.
     """
     forms = _forms_for(alphabet)
-    frames = squeeze(prob)
-    emission = (frames @ forms.weights).reshape(len(frames), -1, len(forms.output)).swapaxes(0, 1)
-    found: tuple[float, float, Path] | None = None
-    for path in search(emission, frames[:, 0], forms.places)[:4]:
-        share = _colour_share(forms.rules[path.form], colour)
-        if share <= 0:
-            continue
-        value = _probability(path, forms, emission, frames[:, 0])
-        score = log(max(value, 1e-30)) - forms.penalty[path.form] + log(max(share, _COLOUR_FLOOR))
-        if found is None or score > found[0]:
-            found = (score, value, path)
-    if found is None or found[1] < _NOTHING:
+    candidates = _candidates(squeeze(prob), forms, colour)
+    chosen = max(candidates, key=lambda candidate: candidate.score, default=None)
+    if chosen is None or chosen.probability < _NOTHING:
         return None
-    _, value, path = found
-    number = "".join(forms.output[index] for index in path.characters)
-    kind = _kind(forms.rules[path.form], colour, rows, narrow)
-    kinds = forms.places[path.form, : len(number)]
-    each = emission[kinds, path.frames, path.characters]
-    twin = np.einsum("kc,kc->k", frames[path.frames], forms.twins[kinds, :, path.characters])
+    kind = _kind(chosen.rule, colour, rows, narrow)
     return Plate(
-        number=number,
+        number=chosen.number,
         raw=greedy(prob, alphabet),
         plate_class=nev_class if nev_class and kind.name in _NEW_ENERGY else kind.plate_class,
         plate_color=kind.plate_color,
-        confidence=round(calibration(value) * _doubt(number, kind), 4),
-        char_confidence=tuple(round(min(float(share), 1.0), 4) for share in each),
-        corrected=bool((twin > each / 2).any()),
+        confidence=round(calibration(chosen.probability) * _doubt(chosen.number, kind), 4),
+        char_confidence=chosen.shares,
+        corrected=chosen.corrected > 0,
         colour_mismatch=kind.colour_mismatch,
     )
 
 
-def _probability(path: Path, forms: _Forms, emission: Floats, blank: Floats) -> float:
-    characters = path.characters
-    kinds = forms.places[path.form, : len(characters)]
-    repeats = np.zeros(len(characters), bool)
-    repeats[1:] = characters[1:] == characters[:-1]
-    return probability(emission[kinds, :, characters], blank, repeats)
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """One possible number. `corrected` counts the characters that were read as their twins."""
+
+    number: str
+    rule: Rule
+    probability: float
+    shares: tuple[float, ...]
+    corrected: int
+    score: float
+
+
+def _candidates(frames: Floats, forms: _Forms, colour: Mapping[str, float]) -> Iterator[_Candidate]:
+    columns = np.column_stack([frames, np.zeros(len(frames), np.float32)])
+    twins = columns[:, forms.twin]
+    emission = (columns[:, forms.own] + twins) * forms.allowed
+    for path in search(emission, frames[:, 0], forms.places):
+        rule, characters = forms.rules[path.form], path.characters
+        fitting = _colour_share(rule, colour)
+        if fitting <= 0:
+            continue
+        kinds = forms.places[path.form, : len(characters)]
+        repeats = np.zeros(len(characters), bool)
+        repeats[1:] = characters[1:] == characters[:-1]
+        value = probability(emission[kinds, :, characters], frames[:, 0], repeats)
+        shares = emission[kinds, path.frames, characters]
+        corrected = int((twins[path.frames, characters] > shares / 2).sum())
+        yield _Candidate(
+            number="".join(forms.output[index] for index in characters),
+            rule=rule,
+            probability=value,
+            shares=tuple(round(min(float(share), 1.0), 4) for share in shares),
+            corrected=corrected,
+            score=log(max(value, 1e-30)) + log(fitting) - forms.penalty[path.form] - _CORRECTED * corrected,
+        )
 
 
 def _colour_share(rule: Rule, colour: Mapping[str, float]) -> float:
