@@ -107,7 +107,7 @@ def _decode(data: bytes, sheet: Sheet) -> str | None:
 
 
 def _csv_records(text: str, sheet: Sheet) -> Iterator[_Record]:
-    head = text.partition("\n")[0]
+    head = text.lstrip().partition("\n")[0]
     reader = csv.reader(
         io.StringIO(text, newline=""), delimiter="\t" if "\t" in head and "," not in head else ",", strict=True
     )

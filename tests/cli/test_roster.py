@@ -1,0 +1,148 @@
+"""`compound-gateway roster …` as staff type it: the program itself, its exit codes and both languages."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from gateway.cli.roster import command
+
+HEAD = "住户编号,姓名,类别,身份,房号,卡号,车牌,通行点,有效期起,有效期止"
+LINE = "r-0502,张三,resident,owner,3-1-0502,em4100:62E3086CED;w26:8-27885,鄂J12345,*,2026-01-01,2027-12-31"
+CONFIG = """
+[site]
+compound_id = "fenglinwan"
+name = "枫林湾小区"
+language = "{language}"
+[gateway]
+id = "box-1"
+data_dir = "data"
+[points.east-door]
+name = "东门"
+kind = "pedestrian"
+direction = "in"
+"""
+
+
+class Terminal:
+    """Runs the command in a folder of its own."""
+
+    def __init__(self, folder: Path, language: str = "zh") -> None:
+        self.folder = folder
+        self._config = folder / "gateway.toml"
+        self._config.write_text(CONFIG.format(language=language), encoding="utf-8")
+        (folder / "data").mkdir()
+
+    def run(self, *words: str | Path, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        command = [sys.executable, "-m", "gateway", "roster", *map(str, words), "--config", str(self._config)]
+        return subprocess.run(command, input=given, capture_output=True, check=False, timeout=60)
+
+    def file(self, text: str, name: str = "名册.csv", encoding: str = "gbk") -> Path:
+        path = self.folder / name
+        path.write_bytes(text.encode(encoding))
+        return path
+
+    def listed(self) -> list[dict[str, object]]:
+        found: list[dict[str, object]] = json.loads(self.run("list", "--json").stdout)
+        return found
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    return Terminal(tmp_path)
+
+
+def test_import_list_export_and_back(terminal: Terminal) -> None:
+    source = terminal.file(f"{HEAD}\r\n{LINE}\r\n")
+    dry = terminal.run("import", source, "--dry-run")
+    assert dry.returncode == 0
+    assert "+ r-0502" in dry.stdout.decode()
+    assert terminal.listed() == []
+    done = terminal.run("import", source)
+    assert (done.returncode, done.stdout.decode()) == (0, "新增 1, 更新 0, 删除 0, 不变 0\n")
+    (entry,) = terminal.listed()
+    assert str(entry["ref"]).startswith("h:")
+    assert entry["cards"] == ["em4100:62E3086CED", "w26:8-27885"]
+    for form, encoding in (("csv", "gbk"), ("json", "utf-8"), ("csv", "utf-8-sig")):
+        out = terminal.folder / f"out.{form}"
+        exported = terminal.run("export", out, "--encoding", encoding, "--headings", "zh")
+        assert exported.returncode == 0
+        assert out.stat().st_mode & 0o077 == 0
+        again = terminal.run("import", out, "--json")
+        assert json.loads(again.stdout)["unchanged"] == ["r-0502"]
+        out.unlink()
+    rows = list(csv.reader(terminal.run("export").stdout.decode().splitlines()))
+    assert rows[0][0] == "holder_id"
+    assert rows[1] == LINE.split(",")
+    assert terminal.run("import", "-", given=json.dumps(terminal.listed()).encode()).returncode == 0
+
+
+@pytest.mark.parametrize(("language", "words"), [("zh", ("第 3 行", "改法")), ("en", ("line 3", "Fix"))])
+def test_faults_are_said_in_the_sites_language_and_nothing_changes(
+    tmp_path: Path, language: str, words: tuple[str, str]
+) -> None:
+    terminal = Terminal(tmp_path, language)
+    source = terminal.file(f"{HEAD}\n{LINE}\nr-2,李四,,,,w26:8-27885,坏牌,west-door,,\n")
+    refused = terminal.run("import", source)
+    assert refused.returncode == 1
+    said = refused.stderr.decode()
+    assert all(word in said for word in words)
+    assert len(said.splitlines()) == 4  # plate, point, card of another holder, and the sum
+    as_json = terminal.run("import", source, "--json")
+    assert as_json.returncode == 1
+    faults = json.loads(as_json.stdout)["faults"]
+    assert [(fault["line"], fault["column"]) for fault in faults] == [(3, "plates"), (3, "points"), (3, "cards")]
+    assert "east-door" in faults[1]["fix"]
+    assert terminal.listed() == []
+
+
+def test_replace_removes_whom_the_file_does_not_name(terminal: Terminal) -> None:
+    terminal.run("add", "r-9", "--name", "王五", "--point", "*")
+    source = terminal.file(f"{HEAD}\n{LINE}\n", encoding="utf-8")
+    assert json.loads(terminal.run("import", source, "--json").stdout)["removed"] == []
+    assert json.loads(terminal.run("import", source, "--json", "--replace").stdout)["removed"] == ["r-9"]
+    assert [entry["holder_id"] for entry in terminal.listed()] == ["r-0502"]
+
+
+def test_add_update_and_remove(terminal: Terminal) -> None:
+    added = terminal.run(
+        "add", "r-1", "--name", "李四", "--card", "w26:1-2", "--card", "w26:1-3", "--point", "east-door"
+    )
+    assert added.returncode == 0
+    assert terminal.run("add", "r-1", "--name", "李四", "--point", "*").returncode == 1
+    wrong = terminal.run("add", "r-2", "--name", "王五", "--card", "w26:1-2", "--point", "east-dor")
+    assert wrong.returncode == 1
+    assert "east-door" in wrong.stderr.decode()
+    assert terminal.run("add", "r-1", "--update", "--status", "lost", "--card", "w26:1-3").returncode == 0
+    (entry,) = terminal.listed()
+    assert (entry["cards"], entry["name"], entry["status"]) == (["w26:1-3"], "李四", "lost")
+    assert terminal.run("add", "r-7", "--update", "--room", "1").returncode == 1
+    assert terminal.run("remove", "r-1", "r-7").returncode == 1
+    assert len(terminal.listed()) == 1
+    assert terminal.run("remove", "r-1").returncode == 0
+    assert terminal.listed() == []
+
+
+def test_what_cannot_be_read_is_one_line_and_no_traceback(terminal: Terminal) -> None:
+    missing = terminal.run("import", terminal.folder / "nobody.csv")
+    assert missing.returncode == 1
+    assert "Traceback" not in missing.stderr.decode()
+    (terminal.folder / "data" / "roster.db").write_bytes(b"no database" * 1000)
+    damaged = terminal.run("list")
+    assert damaged.returncode == 1
+    assert "Traceback" not in damaged.stderr.decode()
+    assert terminal.run("import").returncode == 2
+
+
+def test_every_command_and_option_is_explained_in_both_languages() -> None:
+    for name, found in command.commands.items():
+        assert " · " in (found.help or ""), name
+        for parameter in found.params:
+            if isinstance(parameter, click.Option) and parameter.name not in ("encoding", "headings", "help"):
+                assert " · " in (parameter.help or ""), f"{name} --{parameter.name}"
