@@ -115,7 +115,7 @@ class ReaderWorker(DeviceWorker):
         name: str,
         settings: ReaderSettings,
         connect: Callable[[], Reader],
-        observe: Callable[[CardRead], None],
+        observe: Callable[[CardRead], object],
         board: Board,
     ) -> None:
         super().__init__(name, settings.point, board)

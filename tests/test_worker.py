@@ -1,0 +1,288 @@
+"""The workers over real ttys: reconnecting, debounce, pulses, and drivers that misbehave."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from drivers.actuators import lcus1
+from drivers.framed_reader import FramedReader
+from drivers.readers import rdm6300
+from gateway.board import Board
+from gateway.contracts import Actuator
+from gateway.credentials import Credential, Format
+from gateway.errors import BadFrame
+from gateway.settings import Reader as ReaderSettings
+from gateway.types import CardRead, DeviceStatus
+from gateway.worker import ActuatorWorker, DeviceWorker, Presentations, ReaderWorker
+from tests.real import wait_until
+from tests.wire import Tty
+
+CARD = b"\x0262E3086CED08\x03"
+OTHER = b"\x0267003BA86C98\x03"
+ON, OFF = bytes.fromhex("a00101a2"), bytes.fromhex("a00100a1")
+SETTINGS = ReaderSettings(driver="rdm6300", point="east-door", hold_s=0.4)
+
+
+@pytest.fixture
+def board() -> Board:
+    return Board()
+
+
+@contextmanager
+def running(worker: DeviceWorker) -> Iterator[None]:
+    """The worker on a thread of its own; at the end it must stop within a second."""
+    stop = threading.Event()
+    thread = threading.Thread(target=worker.run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        asked = time.monotonic()
+        thread.join(5)
+        assert time.monotonic() - asked < 1.0, "stopping took too long"
+
+
+def status(board: Board) -> DeviceStatus | None:
+    return next((device.status for device in board.devices()), None)
+
+
+def online(board: Board) -> Callable[[], bool]:
+    return lambda: status(board) is DeviceStatus.ONLINE
+
+
+def reader_on(path: object, seen: list[CardRead], board: Board) -> ReaderWorker:
+    options = rdm6300.Options(port=str(path))
+    return ReaderWorker("east-reader", SETTINGS, lambda: rdm6300.connect(options), seen.append, board)
+
+
+def relay_on(path: object, board: Board) -> ActuatorWorker:
+    options = lcus1.Options(port=str(path))
+    return ActuatorWorker("east-relay", "east-door", lambda: lcus1.connect(options), board)
+
+
+# ── readers ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_card_becomes_an_observation_with_its_time(board: Board) -> None:
+    seen: list[CardRead] = []
+    with Tty() as device, running(reader_on(device.path, seen, board)):
+        wait_until(online(board), 3)
+        device.send(CARD)
+        wait_until(lambda: seen, 1)
+        assert seen[0].stamp.age() < 0.5
+        assert (seen[0].point, seen[0].device) == ("east-door", "east-reader")
+        assert seen[0].credential == Credential(Format.EM4100, bytes.fromhex("62E3086CED"))
+        assert "reader:east-reader" in board.beats()
+    assert "reader:east-reader" not in board.beats()
+
+
+def test_a_reader_that_goes_and_comes_back_behind_its_link(board: Board, tmp_path: Path) -> None:
+    link, seen = tmp_path / "reader", list[CardRead]()
+    with Tty() as first, Tty() as second, running(reader_on(link, seen, board)):
+        wait_until(lambda: status(board) is DeviceStatus.OFFLINE, 2)
+        link.symlink_to(first.path)
+        wait_until(online(board), 3)
+        first.send(CARD[:7])
+        time.sleep(0.05)
+        first.unplug()
+        link.unlink()
+        wait_until(lambda: status(board) is DeviceStatus.OFFLINE, 1, "the loss is seen within a second")
+        assert "/dev/serial/by-id" in board.devices()[0].detail or str(link) in board.devices()[0].detail
+        link.symlink_to(second.path)
+        wait_until(online(board), 3)
+        second.send(CARD[7:])
+        time.sleep(0.2)
+        assert seen == []
+        second.send(CARD)
+        wait_until(lambda: seen, 1)
+
+
+def test_repeats_are_one_presentation_and_another_card_is_not_delayed(board: Board) -> None:
+    seen: list[CardRead] = []
+    with Tty() as device, running(reader_on(device.path, seen, board)):
+        wait_until(online(board), 3)
+        for wire in (CARD, CARD, OTHER, CARD):
+            device.send(wire)
+            time.sleep(0.065)
+        device.send(b"\x0262E3086CED09\x03")
+        wait_until(lambda: "reader.east-reader.bad.checksum" in board.counters(), 1)
+        time.sleep(0.5)
+        device.send(CARD)
+        wait_until(lambda: len(seen) == 3, 1)
+    assert [read.credential.value[0] for read in seen] == [0x62, 0x67, 0x62]
+    assert board.counters() == {
+        "reader.east-reader.cards": 3,
+        "reader.east-reader.repeats": 2,
+        "reader.east-reader.bad.checksum": 1,
+    }
+
+
+def test_the_hold_slides_with_each_frame() -> None:
+    held, card = Presentations(1.0), Credential(Format.HEX, b"\x01\x02\x03")
+    assert [held.is_new(card, at) for at in (0.0, 0.9, 1.8, 2.7, 3.7)] == [True, False, False, False, True]
+    assert [Presentations(0.0).is_new(card, at) for at in (0.0, 0.0)] == [True, True]
+
+
+def test_the_hold_remembers_few_cards() -> None:
+    held = Presentations(60.0)
+    for number in range(10_000):
+        held.is_new(Credential(Format.HEX, number.to_bytes(3)), 0.0)
+    assert len(held._last) <= 64
+
+
+class Buggy:
+    """A driver whose every third read fails as only a bug does."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.closed = 0
+
+    def read(self) -> Sequence[Credential | BadFrame]:
+        self.reads += 1
+        time.sleep(0.01)
+        if self.reads % 3 == 0:
+            raise ValueError("62E3086CED is no card")
+        return [Credential(Format.HEX, bytes((0, self.reads // 256, self.reads % 256)))]
+
+    def close(self) -> None:
+        self.closed += 1
+        raise KeyError("and it cannot even close")
+
+
+def test_a_driver_that_raises_does_not_end_the_thread(board: Board, caplog: pytest.LogCaptureFixture) -> None:
+    reader, seen, states = Buggy(), list[CardRead](), list[DeviceStatus]()
+    board.on_device(lambda state: states.append(state.status))
+    with running(ReaderWorker("east-reader", SETTINGS, lambda: reader, seen.append, board)):
+        wait_until(lambda: len(seen) >= 4, 5)
+    assert reader.closed >= 2
+    assert states[:3] == [DeviceStatus.ONLINE, DeviceStatus.FAULT, DeviceStatus.ONLINE]
+    assert "KeyError" in caplog.text
+    assert "62E3086CED" not in caplog.text
+
+
+def test_a_driver_that_cannot_connect_is_retried_ever_more_slowly(board: Board) -> None:
+    tries: list[float] = []
+
+    def connect() -> FramedReader:
+        tries.append(time.monotonic())
+        return rdm6300.connect(rdm6300.Options(port="/dev/serial/by-id/none"))
+
+    with running(ReaderWorker("east-reader", SETTINGS, connect, print, board)):
+        wait_until(lambda: len(tries) == 4, 5)
+    gaps = [later - earlier for earlier, later in pairwise(tries)]
+    assert 0.3 < gaps[0] < 0.8
+    assert gaps[0] < gaps[1] < gaps[2] + 0.1
+    assert status(board) is DeviceStatus.OFFLINE
+
+
+# ── actuators ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_relay_is_off_first_on_for_its_pulse_and_off_again(board: Board) -> None:
+    with Tty() as device, running(worker := relay_on(device.path, board)):
+        assert device.received(4) == OFF
+        wait_until(online(board), 1)
+        start = time.monotonic()
+        assert worker.pulse(0.3).sent(1.0)
+        assert time.monotonic() - start < 0.3
+        assert device.received(4) == ON
+        assert device.received(4) == OFF
+        assert 0.3 <= time.monotonic() - start < 1.0
+
+
+def test_pulses_that_overlap_extend(board: Board) -> None:
+    with Tty() as device, running(worker := relay_on(device.path, board)):
+        wait_until(online(board), 2)
+        start = time.monotonic()
+        worker.pulse(0.6)
+        time.sleep(0.2)
+        worker.pulse(0.1)  # ends sooner: shortens nothing
+        time.sleep(0.2)
+        worker.pulse(0.6)
+        assert device.received(16) == OFF + ON + ON + ON
+        assert device.received(4) == OFF
+        assert 0.95 <= time.monotonic() - start < 2.0
+
+
+def test_stopping_releases_no_door_for_longer(board: Board) -> None:
+    with Tty() as device:
+        with running(worker := relay_on(device.path, board)):
+            wait_until(online(board), 2)
+            assert worker.pulse(30).sent(1.0)
+        assert device.received(12) == OFF + ON + OFF
+        assert not worker.pulse(1).sent(0.5)
+
+
+def test_while_the_board_is_away_a_pulse_fails_at_once(board: Board, tmp_path: Path) -> None:
+    link = tmp_path / "relay"
+    with Tty() as first, Tty() as second, running(worker := relay_on(link, board)):
+        assert not worker.pulse(1).sent(0.05)
+        link.symlink_to(first.path)
+        wait_until(online(board), 3)
+        assert worker.pulse(30).sent(1.0)
+        first.unplug()
+        link.unlink()
+        assert not worker.pulse(1).sent(1.0)
+        wait_until(lambda: status(board) is DeviceStatus.OFFLINE, 1)
+        link.symlink_to(second.path)
+        assert second.received(4, 3.0) == OFF, "what was on is off after the reconnection"
+        assert second.received(4, 0.3) == b""
+
+
+def test_an_idle_board_that_goes_is_found_without_a_person(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ActuatorWorker, "_IDLE_CHECK_S", 0.2)
+    with Tty() as device, running(relay_on(device.path, board)):
+        wait_until(online(board), 2)
+        assert device.received(8) == OFF + OFF
+        device.unplug()
+        wait_until(lambda: status(board) is DeviceStatus.OFFLINE, 2)
+
+
+class Stuck:
+    """A relay driver that fails when it is switched on."""
+
+    def switch(self, on: bool) -> None:
+        if on:
+            raise ValueError("not today")
+
+    def close(self) -> None:
+        return None
+
+
+def test_a_relay_driver_that_raises_fails_the_pulse_and_not_the_thread(board: Board) -> None:
+    relays: list[Actuator] = []
+
+    def connect() -> Actuator:
+        relays.append(Stuck())
+        return relays[-1]
+
+    with running(worker := ActuatorWorker("east-relay", None, connect, board)):
+        wait_until(online(board), 2)
+        start = time.monotonic()
+        assert not worker.pulse(1).sent(1.0)
+        assert time.monotonic() - start < 0.5
+        wait_until(lambda: len(relays) == 2 and status(board) is DeviceStatus.ONLINE, 3)
+
+
+def test_waiting_pulses_are_bounded(board: Board) -> None:
+    release = threading.Event()
+
+    class Slow(Stuck):
+        def switch(self, on: bool) -> None:
+            if on:
+                release.wait(1)
+
+    with running(worker := ActuatorWorker("east-relay", None, Slow, board)):
+        wait_until(online(board), 2)
+        pulses = [worker.pulse(0.1) for _ in range(200)]
+        assert not any(pulse.sent(0) for pulse in pulses[66:])
+        release.set()
+        assert pulses[0].sent(1.0)
