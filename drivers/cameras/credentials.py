@@ -1,0 +1,97 @@
+"""A camera's user name and password, and the Authorization header they make (Basic, Digest with MD5 or SHA-256).
+
+Rule: a password comes from a file and appears nowhere but in what is sent to the camera: `mask` every other text.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from gateway.errors import DeviceLost
+
+_HASHES: Final = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
+_LONGEST: Final = 1024  # bytes of a password file
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who we are to a camera. Prints without the password."""
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+    def __bool__(self) -> bool:
+        return bool(self.username)
+
+    def url_with(self, url: str) -> str:
+        """The URL as FFmpeg wants it, with the login inside. Never to be shown."""
+        parts = urlsplit(url)
+        user = f"{quote(self.username, safe='')}:{quote(self.password, safe='')}@" if self else ""
+        return urlunsplit(parts._replace(netloc=user + parts.netloc.rpartition("@")[2]))
+
+    def mask(self, text: str) -> str:
+        """The text without the password, however it is written in it."""
+        for secret in (self.password, quote(self.password, safe="")):
+            if secret:
+                text = text.replace(secret, "***")
+        return re.sub(r"(?<=://)[^/@\s]*@", "***@", text)
+
+    def authorization(self, challenge: str, method: str, uri: str) -> str | None:
+        """The header that answers a `WWW-Authenticate`; None for a scheme that is not known."""
+        scheme, _, rest = challenge.strip().partition(" ")
+        if scheme.lower() == "basic":
+            token = base64.b64encode(f"{self.username}:{self.password}".encode()).decode("ascii")
+            return f"Basic {token}"
+        if scheme.lower() != "digest":
+            return None
+        asked = {key.lower(): quoted or plain for key, quoted, plain in _PARAMETER.findall(rest)}
+        return self._digest(asked, method, uri)
+
+    def _digest(self, asked: dict[str, str], method: str, uri: str) -> str | None:
+        algorithm = asked.get("algorithm", "MD5")
+        make = _HASHES.get(algorithm.upper())
+        if make is None or "nonce" not in asked:
+            return None
+        realm, nonce = asked.get("realm", ""), asked["nonce"]
+
+        def digest(text: str) -> str:
+            return make(text.encode()).hexdigest()
+
+        secret, request = digest(f"{self.username}:{realm}:{self.password}"), digest(f"{method}:{uri}")
+        fields = {"username": self.username, "realm": realm, "nonce": nonce, "uri": uri}
+        if "opaque" in asked:
+            fields["opaque"] = asked["opaque"]
+        extra = f", algorithm={algorithm}" if "algorithm" in asked else ""
+        if "auth" in asked.get("qop", "").replace(" ", "").split(","):
+            once = secrets.token_hex(8)
+            fields |= {"cnonce": once, "response": digest(f"{secret}:{nonce}:00000001:{once}:auth:{request}")}
+            extra += ", qop=auth, nc=00000001"
+        else:
+            fields["response"] = digest(f"{secret}:{nonce}:{request}")
+        return "Digest " + ", ".join(f'{key}="{value}"' for key, value in fields.items()) + extra
+
+
+_PARAMETER = re.compile(r'(\w+)\s*=\s*(?:"([^"]*)"|([^\s,]+))')
+
+
+def login_of(url: str, username: str, password_file: Path | None) -> Login:
+    """The login of a camera's options; one inside the URL counts where no user name is given. Raises `DeviceLost`."""
+    parts = urlsplit(url)
+    if not username:
+        return Login(unquote(parts.username or ""), unquote(parts.password or ""))
+    if password_file is None:
+        return Login(username)
+    try:
+        with password_file.open(encoding="utf-8") as stream:
+            return Login(username, stream.read(_LONGEST).strip("\r\n"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeviceLost(
+            f"the password file {password_file} cannot be read", hint="check `password_file` and its owner"
+        ) from error

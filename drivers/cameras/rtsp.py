@@ -1,0 +1,85 @@
+"""An IP camera's RTSP stream, decoded by the FFmpeg in OpenCV.
+
+Rule: the login enters the URL only here, after the options were checked, and leaves in no message. Time-outs are set
+twice, because each of the two alone was measured to fail: FFmpeg's own and OpenCV's.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, Field
+
+from drivers.cameras.credentials import login_of
+from drivers.cameras.rtsp_probe import why
+from gateway.clock import now
+from gateway.errors import DeviceLost
+from gateway.text import Text
+from gateway.types import Frame
+
+_OPEN_MS: Final = 2000
+_READ_MS: Final = 2000
+# Frames that wait at the camera when a stream opens come faster than it films; they show what was, not what is.
+_BACKLOG_S: Final = 2.0
+_LIVE_GAP_S: Final = 0.012  # a read that waited for so long waited for the camera
+_opening = threading.Lock()  # FFmpeg takes its options from the environment of the process
+
+
+class Options(BaseModel, extra="forbid", frozen=True):
+    """`username` and `password_file` rather than a login inside `url`."""
+
+    url: Annotated[str, Field(pattern=r"^rtsps?://[^\s/]+(/\S*)?$")]
+    username: str = ""
+    password_file: Path | None = None
+    transport: Literal["tcp", "udp"] = "tcp"
+
+
+class RtspCamera:
+    """See the contract `Camera`. A read may take some seconds (measured: 6) when the camera has gone silent."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._opened = time.monotonic()
+        self._live = False
+
+    def read(self) -> Frame | None:
+        began = time.monotonic()
+        good, pixels = self._stream.read()
+        if not good or pixels is None:
+            raise DeviceLost(
+                Text("码流中断", "the stream broke off"),
+                hint=Text("检查摄像机的供电和网络", "check the camera's power and network"),
+            )
+        if not self._live:
+            waited = time.monotonic() - began
+            self._live = waited > _LIVE_GAP_S or began - self._opened > _BACKLOG_S
+            if not self._live:
+                return None  # stale
+        return Frame(pixels, now())
+
+    def close(self) -> None:
+        self._stream.release()
+
+
+def connect(options: Options) -> RtspCamera:
+    """Open the stream and wait for its first picture. Raises `DeviceLost` with the reason the camera gives."""
+    import cv2
+
+    login = login_of(options.url, options.username, options.password_file)
+    flags = f"rtsp_transport;{options.transport}|timeout;{_READ_MS * 1000}|fflags;nobuffer|flags;low_delay"
+    settings = [
+        *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _OPEN_MS),
+        *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, _READ_MS),
+        *(cv2.CAP_PROP_N_THREADS, 1),
+    ]
+    with _opening:
+        os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = flags
+        stream = cv2.VideoCapture(login.url_with(options.url), cv2.CAP_FFMPEG, settings)
+    if not stream.isOpened() or not stream.read()[0]:
+        stream.release()
+        raise why(options.url, login)
+    return RtspCamera(stream)

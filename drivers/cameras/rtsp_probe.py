@@ -1,0 +1,89 @@
+"""Why a camera does not stream: one DESCRIBE by hand, because FFmpeg only says that it did not open.
+
+Rule: it answers in two seconds, and its answer is an error with a next step and without a password.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+import time
+from typing import Final
+from urllib.parse import urlsplit
+
+from drivers.cameras.credentials import Login
+from gateway.errors import DeviceLost
+from gateway.text import Text
+
+_PATIENCE_S: Final = 2.0
+_MOST: Final = 1 << 16
+_PORTS: Final = {"rtsp": 554, "rtsps": 322}
+
+
+def why(url: str, login: Login) -> DeviceLost:
+    """Ask the camera for its stream and say what stands in the way."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 554)
+    bare = Login().url_with(url)
+    try:
+        status = _describe(host, port, bare, login, encrypted=parts.scheme == "rtsps")
+    except ConnectionRefusedError:
+        return _lost("{host} 拒绝连接端口 {port}", "{host} refuses port {port}", _PORT, host=host, port=port)
+    except socket.gaierror:
+        return _lost("找不到主机 {host}", "there is no host {host}", _URL, host=host)
+    except TimeoutError:
+        return _lost("{host} 没有应答", "{host} does not answer", _CABLE, host=host)
+    except (OSError, ValueError):
+        return _lost("{host} 中断了连接", "{host} broke the connection", _CABLE, host=host)
+    if status == 401:
+        hint = _LOGIN if login else _NO_LOGIN
+        return _lost("{host} 拒绝登录", "{host} refuses the login", hint, host=host)
+    if status == 404:
+        return _lost("{host} 没有这个码流路径", "{host} has no stream of that path", _URL, host=host)
+    if status == 200:
+        return _lost("{host} 有码流但无法打开", "{host} offers the stream, but it cannot be opened", _CODEC, host=host)
+    return _lost("{host} 应答 {status}", "{host} answers {status}", _URL, host=host, status=status)
+
+
+_PORT = Text("检查 url 的端口，摄像机是否已启动", "check the port in `url`, and that the camera has started")
+_URL = Text("检查 url（主机名和路径见摄像机说明书）", "check `url`: the camera's manual names the path")
+_CABLE = Text("检查网线、供电和 IP 地址", "check cable, power and IP address")
+_LOGIN = Text("检查 username 和 password_file 的内容", "check `username` and what is in `password_file`")
+_NO_LOGIN = Text("请配置 username 和 password_file", "set `username` and `password_file`")
+_CODEC = Text("试试 transport 的另一种取值，或改用 H.264", "try the other `transport`, or set the camera to H.264")
+
+
+def _lost(zh: str, en: str, hint: Text, **values: object) -> DeviceLost:
+    return DeviceLost(Text(zh, en).with_(**values), hint=hint)
+
+
+def _describe(host: str, port: int, url: str, login: Login, *, encrypted: bool) -> int:
+    """The status of a DESCRIBE, after one try with the login where it is asked for."""
+    deadline = time.monotonic() + _PATIENCE_S
+    with socket.create_connection((host, port), timeout=_PATIENCE_S) as plain:
+        wire = ssl._create_unverified_context().wrap_socket(plain) if encrypted else plain
+        status, challenges = _ask(wire, url, 1, "", deadline)
+        if status != 401 or not login:
+            return status
+        answers = (login.authorization(challenge, "DESCRIBE", url) for challenge in challenges)
+        answer = next((one for one in answers if one), None)
+        return 401 if answer is None else _ask(wire, url, 2, f"Authorization: {answer}\r\n", deadline)[0]
+
+
+def _ask(wire: socket.socket, url: str, number: int, extra: str, deadline: float) -> tuple[int, list[str]]:
+    request = f"DESCRIBE {url} RTSP/1.0\r\nCSeq: {number}\r\nAccept: application/sdp\r\n{extra}\r\n"
+    wire.sendall(request.encode())
+    answer = b""
+    while b"\r\n\r\n" not in answer and len(answer) < _MOST:
+        wire.settimeout(max(0.01, deadline - time.monotonic()))
+        chunk = wire.recv(4096)
+        if not chunk:
+            raise ConnectionResetError("the camera hung up")
+        answer += chunk
+    head = answer.partition(b"\r\n\r\n")[0].decode("latin-1")
+    status = re.match(r"RTSP/\d\.\d (\d{3})", head)
+    if status is None:
+        raise ValueError("no RTSP answer")
+    challenges = re.findall(r"(?im)^WWW-Authenticate:[ \t]*(.+?)\s*$", head)
+    return int(status[1]), sorted(challenges, key=lambda challenge: not challenge.lower().startswith("digest"))

@@ -1,0 +1,125 @@
+"""A camera that gives one JPEG per HTTP request, polled at an interval.
+
+Rule: one request at a time, each bounded in time and bytes; no redirect is followed and no proxy is used, so the login
+goes to the camera alone.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, Field
+
+from drivers.cameras.credentials import Login, login_of
+from drivers.cameras.pictures import MAX_BYTES, decoder, inspect
+from gateway.clock import now
+from gateway.errors import DeviceLost
+from gateway.text import Text
+from gateway.types import Frame
+
+if TYPE_CHECKING:
+    from gateway.types import Image
+
+_PATIENCE_S: Final = 3.0
+_LOGIN = Text("检查 username 和 password_file", "check `username` and `password_file`")
+_URL = Text("检查 url、网线和供电", "check `url`, cable and power")
+
+
+class Options(BaseModel, extra="forbid", frozen=True):
+    """`interval` in seconds. Basic and Digest logins are answered. `https` certificates are verified."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")]
+    interval: Annotated[float, Field(ge=0.1, le=3600)] = 1.0
+    username: str = ""
+    password_file: Path | None = None
+
+
+class SnapshotCamera:
+    """See the contract `Camera`. A picture that is cut off or none is a lost camera, since the next will be so too."""
+
+    def __init__(self, options: Options, login: Login, decode: Callable[[bytes], Image | None]) -> None:
+        self._login, self._decode, self._interval = login, decode, options.interval
+        self._parts = urlsplit(options.url)
+        self._path = (self._parts.path or "/") + (f"?{self._parts.query}" if self._parts.query else "")
+        self._challenge = ""
+        self._due = time.monotonic()
+
+    def read(self) -> Frame | None:
+        wait = self._due - time.monotonic()
+        if wait > 0:
+            time.sleep(min(wait, 0.5))
+            if wait > 0.5:
+                return None
+        self._due = max(self._due + self._interval, time.monotonic())
+        stamp = now()
+        data = self._fetch()
+        fault = inspect(data).fault
+        pixels = None if fault else self._decode(data)
+        if pixels is None:
+            raise DeviceLost(f"{self._parts.hostname} sends no picture: {fault or 'it cannot be decoded'}", hint=_URL)
+        return Frame(pixels, stamp)
+
+    def close(self) -> None:
+        """Nothing stays open between two requests."""
+
+    def _fetch(self) -> bytes:
+        host = self._parts.hostname
+        try:
+            status, challenge, data = self._request()
+            if status == 401 and self._login and challenge:
+                self._challenge = challenge
+                status, _, data = self._request()
+        except (OSError, http.client.HTTPException) as error:
+            raise DeviceLost(f"{host} gives no picture: {self._login.mask(str(error))}", hint=_URL) from error
+        if status == 401:
+            self._challenge = ""
+            raise DeviceLost(Text("{host} 拒绝登录", "{host} refuses the login").with_(host=host), hint=_LOGIN)
+        if status != 200:
+            raise DeviceLost(Text("{host} 应答 {n}", "{host} answers {n}").with_(host=host, n=status), hint=_URL)
+        return data
+
+    def _request(self) -> tuple[int, str, bytes]:
+        connection = self._connection()
+        headers = {"Accept": "image/jpeg, image/png"}
+        answer = self._challenge and self._login.authorization(self._challenge, "GET", self._path)
+        if answer:
+            headers["Authorization"] = answer
+        try:
+            connection.request("GET", self._path, headers=headers)
+            response = connection.getresponse()
+            data = _bounded(response)
+            return response.status, response.getheader("WWW-Authenticate", ""), data
+        finally:
+            connection.close()
+
+    def _connection(self) -> http.client.HTTPConnection:
+        host, port = self._parts.hostname or "", self._parts.port
+        if self._parts.scheme == "https":
+            context = ssl.create_default_context()
+            return http.client.HTTPSConnection(host, port, timeout=_PATIENCE_S, context=context)
+        return http.client.HTTPConnection(host, port, timeout=_PATIENCE_S)
+
+
+def connect(options: Options) -> SnapshotCamera:
+    """Fetch one picture to see that the camera is there. Raises `DeviceLost`."""
+    camera = SnapshotCamera(options, login_of(options.url, options.username, options.password_file), decoder())
+    camera.read()
+    return camera
+
+
+def _bounded(response: http.client.HTTPResponse) -> bytes:
+    """The body, in the time and size that a picture may take: a camera that trickles must not hold the thread."""
+    deadline, data = time.monotonic() + _PATIENCE_S, bytearray()
+    while chunk := response.read1(1 << 16):
+        data += chunk
+        if len(data) > MAX_BYTES:
+            raise OSError("it sends more than a picture")
+        if time.monotonic() > deadline:
+            raise TimeoutError("it sends too slowly")
+    return bytes(data)
