@@ -1,0 +1,95 @@
+"""The quiet work of the door process, once a second on one thread: no door, no uplink ever waits for it.
+
+It notices a roster that another process changed, takes in events that commands left in the spool, and erases the
+faces of people who are no longer in the roster.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from gateway.board import Board
+from gateway.errors import GatewayError, StoreError
+from gateway.recorder import Recorder
+from gateway.register import Register
+from gateway.roster import Roster
+from gateway.spool import Spool, Waiting
+
+log = logging.getLogger(__name__)
+
+_PERIOD_S = 1.0
+
+
+class LiveRegister:
+    """The register that the doorkeeper asks: replaced as a whole when the roster has changed."""
+
+    def __init__(self, roster: Roster, board: Board) -> None:
+        self._roster = roster
+        self._board = board
+        self._version = ""
+        self._register = Register((), (), ())
+
+    def __call__(self) -> Register:
+        return self._register
+
+    def refresh(self) -> bool:
+        """Load the roster where it changed. A roster that cannot be read leaves the last good one in force."""
+        try:
+            version = self._roster.version()
+            if version == self._version:
+                return False
+            self._register, self._version = self._roster.snapshot(), version
+        except StoreError as error:
+            self._board.note("roster", {"holders": len(self._register), "fault": str(error)})
+            self._board.count("roster.unreadable")
+            return False
+        self._board.note("roster", {"holders": len(self._register)})
+        log.info("roster: %d holders", len(self._register))
+        return True
+
+
+class Housekeeping:
+    """One round a second."""
+
+    def __init__(
+        self,
+        *,
+        register: LiveRegister,
+        spool: Spool,
+        recorder: Recorder,
+        erase_faces_of_the_gone: Callable[[Register], None] | None,
+        board: Board,
+    ) -> None:
+        self._register = register
+        self._spool = spool
+        self._recorder = recorder
+        self._erase_faces = erase_faces_of_the_gone
+        self._board = board
+        self._taken: set[str] = set()  # on their way to the journal
+
+    def run(self, stop: threading.Event) -> None:
+        while not stop.wait(_PERIOD_S):
+            self._board.beat("housekeeping", allowed_age=60.0)
+            try:
+                self.round()
+            except GatewayError as error:  # the disk: said loudly, tried again
+                log.error("housekeeping: %s", error)
+                self._board.count("housekeeping.failed")
+
+    def round(self) -> None:
+        """Everything once."""
+        changed = self._register.refresh()
+        for waiting in self._spool.take():
+            if waiting.event.id not in self._taken:
+                self._taken.add(waiting.event.id)
+                self._recorder.record(waiting.event, partial(self._kept, waiting))
+        if changed and self._erase_faces is not None:
+            self._erase_faces(self._register())
+
+    def _kept(self, waiting: Waiting) -> None:
+        """The journal has a spooled event (on the recorder's thread)."""
+        self._spool.remove(waiting)
+        self._taken.discard(waiting.event.id)

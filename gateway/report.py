@@ -1,0 +1,114 @@
+"""How the house stands: one line in words for systemd, a whole document for `status`, the catalog for platforms."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway import __version__
+from gateway.board import Board, DeviceState
+from gateway.clock import boot_id, trust
+from gateway.cloudevent import SCHEMA_VERSION
+from gateway.journal import Journal
+from gateway.settings import Settings
+from gateway.text import Text
+from gateway.types import DeviceStatus
+from gateway.uplink import Uplink
+
+_STARTED = time.monotonic()
+_KINDS = {
+    "reader": Text("读卡器", "readers"),
+    "camera": Text("摄像机", "cameras"),
+    "actuator": Text("执行器", "actuators"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Reads the board and the journal; writes nothing."""
+
+    settings: Settings
+    board: Board
+    journal: Journal
+    uplinks: Mapping[str, Uplink]
+
+    def words(self) -> str:
+        """One line in the site's language, e.g. `读卡器 2/2 在线，待上传 0`."""
+        language = self.settings.site.language
+        devices = self.board.devices()
+        parts = []
+        for kind, title in _KINDS.items():
+            states = [device.status for device in devices if device.kind == kind]
+            if states:
+                online = states.count(DeviceStatus.ONLINE)
+                parts.append(f"{title.say(language)} {online}/{len(states)}")
+        for name, uplink in self.uplinks.items():
+            state = uplink.state()
+            link = Text("已连接", "connected") if state["connected"] else Text("未连接", "not connected")
+            waiting = Text("待上传 {n}", "{n} waiting").with_(n=state["waiting"])
+            parts.append(f"{name} {link.say(language)} {waiting.say(language)}")
+        silent = self.board.silent()
+        if silent:
+            parts.append(Text("无响应：{parts}", "silent: {parts}").with_(parts=", ".join(silent)).say(language))
+        fault = self.board.facts().get("journal.fault")
+        if fault:
+            parts.insert(
+                0, Text("事件无法保存：{fault}", "events cannot be kept: {fault}").with_(fault=fault).say(language)
+            )
+        return " · ".join(parts)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything `status` shows, JSON-able."""
+        facts = self.board.facts()
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "uptime_s": round(time.monotonic() - _STARTED, 1),
+            "boot_id": boot_id(),
+            "clock": trust(),
+            "words": self.words(),
+            "devices": [_device(state) for state in self.board.devices()],
+            "threads": self.board.beats(),
+            "silent": self.board.silent(),
+            "journal": self.journal.stats(),
+            "uplinks": {name: uplink.state() for name, uplink in self.uplinks.items()},
+            "vision": facts.get("vision", {}),
+            "roster": facts.get("roster", {}),
+            "facts": {name: value for name, value in facts.items() if name not in {"vision", "roster"}},
+            "counters": self.board.counters(),
+        }
+
+    def catalog(self) -> dict[str, Any]:
+        """What this box has and what it may send: site, points, devices, event classes with schema versions."""
+        settings = self.settings
+        return {
+            "site": settings.site.model_dump(mode="json"),
+            "gateway": settings.gateway.id,
+            "version": __version__,
+            "points": {
+                name: point.model_dump(mode="json", exclude_none=True) for name, point in settings.points.items()
+            },
+            "devices": [*_devices(settings)],
+            "classes": {kind.value: {"schema": version} for kind, version in SCHEMA_VERSION.items()},
+        }
+
+
+def _device(state: DeviceState) -> dict[str, Any]:
+    return {
+        "name": state.name,
+        "kind": state.kind,
+        "point": state.point,
+        "status": state.status,
+        "since": state.since.time.isoformat(timespec="milliseconds"),
+        "detail": state.detail,
+    }
+
+
+def _devices(settings: Settings) -> Iterable[dict[str, Any]]:
+    for kind, table in (("reader", settings.readers), ("camera", settings.cameras), ("actuator", settings.actuators)):
+        for name, device in table.items():
+            entry = {"name": name, "kind": kind, "driver": device.driver, "point": getattr(device, "point", None)}
+            yield {key: value for key, value in entry.items() if value is not None}
