@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -11,6 +13,23 @@ from models.train.plates import Plate
 from models.train.world import Points, degrade, map_points, place, scenery
 
 WIDTH, HEIGHT = 168, 48
+
+
+@dataclass(frozen=True, slots=True)
+class Slack:
+    """How far quads are off: share that nobody rectified, error of a corner in widths, and in y at most so many
+    heights; slope and shear (standard deviations) and cut of the unrectified."""
+
+    askew: float
+    corner: float
+    rise: float
+    slope: float
+    shear: float
+    cut: tuple[float, float]
+
+
+EASY = Slack(0.18, 0.012, 2.5, 0.09, 0.12, (0.92, 1.02))
+HARD = Slack(0.6, 0.015, 3.3, 0.12, 0.16, (0.88, 1.03))
 
 
 def unfold(image: Image) -> Image:
@@ -38,31 +57,31 @@ def _size(rng: Random, rows: int, strength: float) -> tuple[int, int]:
     return max(24, round(width)), max(10, round(height))
 
 
-def _quad(rng: Random, width: int, height: int, strength: float) -> Points:
+def _quad(rng: Random, width: int, height: int, strength: float, slack: Slack) -> Points:
     """Where the true corners lie in the crop: a detector's error, a tight or loose cut, at times no rectification."""
     loose = rng.normal(0.012, 0.022 * strength, 4) * (width, height * 2.2, width, height * 2.2)
     left, top, right, bottom = loose
     quad = np.array([(left, top), (width - right, top), (width - right, height - bottom), (left, height - bottom)])
-    quad += rng.normal(0, 0.012 * (0.3 + strength), (4, 2)) * (width, min(width, 2.5 * height))
-    if rng.random() < 0.18 * strength:
-        quad = _unrectified(rng, quad, width, height)
+    quad += rng.normal(0, slack.corner * (0.3 + strength), (4, 2)) * (width, min(width, slack.rise * height))
+    if rng.random() < slack.askew * strength:
+        quad = _unrectified(rng, quad, width, height, slack)
     return quad.astype(np.float32)
 
 
-def _unrectified(rng: Random, quad: Points, width: int, height: int) -> Points:
+def _unrectified(rng: Random, quad: Points, width: int, height: int, slack: Slack) -> Points:
     """A plate seen askew in an upright box."""
-    slope, shear = rng.normal(0, 0.09), rng.normal(0, 0.12)
+    slope, shear = rng.normal(0, slack.slope), rng.normal(0, slack.shear)
     centred = quad - (width / 2, height / 2)
     turned = np.stack((centred[:, 0] + shear * centred[:, 1], centred[:, 1] + slope * centred[:, 0]), 1)
     room = np.array([width, height]) / 2 / np.abs(turned).max(0)
-    return np.asarray(turned * room * rng.uniform(0.92, 1.02) + (width / 2, height / 2), np.float32)
+    return np.asarray(turned * room * rng.uniform(*slack.cut) + (width / 2, height / 2), np.float32)
 
 
-def crop(rng: Random, plate: Plate, strength: float) -> tuple[Image, Points]:
+def crop(rng: Random, plate: Plate, strength: float, slack: Slack) -> tuple[Image, Points]:
     """Return the plate as uint8 [48, 168, 3] and its character centres in that image (float32 [n, 2])."""
     width, height = _size(rng, plate.rows, strength)
     scene = scenery(rng, width, height)
-    matrix = place(plate.image, scene, _quad(rng, width, height, strength))
+    matrix = place(plate.image, scene, _quad(rng, width, height, strength, slack))
     seen = degrade(rng, scene, strength)
     centres = map_points(matrix, plate.centres) / (width, height)
     if plate.rows == 2:

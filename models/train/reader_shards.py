@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from models.train.crops import WIDTH, crop
+from models.train.crops import EASY, HARD, WIDTH, crop
 from models.train.glyphs import DEFAULT_GLYPHS, Glyphs
 from models.train.numbers import ALPHABET, COLOURS, Random
 from models.train.plates import draw
@@ -27,6 +27,7 @@ SHARD = 2048
 LONGEST = 8
 UNKNOWN = -1
 RAMP = 40_000
+HARD_FROM = 48
 PITCH = WIDTH / FRAMES
 
 Shard = dict[str, npt.NDArray[np.generic]]
@@ -47,8 +48,9 @@ def _inside(centres: Points) -> bool:
 
 
 def render(seed: int, number: int, glyphs: Glyphs, size: int = SHARD) -> Shard:
-    """Render shard `number`; images grow harder over the first RAMP images of a run."""
+    """Render shard `number`; images grow harder over the first RAMP images, quads worse from HARD_FROM."""
     rng: Random = np.random.default_rng((seed, number))
+    slack = HARD if number >= HARD_FROM else EASY
     ramp = min(1.0, 0.15 + number * size / RAMP)
     images = np.zeros((size, 48, WIDTH, 3), np.uint8)
     labels, frames = np.zeros((size, LONGEST), np.int8), np.zeros((size, FRAMES), np.int8)
@@ -56,9 +58,9 @@ def render(seed: int, number: int, glyphs: Glyphs, size: int = SHARD) -> Shard:
     for index in range(size):
         plate = draw(rng, glyphs, 0.5)
         strength = ramp * float(rng.random()) ** 0.8
-        image, centres = crop(rng, plate, strength)
+        image, centres = crop(rng, plate, strength, slack)
         while not _inside(centres):
-            image, centres = crop(rng, plate, strength)
+            image, centres = crop(rng, plate, strength, slack)
         images[index], frames[index] = image, frame_targets(plate.text, centres)
         labels[index, : len(plate.text)] = [ALPHABET.index(character) + 1 for character in plate.text]
         colours[index] = COLOURS.index(plate.colour)
