@@ -28,6 +28,7 @@ from gateway.text import Text
 SILENCE_S = 0.1  # bytes further apart than this never belong to one frame
 _WRITE_TIMEOUT_S = 0.5
 _CHUNK = 1024  # bytes taken from the port at once, at most
+_FLOOD_PAUSE_S = 0.02  # after so many at once: a babbling device must not take the processor from the doors
 _NETWORK = ("socket", "rfc2217")
 
 protocol_socket.POLL_TIMEOUT = 1  # seconds for the TCP connection; pyserial's 5 would outlast a stop
@@ -117,7 +118,9 @@ class SerialPort:
             data = self._port.read(1)
             while data and len(data) < _CHUNK and (waiting := self._port.in_waiting):
                 data += self._port.read(min(waiting, _CHUNK - len(data)))
-            return data
+        if len(data) == _CHUNK:
+            time.sleep(_FLOOD_PAUSE_S)
+        return data
 
     def _claim(self) -> None:
         """Keep others off a tty (flock binds only those who ask for it), and notice a dead serial server."""

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,20 @@ def test_bytes_over_tcp_and_the_peer_that_leaves(server: socket.socket) -> None:
     with pytest.raises(DeviceLost):
         again(9, port.receive)
     assert time.monotonic() - start < 1.0
+    port.close()
+
+
+def test_a_peer_that_babbles_is_slowed_down(server: socket.socket) -> None:
+    port = SerialPort(f"socket://127.0.0.1:{server.getsockname()[1]}", 9600)
+    peer, _ = server.accept()
+    peer.setblocking(False)
+    taken, end = 0, time.monotonic() + 0.5
+    while time.monotonic() < end:
+        with suppress(BlockingIOError):
+            peer.send(b"\x02" * 65536)
+        taken += len(port.receive())
+    assert 1024 <= taken <= 32 * 1024
+    peer.close()
     port.close()
 
 
