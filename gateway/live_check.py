@@ -1,0 +1,170 @@
+"""`check --live`: opens each reader, grabs a frame per camera, loads each model, round-trips each uplink.
+
+Rule: one line each, with the fix; nothing is switched, no door opens. While the daemon runs it holds the devices,
+so its own word on them is given instead.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, get_args
+
+import click
+
+from gateway.errors import DeviceLost, GatewayError, Rejected, Unreachable
+from gateway.mqtt import Acknowledged, Connected, Link, Lost, Will
+from gateway.registry import Kind, load_driver
+from gateway.settings import DeviceTable, Settings, Uplink
+from gateway.status_socket import ask
+from gateway.text import Language, Text
+
+_FRAME_S = 10.0
+_ROUND_TRIP_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One line of the report."""
+
+    kind: str
+    name: str
+    ok: bool
+    words: Text | str
+    hint: Text | str = ""
+
+
+def try_everything(settings: Settings, *, as_json: bool) -> int:
+    """Try and print one line each as it is known; returns the exit code, 1 if anything failed."""
+    failed = False
+    for outcome in _outcomes(settings):
+        failed = failed or not outcome.ok
+        click.echo(_as_json(outcome) if as_json else _as_line(outcome, settings.site.language))
+    return 1 if failed else 0
+
+
+def _outcomes(settings: Settings) -> Iterator[Outcome]:
+    try:
+        yield from _said_by_daemon(ask(settings.gateway.data_dir))
+    except Unreachable:
+        for name, reader in settings.readers.items():
+            yield _tried("reader", name, partial(_open_and_close, "reader", reader))
+        for name, actuator in settings.actuators.items():
+            yield _tried("actuator", name, partial(_open_and_close, "actuator", actuator))
+        for name, camera in settings.cameras.items():
+            yield _tried("camera", name, partial(_grab, camera))
+    wanted = {kind for camera in settings.cameras.values() for kind in camera.recognise}
+    for kind in sorted(wanted):
+        yield _tried("model", kind, partial(_load_models, kind, settings))
+    for name, uplink in settings.uplinks.items():
+        yield _tried("uplink", name, partial(_round_trip, uplink, settings))
+
+
+def _said_by_daemon(status: dict[str, Any]) -> Iterator[Outcome]:
+    """What the running daemon says of its devices."""
+    for device in status["devices"]:
+        words = Text("守护进程报告：{status}", "the daemon says: {status}").with_(status=device["status"])
+        yield Outcome(device["kind"], device["name"], device["status"] == "online", words, device["detail"])
+
+
+def _tried(kind: str, name: str, attempt: Callable[[], Text]) -> Outcome:
+    try:
+        return Outcome(kind, name, True, attempt())
+    except GatewayError as error:
+        return Outcome(kind, name, False, error.message, error.hint)
+
+
+def _connect(kind: Kind, table: DeviceTable) -> Any:
+    driver = load_driver(kind, table.driver)
+    return driver.connect(driver.Options.model_validate(table.options))
+
+
+def _open_and_close(kind: Kind, table: DeviceTable) -> Text:
+    _connect(kind, table).close()
+    return Text("可以打开", "opens")
+
+
+def _grab(table: DeviceTable) -> Text:
+    """The first frame of a camera."""
+    began = time.monotonic()
+    camera = _connect("camera", table)
+    try:
+        while time.monotonic() - began < _FRAME_S:
+            frame = camera.read()
+            if frame is not None:
+                height, width = frame.pixels.shape[:2]
+                return Text("收到画面 {w}×{h}，{s:.1f} 秒", "a frame of {w}×{h} after {s:.1f} s").with_(
+                    w=width, h=height, s=time.monotonic() - began
+                )
+    finally:
+        camera.close()
+    if table.driver == "folder":
+        return Text("文件夹可读，暂无图片", "the folder can be read; no picture waits")
+    raise DeviceLost(Text("{s:.0f} 秒内没有画面", "no frame within {s:.0f} s").with_(s=_FRAME_S))
+
+
+def _load_models(kind: str, settings: Settings) -> Text:
+    from gateway.vision.looks import Recogniser, build
+
+    if kind not in get_args(Recogniser):
+        raise Rejected(f"no recogniser {kind}")
+    began = time.monotonic()
+    build("plate" if kind == "plate" else "face", settings)
+    return Text("模型已载入，{s:.1f} 秒", "the models load in {s:.1f} s").with_(s=time.monotonic() - began)
+
+
+def _round_trip(options: Uplink, settings: Settings) -> Text:
+    """Connect beside the daemon (another client id), publish one health message and wait for its PUBACK."""
+    base = f"{options.topic_prefix}/{settings.site.compound_id}/{settings.gateway.id}"
+    woken = threading.Event()
+    link = Link(f"{settings.gateway.id}-check", options, Will(f"{base}/check", b"{}"), woken.set)
+    began = time.monotonic()
+    link.open()
+    try:
+        while time.monotonic() - began < _ROUND_TRIP_S:
+            woken.wait(0.2)
+            woken.clear()
+            for news in link.take():
+                match news:
+                    case Connected():
+                        link.publish(f"{base}/health", json.dumps({"check": True}).encode())
+                    case Lost():
+                        raise Unreachable(news.reason, hint=news.hint)
+                    case Acknowledged(code=code, reason=reason) if code >= 0x80:
+                        raise Unreachable(reason, hint=Text("检查平台的权限设置", "check the broker's access list"))
+                    case Acknowledged():
+                        return Text("平台应答，{ms:.0f} 毫秒", "the broker answers within {ms:.0f} ms").with_(
+                            ms=1000 * (time.monotonic() - began)
+                        )
+    finally:
+        link.close()
+    raise Unreachable(
+        Text("{s:.0f} 秒内无应答", "no answer within {s:.0f} s").with_(s=_ROUND_TRIP_S),
+        hint=Text("检查网络与防火墙", "check the network and firewalls"),
+    )
+
+
+def _as_line(outcome: Outcome, language: Language) -> str:
+    def say(part: Text | str) -> str:
+        return part.say(language) if isinstance(part, Text) else part
+
+    mark = "✔" if outcome.ok else "✘"
+    tail = f" → {say(outcome.hint)}" if str(outcome.hint) else ""
+    return f"{mark} {outcome.kind:<8} {outcome.name:<16} {say(outcome.words)}{tail}"
+
+
+def _as_json(outcome: Outcome) -> str:
+    return json.dumps(
+        {
+            "kind": outcome.kind,
+            "name": outcome.name,
+            "ok": outcome.ok,
+            "words": str(outcome.words),
+            "hint": str(outcome.hint),
+        },
+        ensure_ascii=False,
+    )
