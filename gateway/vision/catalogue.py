@@ -28,9 +28,10 @@ FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")]
 Value = int | float | str | list[int] | list[float] | list[str]
 
 VERIFY = Text(
-    "compound-gateway models verify 可查看详情;用 models prepare 或 models import 重新安装该模型",
+    "compound-gateway models verify 可查看详情；用 models prepare 或 models import 重新安装该模型",
     "see compound-gateway models verify; install the model again with models prepare or models import",
 )
+PREPARE = Text("请执行：compound-gateway models prepare", "run: compound-gateway models prepare")
 
 
 class _Table(BaseModel):
@@ -98,11 +99,20 @@ class Model:
     def name(self) -> str:
         return self.card.name
 
+    @property
+    def is_made(self) -> bool:
+        """False for the card of a model that `models prepare` makes on the box and has not made here."""
+        return self.card.prepare is None or any((self.folder / file.name).exists() for file in self.card.files)
+
     def read(self, file_name: str = "") -> bytes:
         """The bytes of one file, verified; without a name those of the first. Raises `ModelError`."""
         file = next((file for file in self.card.files if file.name == file_name or not file_name), None)
         if file is None:
             raise ModelError(f"the card of model {self.name} names no file {file_name}", hint=VERIFY)
+        if not self.is_made:
+            raise ModelError(
+                Text("模型 {model} 尚未制备", "model {model} is not made yet").with_(model=self.name), hint=PREPARE
+            )
         try:
             with (self.folder / file.name).open("rb") as stream:
                 data = stream.read(file.bytes + 1)
@@ -111,7 +121,7 @@ class Model:
         if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
             raise ModelError(
                 Text(
-                    "模型 {model} 的文件 {file} 与登记的校验值不符,拒绝加载",
+                    "模型 {model} 的文件 {file} 与登记的校验值不符，拒绝加载",
                     "file {file} of model {model} is not what its card says (size or sha256); it is not loaded",
                 ).with_(model=self.name, file=file.name),
                 hint=VERIFY,
@@ -168,7 +178,7 @@ def find(name: str, dirs: Sequence[Path]) -> Model:
     raise ModelError(
         Text("没有模型 {name}", "there is no model {name}").with_(name=name),
         hint=Text(
-            "compound-gateway models list 列出现有模型;models prepare 制备人脸模型",
+            "compound-gateway models list 列出现有模型；models prepare 制备人脸模型",
             "compound-gateway models list shows what there is; models prepare makes the face models",
         ),
     )

@@ -25,7 +25,7 @@ MAX_BYTES = 64 << 20
 MIN_SIDE = 16
 
 _USE = Text("请使用 JPEG、PNG、BMP 或 WebP 图片", "use a JPEG, PNG, BMP or WebP picture")
-_AGAIN = Text("图片可能没有传完,请重新上传", "the upload was probably cut short; send it again")
+_AGAIN = Text("图片可能没有传完，请重新上传", "the upload was probably cut short; send it again")
 _SMALLER = Text("请先缩小图片(不超过 6400 万像素、64 MiB)", "make it smaller first (64 megapixels, 64 MiB at most)")
 
 
@@ -142,14 +142,14 @@ def _is_whole(data: bytes) -> bool:
 def _check_size(width: int, height: int, name: str) -> None:
     if width * height > MAX_PIXELS:
         raise Rejected(
-            Text("{name} 有 {width}×{height} 像素,太大", "{name} has {width}x{height} pixels, too many").with_(
+            Text("{name} 有 {width}×{height} 像素，太大", "{name} has {width}x{height} pixels, too many").with_(
                 name=name, width=width, height=height
             ),
             hint=_SMALLER,
         )
     if min(width, height) < MIN_SIDE:
         raise Rejected(
-            Text("{name} 只有 {width}×{height} 像素,太小", "{name} has only {width}x{height} pixels").with_(
+            Text("{name} 只有 {width}×{height} 像素，太小", "{name} has only {width}x{height} pixels").with_(
                 name=name, width=width, height=height
             ),
             hint=Text("每边至少 16 像素", "16 pixels a side at least"),

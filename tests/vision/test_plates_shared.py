@@ -1,0 +1,72 @@
+"""Real photographs through the program's own pipeline: floors that were measured, less a margin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.plate_rules import classify
+from gateway.vision.catalogue import model_dirs
+from gateway.vision.images import read_image
+from gateway.vision.recogniser import PlateRecogniser, open_recogniser
+from models.train.accuracy import THRESHOLD, Outcome, judge, labels
+from tests.vision.yardsticks import ColourReader, HyperDetector
+
+pytestmark = pytest.mark.shared
+
+
+def outcomes(recogniser: PlateRecogniser, shared: Path, kind: str, step: int) -> list[Outcome]:
+    data = shared / "data" / "plates"
+    rows = [row for row in labels(data) if row["kind"] == kind and "/" in row["file"]]
+    return [judge(recogniser, data, row) for row in rows[::step]]
+
+
+def exact(found: list[Outcome]) -> float:
+    return sum(one.right for one in found) / len(found)
+
+
+@pytest.fixture(scope="module")
+def recogniser() -> PlateRecogniser:
+    return open_recogniser(model_dirs())
+
+
+@pytest.fixture(scope="module")
+def scenes(recogniser: PlateRecogniser, shared: Path) -> list[Outcome]:
+    return outcomes(recogniser, shared, "scene", 2)
+
+
+def test_scenes_are_read(scenes: list[Outcome]) -> None:
+    assert exact(scenes) >= 0.80
+
+
+def test_what_is_above_the_threshold_is_right(scenes: list[Outcome]) -> None:
+    sure = [one for one in scenes if one.confidence >= THRESHOLD]
+    assert len(sure) >= 0.5 * len(scenes)
+    assert exact(sure) >= 0.93
+
+
+def test_crops_are_read(recogniser: PlateRecogniser, shared: Path) -> None:
+    assert exact(outcomes(recogniser, shared, "crop", 5)) >= 0.75
+
+
+def test_nothing_but_possible_plates_is_said(scenes: list[Outcome]) -> None:
+    assert all(classify(one.read) for one in scenes if one.read)
+
+
+def test_no_face_photograph_bears_a_plate(recogniser: PlateRecogniser, shared: Path) -> None:
+    photos = sorted((shared / "data" / "faces").rglob("*.jpg"))[::4]
+    assert len(photos) > 30
+    sure = [
+        path.name
+        for path in photos
+        for _, plate in recogniser.recognise(read_image(path))
+        if plate.confidence >= THRESHOLD
+    ]
+    assert sure == []
+
+
+def test_rest_of_the_pipeline_reads_with_third_party_nets(shared: Path) -> None:
+    models = shared / "models"
+    yardstick = PlateRecogniser(HyperDetector(models), ColourReader(models))
+    assert exact(outcomes(yardstick, shared, "scene", 8)) >= 0.9
