@@ -36,6 +36,7 @@ from gateway.registry import Kind, load_driver
 from gateway.report import Report
 from gateway.roster import Roster
 from gateway.settings import DeviceTable, Settings
+from gateway.settings import Uplink as UplinkSettings
 from gateway.spool import Spool
 from gateway.status_socket import StatusSocket
 from gateway.supervisor import Supervisor
@@ -103,9 +104,7 @@ class House:
             board=self.board,
             settle=self.supervisor.settle,
         )
-        self.uplinks: dict[str, Uplink] = {}
-        self.report = Report(settings, self.board, self.journal, self.uplinks)
-        self.uplinks.update(self._build_uplinks())
+        self.report = Report(settings, self.board, self.journal)
         self.layers = self._build_layers(data)
 
     def _observe(self, observation: Any) -> bool:
@@ -114,22 +113,11 @@ class House:
     def _point_of(self, actuator: str) -> str | None:
         return next((name for name, point in self.settings.points.items() if point.actuator == actuator), None)
 
-    def _build_uplinks(self) -> dict[str, Uplink]:
-        site, gateway = self.settings.site, self.settings.gateway
-        identity = Identity(site.compound_id, gateway.id, boot_id(), __version__)
-        return {
-            name: Uplink(
-                name,
-                options,
-                identity,
-                journal=self.journal,
-                board=self.board,
-                keys=self.keys,
-                zone=ZoneInfo(site.timezone),
-                catalog=self.report.catalog,
-            )
-            for name, options in self.settings.uplinks.items()
-        }
+    def _uplink(self, name: str, options: UplinkSettings) -> Uplink:
+        site = self.settings.site
+        identity = Identity(site.compound_id, self.settings.gateway.id, boot_id(), __version__)
+        zone = ZoneInfo(site.timezone)
+        return Uplink(name, options, identity, self.journal, self.board, self.keys, zone, self.report.catalog)
 
     def _build_layers(self, data: Path) -> list[Layer]:
         """Bottom first: what keeps, what forwards, what decides, what sees; then who watches them all."""
@@ -149,8 +137,9 @@ class House:
             for name, table in settings.readers.items()
         ]
         actuators = [(f"actuator:{name}", worker.run) for name, worker in self.actuators.items()]
-        uplinks = [(f"uplink:{name}", uplink.run) for name, uplink in self.uplinks.items()]
-        health = Health(board, self.journal, self.uplinks, data)
+        uplinks = [(f"uplink:{name}", self._uplink(name, options).run) for name, options in settings.uplinks.items()]
+        classes = {name: options.classes for name, options in settings.uplinks.items()}
+        health = Health(self.journal, board, classes, data, ZoneInfo(settings.site.timezone))
         status = StatusSocket(data, self.report.snapshot, board)
         return [
             Layer("uplinks", [*uplinks, ("health", health.run), ("status", status.run)], 2.5),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,6 @@ from gateway.journal import Journal
 from gateway.settings import Settings
 from gateway.text import Text
 from gateway.types import DeviceStatus
-from gateway.uplink import Uplink
 
 _STARTED = time.monotonic()
 _KINDS = {
@@ -33,7 +32,6 @@ class Report:
     settings: Settings
     board: Board
     journal: Journal
-    uplinks: Mapping[str, Uplink]
 
     def words(self) -> str:
         """One line in the site's language, e.g. `读卡器 2/2 在线，待上传 0`."""
@@ -45,8 +43,8 @@ class Report:
             if states:
                 online = states.count(DeviceStatus.ONLINE)
                 parts.append(f"{title.say(language)} {online}/{len(states)}")
-        for name, uplink in self.uplinks.items():
-            state = uplink.state()
+        for name in self.settings.uplinks:
+            state = self._uplink(name)
             link = Text("已连接", "connected") if state["connected"] else Text("未连接", "not connected")
             waiting = Text("待上传 {n}", "{n} waiting").with_(n=state["waiting"])
             parts.append(f"{name} {link.say(language)} {waiting.say(language)}")
@@ -74,11 +72,23 @@ class Report:
             "threads": self.board.beats(),
             "silent": self.board.silent(),
             "journal": self.journal.stats(),
-            "uplinks": {name: uplink.state() for name, uplink in self.uplinks.items()},
+            "uplinks": {name: self._uplink(name) for name in self.settings.uplinks},
             "vision": facts.get("vision", {}),
             "roster": facts.get("roster", {}),
             "facts": {name: value for name, value in facts.items() if name not in {"vision", "roster"}},
             "counters": self.board.counters(),
+        }
+
+    def _uplink(self, name: str) -> dict[str, Any]:
+        """How far one uplink has come."""
+        said = self.board.facts().get(f"uplink.{name}") or {}
+        pending = self.journal.pending(name, self.settings.uplinks[name].classes)
+        return {
+            **said,
+            "connected": said.get("status") == "online",
+            "waiting": pending.count,
+            "oldest": pending.oldest.isoformat(timespec="milliseconds") if pending.oldest else None,
+            "dead": self.journal.count_dead(name),
         }
 
     def catalog(self) -> dict[str, Any]:
