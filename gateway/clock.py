@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import struct
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
+_STA_NANO = 0x2000  # adjtimex(2): the offset is in nanoseconds
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 
 
@@ -47,6 +49,16 @@ def trust() -> ClockTrust:
     buffer = (ctypes.c_char * 256)()  # struct timex with modes = 0: nothing is changed
     state = _libc().adjtimex(ctypes.byref(buffer))
     return ClockTrust.UNSYNCED if state in (-1, _TIME_ERROR) else ClockTrust.SYNCED
+
+
+def offset() -> float | None:
+    """Seconds by which the kernel knows the wall clock to be off; None while nothing keeps it."""
+    buffer = (ctypes.c_char * 256)()
+    if _libc().adjtimex(ctypes.byref(buffer)) in (-1, _TIME_ERROR):
+        return None
+    (behind,) = struct.unpack_from("@l", buffer, struct.calcsize("@Il") - struct.calcsize("@l"))
+    (status,) = struct.unpack_from("@i", buffer, struct.calcsize("@Illlli") - struct.calcsize("@i"))
+    return float(behind) / (1e9 if status & _STA_NANO else 1e6)
 
 
 @cache

@@ -7,6 +7,6 @@ repair.py   a damaged file set aside and carried over  pages.py     records read
 """
 
 from gateway.journal.journal import Journal
-from gateway.journal.rows import Cursor, JournalReader, Row
+from gateway.journal.rows import Cursor, JournalReader, Pending, Row
 
-__all__ = ["Cursor", "Journal", "JournalReader", "Row"]
+__all__ = ["Cursor", "Journal", "JournalReader", "Pending", "Row"]

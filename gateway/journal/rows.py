@@ -63,6 +63,14 @@ class Cursor:
     upto: int | None  # None: everything to come
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What an uplink has still to pass."""
+
+    count: int
+    oldest: datetime | None
+
+
 class JournalReader:
     """Thread-safe view of the journal file."""
 
@@ -110,6 +118,16 @@ class JournalReader:
         """Where the lanes of an uplink stand; empty for a new uplink."""
         found = self._query("SELECT lane, after, upto FROM cursors WHERE uplink = ? ORDER BY rowid", (uplink,))
         return [Cursor(lane, after, None if upto == _NO_LIMIT else upto) for lane, after, upto in found]
+
+    def pending(self, uplink: str, classes: Collection[EventClass]) -> Pending:
+        """What an uplink has not passed, by its saved cursors (up to a second old), dead letters left out."""
+        count, oldest = 0, []
+        for cursor in self.cursors(uplink) or [Cursor("alarm", 0, None), Cursor("live", 0, None)]:
+            alarms = cursor.lane == "alarm"
+            wanted = [kind for kind in classes if (kind is EventClass.ALARM) == alarms]
+            count += self.count_after(cursor.after, wanted, upto=cursor.upto)
+            oldest += self.read_after(cursor.after, wanted, 1, upto=cursor.upto)
+        return Pending(count, min((row.time for row in oldest), default=None))
 
     def dead_letters(self, uplink: str, after: int, limit: int) -> list[Row]:
         """Events that the broker refused for good, in sequence order."""

@@ -1,0 +1,168 @@
+"""What the world sees of a row of the journal: CloudEvents 1.0 in structured JSON, after an uplink's field policy.
+
+Rule: the policy applies to values wherever they lie in the data, and what is not clear is gone from every other string
+too: a recognising camera writes the plate into its file names. A row encoded twice has the same id and sequence.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from gateway.journal import Row
+from gateway.keys import Keys
+from gateway.privacy import refuse_face_data
+from gateway.settings import Treatment
+from gateway.types import EventClass
+
+CONTENT_TYPE = "application/cloudevents+json"
+SCHEMA_VERSION: Mapping[EventClass, int] = dict.fromkeys(EventClass, 1)
+
+Field = Literal["plate_no", "holder", "room"]
+Fields = Mapping[Field, Treatment]
+DEFAULT_FIELDS: Fields = {"plate_no": "clear", "holder": "hash", "room": "clear"}
+
+_PLATE_KEYS = {"plate_no", "raw", "candidate"}
+_HOLDER_KEYS = ("ref", "kind", "category", "room")
+_PLATE_LIKE = re.compile(
+    r"[京津冀晋蒙辽吉黑沪苏浙皖闽赣鲁豫鄂湘粤桂琼渝川贵云藏陕甘青宁新][A-Z][·. -]?[A-Z0-9]{4,6}[挂学警港澳领]?"
+    r"|WJ[·. -]?[\u4e00-\u9fff]?\d{4}[0-9A-Z]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who speaks: where events come from and under which topics they go."""
+
+    compound_id: str
+    gateway_id: str
+    boot_id: str
+    version: str
+
+    @property
+    def source(self) -> str:
+        return f"/{self.compound_id}/{self.gateway_id}"
+
+
+def encode(row: Row, source: str, previous: int, replay: bool, fields: Fields, keys: Keys, zone: ZoneInfo) -> bytes:
+    """Return the message body. `fields` overrides `DEFAULT_FIELDS`. Raises `Rejected` (privacy guard)."""
+    refuse_face_data(row.data)
+    envelope = {
+        "specversion": "1.0",
+        "id": row.id,
+        "source": source,
+        "type": f"compound.{row.name}.v1",
+        "subject": row.subject,
+        "time": local_time(row.time, zone),
+        "datacontenttype": "application/json",
+        "dataschema": data_schema(row.event_class),
+        "sequence": row.seq,
+        "previous": previous,
+        "clock": row.clock.value,
+        "bootid": row.boot_id,
+        "uptimems": row.uptime_ms,
+        "replay": replay,
+    }
+    if row.passage is not None:
+        envelope["passage"] = row.passage
+    envelope["data"] = _treat(row.data, {**DEFAULT_FIELDS, **fields}, keys)
+    return json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def local_time(moment: datetime, zone: ZoneInfo) -> str:
+    """ISO 8601 with milliseconds and the offset of the site."""
+    return moment.astimezone(zone).isoformat(timespec="milliseconds")
+
+
+def data_schema(event_class: EventClass) -> str:
+    return f"urn:compound-gateway:{event_class.value}:{SCHEMA_VERSION[event_class]}"
+
+
+def data_catalogue(classes: Collection[EventClass], fields: Fields) -> list[dict[str, Any]]:
+    """What an uplink sends, class by class, for the `catalog` message."""
+    return [
+        {
+            "class": kind.value,
+            "topic": f"event/{kind.value}",
+            "dataschema": data_schema(kind),
+            "version": SCHEMA_VERSION[kind],
+            "fields": {**DEFAULT_FIELDS, **fields},
+        }
+        for kind in EventClass
+        if kind in classes
+    ]
+
+
+# ── field policy ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _treat(data: Mapping[str, Any], fields: Fields, keys: Keys) -> Any:
+    secrets = _plates_in(data) if fields["plate_no"] != "clear" else frozenset()
+    return _treat_value("data", data, fields, keys, secrets)
+
+
+def _treat_value(key: str, value: Any, fields: Fields, keys: Keys, secrets: frozenset[str]) -> Any:
+    """Return the value as this uplink may see it; None where it is dropped."""
+    if key == "holder" and isinstance(value, Mapping):
+        return _holder(value, fields, keys)
+    if key == "room" and isinstance(value, str):
+        return _room(value, fields["room"], keys)
+    if key in _PLATE_KEYS and isinstance(value, str):
+        return _plate(value, fields["plate_no"], keys)
+    if isinstance(value, Mapping):
+        inner = {name: _treat_value(name, part, fields, keys, secrets) for name, part in value.items()}
+        return {name: part for name, part in inner.items() if part is not None or value[name] is None}
+    if isinstance(value, (list, tuple)):
+        return [_treat_value(key, part, fields, keys, secrets) for part in value]
+    if isinstance(value, str) and fields["plate_no"] != "clear":
+        return _without_plates(value, secrets)
+    return value
+
+
+def _plates_in(data: Mapping[str, Any]) -> frozenset[str]:
+    found = {value for key, value in data.items() if key in _PLATE_KEYS and isinstance(value, str) and len(value) > 3}
+    for value in data.values():
+        if isinstance(value, Mapping):
+            found |= _plates_in(value)
+    return frozenset(found)
+
+
+def _without_plates(text: str, secrets: frozenset[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return _PLATE_LIKE.sub("***", text)
+
+
+def _plate(plate: str, treatment: Treatment, keys: Keys) -> str | None:
+    if treatment == "clear":
+        return plate
+    if treatment == "mask":
+        return f"{plate[:2]}***{plate[-2:]}" if len(plate) > 5 else "***"
+    return keys.plate_ref(plate) if treatment == "hash" else None
+
+
+def _room(room: str, treatment: Treatment, keys: Keys) -> str | None:
+    if treatment == "clear":
+        return room
+    if treatment == "mask":  # the building stays
+        return f"{room.partition('-')[0]}-***" if "-" in room else "***"
+    return keys.room_ref(room) if treatment == "hash" else None
+
+
+def _holder(holder: Mapping[str, Any], fields: Fields, keys: Keys) -> dict[str, Any] | None:
+    treatment = fields["holder"]
+    if treatment == "drop":
+        return None
+    kept = dict(holder) if treatment == "clear" else {key: holder[key] for key in _HOLDER_KEYS if key in holder}
+    if treatment == "mask":
+        kept.pop("ref", None)
+    if isinstance(kept.get("room"), str):
+        kept["room"] = _room(kept["room"], fields["room"], keys)
+        if kept["room"] is None:
+            del kept["room"]
+    return kept

@@ -1,0 +1,257 @@
+"""One connection to a broker; the only importer of paho.
+
+Rule: a `Link` lives from one connect to its first failure and is then replaced, so that nothing waits in paho's memory
+for a second chance: the journal is the queue. paho's thread only appends to a list here and wakes the owner; it
+decides nothing and cannot fail. Message numbers (16 bit, reused) are looked up by the owner's thread alone, after
+`publish` has returned, so an acknowledgement that overtakes the return is not lost.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5, MQTTv311
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from gateway.errors import ConfigError, Unreachable
+from gateway.settings import Uplink
+from gateway.text import Text
+
+_WAITING = 1000  # incoming messages that may wait for the owner; beyond that the oldest goes
+_CONNECT_TIMEOUT = 5.0
+_HINTS = {
+    0x84: Text("请把 protocol 设为 3.1.1", 'set protocol = "3.1.1"'),
+    0x85: Text("服务器不接受此客户端标识", "the broker refuses this client id"),
+    0x86: Text("检查用户名和密码", "check username and password_file"),
+    0x87: Text("检查用户名、密码和证书", "check username, password and certificate"),
+    0x8C: Text("检查认证方式", "check the way of authentication"),
+}
+TRANSIENT = {0x80, 0x83, 0x91, 0x97}  # of a PUBACK: the broker is busy or full, the message is not at fault
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The broker accepted us. It takes at most `window` unacknowledged messages."""
+
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """There is no connection, or no longer. `hint` may say what to do."""
+
+    reason: str
+    hint: str | Text = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The broker answered one message. `code` below 0x80 means that it has it."""
+
+    number: int
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message from the platform."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+News = Connected | Lost | Acknowledged | Message
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker says for us when we vanish; retained, QoS 1."""
+
+    topic: str
+    payload: bytes
+
+
+class _Client(Client):
+    """Remembers why it could not connect; paho tells nobody."""
+
+    failure: Exception | None = None
+
+    def reconnect(self) -> MQTTErrorCode:
+        try:
+            return super().reconnect()
+        except OSError as error:
+            self.failure = error
+            raise
+        except ValueError as error:  # a host name that cannot be one would end paho's thread without a word
+            self.failure = error
+            raise ConnectionError(str(error)) from error
+
+
+class Link:
+    """Open it, publish while connected, read the news, close it. One thread owns it."""
+
+    def __init__(self, client_id: str, options: Uplink, will: Will, wake: Callable[[], None]) -> None:
+        """Prepare everything that needs the configuration. Raises `ConfigError`."""
+        self._options = options
+        self._wake = wake
+        self._news: deque[News] = deque()
+        self._messages: deque[Message] = deque(maxlen=_WAITING)
+        self._is_five = options.protocol == "5"
+        self._closing = False
+        self._client = _Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            clean_session=None if self._is_five else True,
+            protocol=MQTTv5 if self._is_five else MQTTv311,
+            reconnect_on_failure=False,
+        )
+        self._client.suppress_exceptions = True
+        self._client.connect_timeout = _CONNECT_TIMEOUT
+        self._client.max_inflight_messages_set(options.window)
+        self._client.will_set(will.topic, will.payload, qos=1, retain=True)
+        if options.username is not None:
+            self._client.username_pw_set(options.username, read_password(options))
+        if options.tls:
+            self._client.tls_set_context(tls_context(options))
+        self._client.on_connect = self._on_connect
+        self._client.on_connect_fail = self._on_connect_fail
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_publish = self._on_publish
+        self._client.on_message = self._on_message
+
+    def open(self) -> None:
+        """Start connecting; `Connected` or `Lost` follows as news. What blocks meanwhile is paho's thread only."""
+        self._client.connect_async(self._options.host, self._options.port, keepalive=self._options.keepalive_s)
+        self._client.loop_start()
+
+    def publish(
+        self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, content_type: str | None = None
+    ) -> int:
+        """Hand one message over and return its number, by which `Acknowledged` names it. Raises `Unreachable`."""
+        if not self._client.is_connected():
+            raise Unreachable("the connection is gone")
+        properties = None
+        if self._is_five and content_type:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.ContentType = content_type
+        try:
+            info = self._client.publish(topic, payload, qos, retain, properties)
+        except (ValueError, OSError) as error:
+            raise Unreachable(f"the message cannot be sent: {error}") from error
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise Unreachable(f"the message cannot be sent: {info.rc.name}")
+        return info.mid
+
+    def subscribe(self, *filters: str) -> None:
+        """Ask for messages, which follow as news. Raises `Unreachable`."""
+        code, _ = self._client.subscribe([(one, 1) for one in filters])
+        if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise Unreachable("the subscription cannot be sent")
+
+    def take(self) -> list[News]:
+        """What has happened since the last call."""
+        news: list[News] = []
+        for source in (self._news, self._messages):
+            while source:
+                news.append(source.popleft())
+        return news
+
+    def close(self) -> None:
+        """Say goodbye. Returns at once; paho's thread ends by itself, also one that is stuck in a connect."""
+        self._closing = True
+        self._client.disconnect()
+
+    def abandon(self) -> None:
+        """Cut a connection that does not answer; the broker publishes the will."""
+        self._closing = True
+        wire = self._client.socket()
+        if isinstance(wire, socket.socket):
+            with suppress(OSError):
+                # Not wire.shutdown(): that of a TLS socket drops the encryption first, under the feet of paho's thread.
+                socket.socket.shutdown(wire, socket.SHUT_RDWR)
+        self._client.disconnect()
+
+    # ── on paho's thread ──────────────────────────────────────────────────────────────────────────────────
+
+    def _on_connect(
+        self, client: Client, _: object, __: ConnectFlags, code: ReasonCode, properties: Properties | None
+    ) -> None:
+        if self._closing:  # closed while connecting: a connection that nobody owns must not live on
+            client.disconnect()
+            return
+        if code.is_failure:
+            self._tell(Lost(f"the broker refuses: {code}", _HINTS.get(code.value, "")))
+            client.disconnect()
+            return
+        allowed = getattr(properties, "ReceiveMaximum", None) or self._options.window
+        self._tell(Connected(min(allowed, self._options.window)))
+
+    def _on_connect_fail(self, client: Client, _: object) -> None:
+        client.disconnect()
+        self._tell(
+            Lost("no connection", Text("检查网络、主机名、端口和证书", "check network, host, port and certificates"))
+        )
+
+    def _on_disconnect(
+        self, _client: Client, _: object, __: DisconnectFlags, code: ReasonCode, ___: Properties | None
+    ) -> None:
+        self._tell(Lost(f"disconnected: {code}"))
+
+    def _on_publish(self, _client: Client, _: object, mid: int, code: ReasonCode, __: Properties) -> None:
+        self._tell(Acknowledged(mid, code.value, str(code)))
+
+    def _on_message(self, _client: Client, _: object, message: MQTTMessage) -> None:
+        properties = {}
+        for name in ("ResponseTopic", "CorrelationData", "ContentType"):
+            value = getattr(message.properties, name, None)
+            if value is not None:
+                properties[name] = value
+        self._messages.append(Message(message.topic, bytes(message.payload), message.retain, properties))
+        self._wake()
+
+    def _tell(self, news: News) -> None:
+        self._news.append(news)
+        self._wake()
+
+
+def tls_context(options: Uplink) -> ssl.SSLContext:
+    """Certificates and host name are always verified, against `ca_file` or the system's store. Raises `ConfigError`."""
+    try:
+        context = ssl.create_default_context(cafile=str(options.ca_file) if options.ca_file else None)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if options.cert_file is not None:
+            context.load_cert_chain(options.cert_file, options.key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"the certificates cannot be used: {error}", hint="check ca_file, cert_file and key_file of the uplink"
+        ) from error
+    return context
+
+
+def read_password(options: Uplink) -> str | None:
+    """The password, from `password_file` or systemd's credential. Raises `ConfigError`."""
+    if options.credential is not None:
+        path = Path(os.environ.get("CREDENTIALS_DIRECTORY", "/run/credentials/compound-gateway.service"))
+        path /= options.credential
+    elif options.password_file is not None:
+        path = options.password_file
+    else:
+        return None
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError("the password cannot be read", hint=f"check {path} and its owner") from error

@@ -1,0 +1,216 @@
+"""The recorder: takes events from everyone, keeps them in the journal, one commit for all that wait.
+
+Rule: `record` never blocks and nothing is lost in silence. A batch that the disk refuses is kept and tried again; what
+does not fit the queue meanwhile is counted per class and told by a `loss` event as soon as the disk takes writes again.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.board import Board
+from gateway.clock import ClockTrust, boot_id, now, trust
+from gateway.errors import GatewayError, Rejected, StoreError
+from gateway.journal import Journal
+from gateway.privacy import refuse_face_data
+from gateway.settings import Journal as Policy
+from gateway.types import Event, EventClass
+
+log = logging.getLogger(__name__)
+
+_BATCH = 500
+_LONGEST_PAUSE = 5.0
+_HOUSEKEEPING = 30.0  # seconds between purges
+
+Then = Callable[[], None] | None
+
+
+@dataclass(slots=True)
+class _Overflow:
+    """Events of one class that found the queue full."""
+
+    count: int
+    first: str
+    last: str
+
+
+class Recorder:
+    """`record` may be called from any thread; `run` is one thread's work."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        board: Board,
+        policy: Policy | None = None,
+        *,
+        boot: str | None = None,
+        capacity: int = 10_000,
+        read_trust: Callable[[], ClockTrust] = trust,
+    ) -> None:
+        self._journal = journal
+        self._board = board
+        self._policy = policy or Policy()
+        self._boot = boot or boot_id()
+        self._read_trust = read_trust
+        self._trust = read_trust()
+        self._queue: queue.Queue[tuple[Event, Then]] = queue.Queue(capacity)
+        self._lock = threading.Lock()
+        self._overflow: dict[EventClass, _Overflow] = {}
+        self._failing_since: float | None = None
+        self._next_housekeeping = time.monotonic() + _HOUSEKEEPING
+
+    def record(self, event: Event, then: Then = None) -> None:
+        """Take an event; `then` is called on the recorder's thread once it is on the disk."""
+        try:
+            refuse_face_data(event.data)
+        except Rejected as error:
+            log.error("event %s refused: %s", event.name, error)
+            self._board.count("recorder.refused")
+            return
+        try:
+            self._queue.put_nowait((event, then))
+        except queue.Full:
+            self._note_overflow(event)
+
+    def run(self, stop: threading.Event) -> None:
+        """Keep what comes until `stop`, then what is left."""
+        while not stop.is_set():
+            self._board.beat("recorder")
+            batch = self._gather(0.5)
+            if batch:
+                self._keep(batch, stop)
+            self._tell_overflow()
+            self._keep_house()
+        while batch := self._gather(0.0):
+            if not self._keep(batch, stop):
+                break
+        self._tell_overflow()
+        self._board.retire("recorder")
+
+    def _gather(self, wait: float) -> list[tuple[Event, Then]]:
+        batch: list[tuple[Event, Then]] = []
+        try:
+            batch.append(self._queue.get(timeout=wait) if wait else self._queue.get_nowait())
+            while len(batch) < _BATCH:
+                batch.append(self._queue.get_nowait())
+        except queue.Empty:
+            pass
+        return batch
+
+    def _keep(self, batch: list[tuple[Event, Then]], stop: threading.Event) -> bool:
+        """Write the batch, however long the disk takes; False if `stop` came first."""
+        pause = 0.1
+        while True:
+            try:
+                self._append(batch)
+            except StoreError as error:
+                self._note_failure(error)
+                self._board.beat("recorder")
+                if stop.wait(pause):
+                    log.critical("%d events could not be kept before the end", len(batch))
+                    return False
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            else:
+                self._note_success(len(batch))
+                return True
+
+    def _append(self, batch: list[tuple[Event, Then]]) -> None:
+        try:
+            self._journal.append([event for event, _ in batch], self._boot)
+        except Rejected:
+            self._append_one_by_one(batch)
+        else:
+            for _, then in batch:
+                self._finish(then)
+
+    def _append_one_by_one(self, batch: list[tuple[Event, Then]]) -> None:
+        """One event of the batch is refused for good: keep the others."""
+        for event, then in list(batch):
+            try:
+                self._journal.append([event], self._boot)
+            except Rejected as error:
+                log.error("event %s refused: %s", event.name, error)
+                self._board.count("recorder.refused")
+            else:
+                self._finish(then)
+            batch.remove((event, then))
+
+    def _finish(self, then: Then) -> None:
+        if then is None:
+            return
+        try:
+            then()
+        except (GatewayError, OSError) as error:  # the event is kept; whoever waits for it may have gone
+            log.warning("the event is kept, but what was to follow failed: %s", error)
+
+    # ── failures ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _note_failure(self, error: StoreError) -> None:
+        self._board.count("recorder.store_errors")
+        if self._failing_since is None:
+            self._failing_since = time.monotonic()
+            self._board.note("journal.fault", str(error))
+            log.critical("EVENTS CANNOT BE KEPT: %s", error)
+
+    def _note_success(self, count: int) -> None:
+        self._board.count("recorder.events", count)
+        self._board.count("recorder.commits")
+        if self._failing_since is None:
+            return
+        seconds = round(time.monotonic() - self._failing_since, 1)
+        self._failing_since = None
+        fault = self._board.facts().get("journal.fault", "")
+        self._board.note("journal.fault", None)
+        log.warning("events are kept again, after %.1f s", seconds)
+        data = {"state": "cleared", "severity": 1, "seconds": seconds, "cause": str(fault)}
+        self.record(Event("alarm.journal_unwritable", "journal", now(), data))
+
+    def _note_overflow(self, event: Event) -> None:
+        self._board.count("recorder.overflow")
+        moment = event.stamp.time.isoformat(timespec="milliseconds")
+        with self._lock:
+            seen = self._overflow.setdefault(event.event_class, _Overflow(0, moment, moment))
+            seen.count += 1
+            seen.last = moment
+
+    def _tell_overflow(self) -> None:
+        with self._lock:
+            told, self._overflow = self._overflow, {}
+        if not told:
+            return
+        losses = [self._loss(kind, overflow) for kind, overflow in told.items()]
+        try:
+            self._journal.append(losses, self._boot)
+        except StoreError as error:
+            self._note_failure(error)
+            with self._lock:
+                for kind, overflow in told.items():
+                    later = self._overflow.get(kind)
+                    if later:
+                        overflow.count, overflow.last = overflow.count + later.count, later.last
+                    self._overflow[kind] = overflow
+
+    def _loss(self, kind: EventClass, overflow: _Overflow) -> Event:
+        """These events never had a sequence: `from` and `to` are null, the times say which they were."""
+        data = {"class": kind.value, "from": None, "to": None, "count": overflow.count, "cause": "overflow"}
+        return Event("loss", "recorder", now(), data | {"first_time": overflow.first, "last_time": overflow.last})
+
+    # ── housekeeping ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _keep_house(self) -> None:
+        """Restamp once the clock is set, purge now and then."""
+        if time.monotonic() < self._next_housekeeping:
+            return
+        self._next_housekeeping = time.monotonic() + _HOUSEKEEPING
+        try:
+            before, self._trust = self._trust, self._read_trust()
+            if before is ClockTrust.UNSYNCED and self._trust is ClockTrust.SYNCED:
+                self._board.count("recorder.restamped", self._journal.restamp(self._boot, now()))
+            self._board.count("journal.purged", self._journal.purge(self._policy))
+        except StoreError as error:
+            self._note_failure(error)

@@ -1,0 +1,12 @@
+"""The uplink: journal → broker.
+
+uplink.py        one uplink's life: connect, talk, wait, connect again
+conversation.py  one connection: what is said when, and which answer belongs to what
+lanes.py         which event goes next, and how far this uplink has come
+allowance.py     how fast the backlog may go
+surroundings.py  what all conversations of an uplink have in common
+"""
+
+from gateway.uplink.uplink import Uplink
+
+__all__ = ["Uplink"]

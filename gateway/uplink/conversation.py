@@ -1,0 +1,245 @@
+"""One connection of an uplink, from the CONNACK to the first failure.
+
+Rule: every message that wants an answer is listed under its number until the answer comes, and only the answer moves a
+lane. A broker that does not answer for twice the keepalive while something is under way is left, however alive its
+socket looks.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+
+from gateway.board import DeviceState
+from gateway.cloudevent import CONTENT_TYPE, data_catalogue, encode, local_time
+from gateway.errors import Rejected, StoreError, Unreachable
+from gateway.mqtt import TRANSIENT, Acknowledged, Connected, Link, Lost, Message, Will
+from gateway.uplink.allowance import Allowance
+from gateway.uplink.lanes import Lanes, Parcel
+from gateway.uplink.surroundings import Surroundings, to_json
+
+log = logging.getLogger(__name__)
+
+_CONNECT_WITHIN = 20.0
+_STATUS_EVERY = 600.0
+_SAVE_EVERY = 1.0
+_WATERMARK_WITHIN = 120.0  # ack_required: rows that the platform has not confirmed by then are sent again
+
+
+class Conversation:
+    """Owned by the uplink's thread: `step` until it raises `Unreachable`."""
+
+    def __init__(self, around: Surroundings, lanes: Lanes, wake: Callable[[], None]) -> None:
+        self._around = around
+        self._options = around.options
+        self._lanes = lanes
+        will = Will(f"{around.topic}/status", around.status("offline"))
+        client_id = f"{around.identity.compound_id}-{around.identity.gateway_id}-{around.name}"
+        self._link = Link(client_id, around.options, will, wake)
+        self._link.open()
+        self.is_open = False
+        self._connect_before = time.monotonic() + _CONNECT_WITHIN
+        self._window = 1
+        self._classes = frozenset(around.options.classes)
+        self._under_way: dict[int, Parcel | str] = {}  # number -> what it carries: an event, or a topic
+        self._to_say: deque[tuple[str, bytes]] = deque()  # retained messages: (topic, body)
+        self._progress = time.monotonic()
+        self._confirmed = time.monotonic()
+        self._status = b""
+        self._status_due = self._save_due = 0.0
+        self._devices: dict[str, DeviceState] = {}
+        self._health: object = None
+        self._allowance = Allowance(around.options.backlog_rate)
+
+    def step(self) -> float:
+        """Do what is to be done now; return how many seconds it can wait for the next. Raises `Unreachable`."""
+        for news in self._link.take():
+            match news:
+                case Connected():
+                    self._greet(news)
+                case Lost():
+                    raise Unreachable(news.reason, hint=news.hint)
+                case Acknowledged():
+                    self._hear_answer(news)
+                case Message():
+                    self._hear_message(news)
+        if not self.is_open:
+            if time.monotonic() > self._connect_before:
+                raise Unreachable("the broker does not answer", hint="check host, port and TLS of the uplink")
+            return 0.5
+        self._say_what_changed()
+        self._speak()
+        self._send_rows()
+        self._check_progress()
+        if time.monotonic() >= self._save_due:
+            self._save_due = time.monotonic() + _SAVE_EVERY
+            self.save()
+        return self._allowance.wait if self._allowance.is_spent else 0.5
+
+    def save(self) -> None:
+        """Write down how far the lanes have come."""
+        try:
+            self._lanes.save()
+        except StoreError as error:  # delivery goes on; an old save only sends again
+            self._count("unsaved")
+            log.debug("uplink %s: %s", self._around.name, error)
+
+    def say_goodbye(self) -> None:
+        """Wait for what is under way, say that this is a stop and no failure, and disconnect; 3 s at most."""
+        try:
+            self._wait_for_answers(1.0)
+            self._to_say.clear()
+            self._say("status", self._around.status("stopped"))
+            self._speak()
+            self._wait_for_answers(1.0)
+            self._link.close()
+            self._wait_for_answers(1.0, until_lost=True)
+        except Unreachable as error:
+            log.info("uplink %s: stopped without goodbye: %s", self._around.name, error)
+
+    def leave(self) -> None:
+        """Cut the connection."""
+        self._link.abandon()
+
+    # ── hearing ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def _greet(self, connected: Connected) -> None:
+        self.is_open = True
+        self._window = connected.window
+        self._progress = self._confirmed = time.monotonic()
+        self._lanes.begin()
+        if self._options.ack_required:
+            self._link.subscribe(f"{self._around.topic}/ack")
+        self._status = self._around.status("online")
+        data = data_catalogue(self._classes, self._options.fields)
+        self._say("catalog", to_json({**self._around.catalog(), "data": data}))
+
+    def _hear_answer(self, answer: Acknowledged) -> None:
+        carried = self._under_way.pop(answer.number, None)
+        self._progress = time.monotonic()
+        failed = answer.code >= 0x80
+        if failed and answer.code in TRANSIENT:
+            raise Unreachable(f"the broker takes no messages now: {answer.reason}")
+        if isinstance(carried, Parcel):
+            if failed:
+                self._bury(carried, answer.reason)
+            else:
+                self._lanes.answered(carried.lane, carried.row.seq)
+                self._count("acknowledged")
+        elif failed and carried:
+            log.warning("uplink %s: the broker refuses the topic %s: %s", self._around.name, carried, answer.reason)
+            self._count("refused_topics")
+
+    def _hear_message(self, message: Message) -> None:
+        if message.topic != f"{self._around.topic}/ack":
+            return
+        try:
+            seq = json.loads(message.payload)["seq"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            seq = None
+        if type(seq) is int and self._lanes.stored(seq):
+            self._confirmed = time.monotonic()
+        else:
+            self._count("odd_watermarks")
+
+    # ── speaking ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _say(self, leaf: str, payload: bytes) -> None:
+        """Send a retained message as soon as the window has room."""
+        self._to_say.append((f"{self._around.topic}/{leaf}", payload))
+
+    def _speak(self) -> None:
+        while self._to_say and len(self._under_way) < self._window:
+            topic, payload = self._to_say.popleft()
+            number = self._link.publish(topic, payload, retain=True, content_type="application/json")
+            self._list(number, topic)
+
+    def _say_what_changed(self) -> None:
+        if time.monotonic() >= self._status_due:
+            self._status_due = time.monotonic() + _STATUS_EVERY
+            status = json.loads(self._status)  # `since` stays that of this connection
+            self._say("status", to_json({**status, "last_seq": self._around.journal.last_seq}))
+        for device in self._around.board.devices():
+            known = self._devices.get(device.name)
+            if known is None or (known.status, known.since) != (device.status, device.since):
+                self._devices[device.name] = device
+                self._say(f"device/{device.name}", self._device(device))
+        health = self._around.board.facts().get("health")
+        if health is not None and health is not self._health:
+            self._health = health
+            body = to_json(health)
+            self._link.publish(f"{self._around.topic}/health", body, qos=0, content_type="application/json")
+
+    def _device(self, device: DeviceState) -> bytes:
+        since = local_time(device.since.time, self._around.zone)
+        return to_json({"status": device.status, "since": since, "kind": device.kind, "point": device.point})
+
+    def _send_rows(self) -> None:
+        self._allowance.refill()
+        while True:
+            free = self._window - len(self._under_way)
+            parcel = self._lanes.next(free, self._window, self._allowance.take)
+            if parcel is None:
+                return
+            self._send(parcel)
+
+    def _send(self, parcel: Parcel) -> None:
+        row, around = parcel.row, self._around
+        previous = row.previous(self._classes)
+        fields = self._options.fields
+        try:
+            body = encode(row, around.identity.source, previous, parcel.replay, fields, around.keys, around.zone)
+        except Rejected as error:
+            self._bury(parcel, str(error))
+            return
+        topic = f"{around.topic}/event/{row.event_class.value}"
+        self._list(self._link.publish(topic, body, content_type=CONTENT_TYPE), parcel)
+        self._count("published")
+        self._count("bytes", len(body))
+
+    def _list(self, number: int, carried: Parcel | str) -> None:
+        if not self._under_way:
+            self._progress = time.monotonic()
+        if number in self._under_way:
+            raise Unreachable("message numbers have run out")
+        self._under_way[number] = carried
+
+    def _bury(self, parcel: Parcel, reason: str) -> None:
+        self._lanes.refused(parcel.lane, parcel.row.seq, reason)
+        self._count("dead_letters")
+        log.warning(
+            "uplink %s: event %d (%s) is a dead letter: %s",
+            self._around.name,
+            parcel.row.seq,
+            parcel.row.name,
+            reason,
+        )
+
+    # ── watching ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _check_progress(self) -> None:
+        at = time.monotonic()
+        if self._under_way and at - self._progress > 2 * self._options.keepalive_s:
+            raise Unreachable(f"no PUBACK for {at - self._progress:.0f} s")
+        if self._options.ack_required and at - self._confirmed > _WATERMARK_WITHIN:
+            if self._lanes.awaits_watermark:
+                raise Unreachable(f"no watermark for {at - self._confirmed:.0f} s")
+            self._confirmed = at
+
+    def _wait_for_answers(self, seconds: float, *, until_lost: bool = False) -> None:
+        deadline = time.monotonic() + seconds
+        while (self._under_way or until_lost) and time.monotonic() < deadline:
+            for news in self._link.take():
+                if isinstance(news, Acknowledged):
+                    self._hear_answer(news)
+                elif isinstance(news, Lost):
+                    if until_lost:
+                        return
+                    raise Unreachable(news.reason)
+            time.sleep(0.01)
+
+    def _count(self, what: str, by: int = 1) -> None:
+        self._around.board.count(f"uplink.{self._around.name}.{what}", by)

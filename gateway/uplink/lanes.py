@@ -1,0 +1,221 @@
+"""Which event an uplink sends next, and how far it has come.
+
+Rule: a row is passed only by its own answer. How far an uplink has come is kept as the stretches of the sequence that
+it has NOT passed, in three lanes:
+
+    alarm    (A, ∞)                    the alarms, always first
+    live     (H, ∞)                    what was recorded after the last connect (sequence H)
+    backlog  (a, b] (c, d] …           what was in the journal then: older outages first, replayed at a capped rate
+
+At each connect the unpassed rest of `live` becomes the last stretch of `backlog`. Whatever happens to the process, the
+saved stretches cover everything unpassed: an old save only sends again, with the same ids and sequences. Dead letters
+(refused by the broker for good) are passed in their lane, kept apart, and tried again at each connect and every 10 min.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from gateway.journal import Cursor, Journal, Row
+from gateway.types import EventClass
+
+_BATCH = 200  # rows in memory per lane
+_MOST_STRETCHES = 64
+_RETRY_DEAD = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A row on its way. `replay`: it was in the journal before this connection."""
+
+    row: Row
+    lane: str
+    replay: bool
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One lane. Stretches ascend; only the last may be open (None)."""
+
+    name: str
+    read: Callable[[int, int | None], list[Row]]  # rows after the first and up to the second sequence
+    stretches: deque[tuple[int, int | None]] = field(default_factory=deque)
+    buffer: deque[Row] = field(default_factory=deque)
+    flying: dict[int, bool] = field(default_factory=dict)  # sequence -> answered, in the order of sending
+    position: int = 0  # everything of this lane up to here has been read
+
+    def restart(self, stretches: Iterable[tuple[int, int | None]]) -> None:
+        self.stretches = deque(stretches)
+        self.buffer.clear()
+        self.flying.clear()
+        self.position = self.stretches[0][0] if self.stretches else 0
+
+    def peek(self, newest: int) -> Row | None:
+        """The next row to send, `newest` being the last sequence in the journal."""
+        if not self.buffer:
+            self._fill(newest)
+        return self.buffer[0] if self.buffer else None
+
+    def _fill(self, newest: int) -> None:
+        for after, upto in self.stretches:
+            start = max(after, self.position)
+            end = newest if upto is None else upto
+            if start >= end:
+                continue
+            self.buffer.extend(self.read(start, end))
+            self.position = self.buffer[-1].seq if self.buffer else end
+            if self.buffer:
+                return
+
+    def take(self) -> Row:
+        row = self.buffer.popleft()
+        self.flying[row.seq] = False
+        return row
+
+    def answer(self, seq: int) -> None:
+        self.flying[seq] = True
+        while self.flying:
+            first = next(iter(self.flying))
+            if not self.flying[first]:
+                break
+            del self.flying[first]
+
+    def left(self, watermark: int | None) -> list[tuple[int, int | None]]:
+        """The stretches that are not passed yet; no row above `watermark` is, if there is one."""
+        if self.flying:
+            passed = next(iter(self.flying)) - 1
+        elif self.buffer:
+            passed = self.buffer[0].seq - 1
+        else:
+            passed = self.position
+        if watermark is not None:
+            passed = min(passed, watermark)
+        return [(max(after, passed), upto) for after, upto in self.stretches if upto is None or upto > passed]
+
+
+class Lanes:
+    """Owned by the uplink's thread. `save` is cheap when nothing has moved."""
+
+    def __init__(self, journal: Journal, uplink: str, classes: Iterable[EventClass], *, ack_required: bool) -> None:
+        wanted = frozenset(classes)
+        alarms, others = wanted & {EventClass.ALARM}, wanted - {EventClass.ALARM}
+        self._journal = journal
+        self._uplink = uplink
+        self._alarm = _Lane("alarm", lambda after, upto: journal.read_after(after, alarms, _BATCH, upto=upto))
+        self._live = _Lane("live", lambda after, upto: journal.read_after(after, others, _BATCH, upto=upto))
+        self._backlog = _Lane("backlog", lambda after, upto: journal.read_after(after, others, _BATCH, upto=upto))
+        self._dead = _Lane("dead", lambda after, _: journal.dead_letters(uplink, after, _BATCH))
+        self._lanes = {lane.name: lane for lane in (self._alarm, self._live, self._backlog, self._dead)}
+        self._watermark: int | None = 0 if ack_required else None
+        self._buried: dict[int, str] = {}
+        self._revived: list[int] = []
+        self._saved: list[Cursor] = []
+        self._boundary = 0
+        self._next_retry = 0.0
+        journal.register(uplink, wanted)
+        self._load()
+
+    def begin(self) -> None:
+        """A new connection: what is unpassed now is backlog, what comes from now on is live."""
+        newest = self._journal.last_seq
+        waiting = self._backlog.left(self._watermark) + self._live.left(self._watermark)
+        self._boundary = newest
+        self._alarm.restart(self._alarm.left(self._watermark))
+        self._backlog.restart(_compact([(after, newest if upto is None else upto) for after, upto in waiting]))
+        self._live.restart([(newest, None)])
+        self._dead.restart([])
+        self._next_retry = 0.0
+
+    def next(self, free: int, window: int, may_replay: Callable[[], bool]) -> Parcel | None:
+        """The next row to send, given `free` of `window` places; None to wait.
+
+        Alarms may use the last place, live rows leave it to them, and the backlog leaves a quarter to both.
+        """
+        newest = self._journal.last_seq
+        if free < 1:
+            return None
+        if self._alarm.peek(newest):
+            return self._parcel(self._alarm)
+        if (free > 1 or window == 1) and self._live.peek(newest):
+            return self._parcel(self._live)
+        if free <= window // 4:
+            return None
+        self._retry_dead(newest)
+        for lane in (self._backlog, self._dead):
+            if lane.peek(newest):
+                return self._parcel(lane) if may_replay() else None
+        return None
+
+    def answered(self, lane: str, seq: int) -> None:
+        """The broker has the row."""
+        self._lanes[lane].answer(seq)
+        if lane == "dead":
+            self._revived.append(seq)
+
+    def refused(self, lane: str, seq: int, reason: str) -> None:
+        """The broker will not have the row: it is kept as a dead letter and the lane goes on."""
+        self._lanes[lane].answer(seq)
+        self._buried[seq] = reason
+
+    def stored(self, seq: int) -> bool:
+        """The platform's watermark: it has stored everything up to `seq`. False if that is news to nobody."""
+        if self._watermark is None or not self._watermark < seq <= self._journal.last_seq:
+            return False
+        self._watermark = seq
+        return True
+
+    @property
+    def awaits_watermark(self) -> bool:
+        """Whether rows have their PUBACK but not yet the platform's word."""
+        watermark = self._watermark
+        return watermark is not None and any(lane.left(watermark) != lane.left(None) for lane in self._lanes.values())
+
+    def save(self) -> None:
+        """Write down how far we have come. Raises `StoreError`; then the next save does it."""
+        cursors = [
+            Cursor(lane.name, after, upto)
+            for lane in (self._alarm, self._backlog, self._live)
+            for after, upto in lane.left(self._watermark)
+        ]
+        if cursors == self._saved and not self._buried and not self._revived:
+            return
+        self._journal.save_cursors(self._uplink, cursors, buried=self._buried.items(), revived=self._revived)
+        self._saved = cursors
+        self._buried = {}
+        self._revived = []
+
+    def _parcel(self, lane: _Lane) -> Parcel:
+        row = lane.take()
+        return Parcel(row, lane.name, replay=row.seq <= self._boundary)
+
+    def _retry_dead(self, newest: int) -> None:
+        if time.monotonic() >= self._next_retry and not self._dead.flying:
+            self._dead.restart([(0, newest)])
+            self._next_retry = time.monotonic() + _RETRY_DEAD
+
+    def _load(self) -> None:
+        saved = self._journal.cursors(self._uplink)
+        for name, open_from in (("alarm", 0), ("live", 0), ("backlog", None)):
+            stretches = [(cursor.after, cursor.upto) for cursor in saved if cursor.lane == name]
+            if not stretches and open_from is not None:  # a new uplink gets all there is
+                stretches = [(open_from, None)]
+            self._lanes[name].restart(sorted(stretches, key=lambda stretch: stretch[0]))
+        if self._watermark is not None:
+            self._watermark = min((cursor.after for cursor in saved), default=0)
+
+
+def _compact(stretches: list[tuple[int, int | None]]) -> list[tuple[int, int | None]]:
+    """Drop the empty ones, join those that touch and, beyond `_MOST_STRETCHES`, those that nearly do."""
+    joined: list[tuple[int, int]] = []
+    for after, upto in sorted((after, upto) for after, upto in stretches if upto is not None and after < upto):
+        if joined and after <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(upto, joined[-1][1]))
+        else:
+            joined.append((after, upto))
+    while len(joined) > _MOST_STRETCHES:
+        index = min(range(1, len(joined)), key=lambda i: joined[i][0] - joined[i - 1][1])
+        joined[index - 1 : index + 1] = [(joined[index - 1][0], joined[index][1])]
+    return list(joined)

@@ -1,0 +1,121 @@
+"""One uplink's life: connect, talk, wait, connect again. Uplinks know nothing of each other.
+
+Rule: whatever goes wrong on the line ends the conversation and starts a new one after a pause; the journal has all. A
+broken configuration (a certificate that is gone) is treated likewise, because certificates are renewed while we run.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from gateway.board import Board
+from gateway.clock import now
+from gateway.cloudevent import Identity, local_time
+from gateway.errors import ConfigError, GatewayError, StoreError, Unreachable
+from gateway.journal import Journal
+from gateway.keys import Keys
+from gateway.settings import Uplink as Options
+from gateway.uplink.conversation import Conversation
+from gateway.uplink.lanes import Lanes
+from gateway.uplink.surroundings import Surroundings
+
+log = logging.getLogger(__name__)
+
+_STEADY = 10.0  # a conversation that lasted so long resets the pause
+_BEAT = 30.0  # the longest round: a slow disk under the cursors
+
+
+class Uplink:
+    """`run` is one thread's work. `catalog` returns site, points and devices for the `catalog` message."""
+
+    def __init__(
+        self,
+        name: str,
+        options: Options,
+        identity: Identity,
+        journal: Journal,
+        board: Board,
+        keys: Keys,
+        zone: ZoneInfo,
+        catalog: Callable[[], Mapping[str, Any]],
+        *,
+        shortest_pause: float = 0.5,
+        longest_pause: float = 30.0,
+    ) -> None:
+        self.name = name
+        self._around = Surroundings(name, options, identity, journal, board, keys, zone, catalog)
+        self._board = board
+        self._lanes = Lanes(journal, name, options.classes, ack_required=options.ack_required)
+        self._wake = threading.Event()
+        self._shortest_pause = shortest_pause
+        self._longest_pause = longest_pause
+        self._pause = shortest_pause
+        self._online_since = math.inf  # infinity: not on line
+        self._said = ""
+        journal.on_append(self._wake.set)
+        board.on_device(lambda _: self._wake.set())
+
+    def run(self, stop: threading.Event) -> None:
+        """Keep a conversation going until `stop`; then say goodbye, within 5 s."""
+        self._note("offline", "not connected yet")
+        while not stop.is_set():
+            self._online_since = math.inf
+            try:
+                self._talk(stop)
+            except (Unreachable, ConfigError, StoreError) as error:
+                self._note("offline", str(error.message), error)
+                if time.monotonic() - self._online_since > _STEADY:
+                    self._pause = self._shortest_pause
+                self._rest(stop)
+        self._note("stopped", "")
+        self._board.retire(f"uplink:{self.name}")
+
+    def _talk(self, stop: threading.Event) -> None:
+        """One conversation, until `stop` or an error."""
+        self._beat()
+        conversation = Conversation(self._around, self._lanes, self._wake.set)
+        try:
+            while not stop.is_set():
+                wait = conversation.step()
+                self._beat()
+                if conversation.is_open and self._online_since == math.inf:
+                    self._online_since = time.monotonic()
+                    self._note("online", "")
+                    self._board.count(f"uplink.{self.name}.connects")
+                self._wake.wait(wait)
+                self._wake.clear()
+            if conversation.is_open:
+                conversation.say_goodbye()
+        finally:
+            conversation.leave()
+            conversation.save()
+
+    def _rest(self, stop: threading.Event) -> None:
+        """Wait before the next try, with jitter: a thousand gateways must not come back in one second."""
+        until = time.monotonic() + self._pause * random.uniform(0.5, 1.0)
+        self._pause = min(self._pause * 2, self._longest_pause)
+        while time.monotonic() < until and not stop.wait(min(0.5, max(0.0, until - time.monotonic()))):
+            self._beat()
+
+    def _beat(self) -> None:
+        self._board.beat(f"uplink:{self.name}", allowed_age=_BEAT)
+
+    def _note(self, state: str, reason: str, error: GatewayError | None = None) -> None:
+        """Show the state on the board; log it when it differs from the last."""
+        hint = str(error.hint) if error else ""
+        if state + reason == self._said:
+            return
+        self._said = state + reason
+        since = local_time(now().time, self._around.zone)
+        self._board.note(f"uplink.{self.name}", {"status": state, "since": since, "reason": reason, "hint": hint})
+        if error is None:
+            log.info("uplink %s: %s", self.name, state)
+        else:
+            log.warning("uplink %s: %s", self.name, error)
