@@ -9,17 +9,16 @@ from collections.abc import Sequence
 from datetime import date
 
 from gateway.plate_rules import classify
-from gateway.types import CardRead, Decision, FaceSeen, Holder, Plate, Reason, Verdict
+from gateway.types import Decision, Holder, Plate, Reason, Verdict
 
 _DENIED_BY_STATUS = {"blocked": Reason.BLOCKED, "lost": Reason.LOST}
 
 
-def decide_card(read: CardRead, holders: Sequence[Holder], point: str, today: date) -> Decision:
+def decide_card(holders: Sequence[Holder], point: str, today: date) -> Decision:
     """`holders` are those whose cards match what was read, `today` is the day at the site.
 
     A reader that sends less than the whole number can fit the cards of two people: nobody knows whose it is.
     """
-    del read  # its credential has already found the holders
     if not holders:
         return Decision(Verdict.DENY, Reason.UNKNOWN)
     if len({holder.id for holder in holders}) > 1:
@@ -43,9 +42,11 @@ def decide_plate(
     return next((decision for decision in decisions if decision.verdict is Verdict.GRANT), decisions[0])
 
 
-def decide_face(seen: FaceSeen, holder: Holder | None, point: str, today: date, may_open: bool) -> Decision:
-    """`may_open` says whether the model's assurance and the configuration let a face open this point."""
-    del seen  # the recogniser has already judged likeness against its threshold
+def decide_face(holder: Holder | None, point: str, today: date, may_open: bool) -> Decision:
+    """`holder` is whom the recogniser named; it has judged the likeness.
+
+    `may_open` says whether the model's assurance and the configuration let a face open this point.
+    """
     if holder is None:
         return Decision(Verdict.DENY, Reason.UNKNOWN)
     decision = _judge(holder, point, today)

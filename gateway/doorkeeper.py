@@ -16,6 +16,7 @@ from typing import Protocol
 
 from gateway.accounts import Outcome, attack_event, card_event, face_event, picture_fault_event, plate_event
 from gateway.board import Board
+from gateway.clock import ClockTrust
 from gateway.decide import decide_card, decide_face, decide_plate
 from gateway.keys import Keys
 from gateway.passage import Passages, WrongTries
@@ -139,7 +140,8 @@ class Doorkeeper:
             self._board.count("doorkeeper.stale")
             return
         point = self._points[read.point]
-        decision = decide_card(read, self._register().by_credential(read.credential), read.point, self._day(read))
+        register = self._register()
+        decision = decide_card(register.by_credential(read.credential), read.point, self._day(read, register))
         outcome = self._act(read, decision, may_open=True)
         self._record(card_event(read, point, outcome, self._keys.credential_ref(read.credential)))
         if decision.reason is Reason.UNKNOWN and self._wrong_tries.add(read.point, read.stamp):
@@ -147,15 +149,16 @@ class Doorkeeper:
 
     def _vehicle(self, seen: PlateSeen) -> None:
         point = self._points[seen.point]
+        register = self._register()
         if seen.plate is None:
             decision = Decision(Verdict.DENY, Reason.UNCERTAIN)
         else:
             decision = decide_plate(
                 seen.plate,
                 self._plate.threshold,
-                self._register().by_plate(seen.plate.number),
+                register.by_plate(seen.plate.number),
                 seen.point,
-                self._day(seen),
+                self._day(seen, register),
                 permission=self._plate.permission and point.kind is not PointKind.PEDESTRIAN,
             )
         # A number plate never opens a door for people, whatever a camera there reads.
@@ -163,9 +166,10 @@ class Doorkeeper:
         self._keep(plate_event(seen, point, outcome), seen)
 
     def _face(self, seen: FaceSeen) -> None:
-        holder = self._register().by_ref(seen.subject)
+        register = self._register()
+        holder = register.by_ref(seen.subject)
         # No setting lets a face open yet, so none does, whatever its model's assurance.
-        decision = decide_face(seen, holder, seen.point, self._day(seen), may_open=False)
+        decision = decide_face(holder, seen.point, self._day(seen, register), may_open=False)
         if holder is None:  # a template whose holder has left the roster: a stranger, and strangers are no event
             self._board.count("doorkeeper.face_without_holder")
             self._settled(seen)
@@ -216,8 +220,12 @@ class Doorkeeper:
             return False
         return True
 
-    def _day(self, seen: Observation) -> date:
-        return seen.stamp.time.astimezone(self._zone).date()
+    def _day(self, seen: Observation, register: Register) -> date:
+        """The day at the site. A box that started without a clock is at least as late as its roster."""
+        day = seen.stamp.time.astimezone(self._zone).date()
+        if seen.stamp.trust is ClockTrust.UNSYNCED and register.as_of is not None:
+            return max(day, register.as_of)
+        return day
 
     def _keep(self, event: Event, seen: Observation | PictureDone) -> None:
         self._record(event, lambda: self._settled(seen))

@@ -6,6 +6,7 @@ A `Register` is never changed; the roster makes a new one and the doorkeeper is 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 
 from gateway.credentials import Credential
 from gateway.types import Holder
@@ -21,8 +22,13 @@ class Register:
         holders: Iterable[Holder],
         cards: Iterable[tuple[Credential, str]],
         plates: Iterable[tuple[str, str]],
+        as_of: date | None = None,
     ) -> None:
-        """`cards` and `plates` name their holder by `Holder.id`; plates are cleaned (`gateway.plate_rules.clean`)."""
+        """`cards` and `plates` name their holder by `Holder.id`; plates are cleaned (`gateway.plate_rules.clean`).
+
+        `as_of` is the day of the roster's last change.
+        """
+        self.as_of = as_of
         by_id = {holder.id: holder for holder in holders}
         self._by_ref = {holder.ref: holder for holder in by_id.values()}
         self._by_tail: dict[bytes, list[_Entry]] = {}

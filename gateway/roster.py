@@ -17,7 +17,7 @@ from gateway.keys import Keys
 from gateway.register import Register
 from gateway.roster_cells import Fault, Row, suggestion
 from gateway.roster_conflicts import conflicts
-from gateway.roster_tables import delete, insert, open_base, rows_of
+from gateway.roster_tables import delete, insert, last_change, mark_change, open_base, rows_of
 from gateway.text import Text
 from gateway.types import Holder
 
@@ -77,7 +77,7 @@ class Roster:
             delete(base, (*changes.updated, *changes.removed))
             insert(base, (given[key] for key in (*changes.added, *changes.updated)))
             if changes.added or changes.updated or changes.removed:
-                base.execute("UPDATE changes SET count = count + 1")
+                mark_change(base)
         return changes
 
     def add(self, row: Row, *, dry_run: bool = False) -> Changes:
@@ -100,7 +100,7 @@ class Roster:
                         hint=suggestion(holder_id, known) if len(known) <= 50 else "compound-gateway roster list",
                     )
             delete(base, holder_ids)
-            base.execute("UPDATE changes SET count = count + 1")
+            mark_change(base)
         return Changes(removed=tuple(dict.fromkeys(holder_ids)))
 
     def list(self) -> Sequence[Row]:
@@ -114,17 +114,20 @@ class Roster:
 
     def snapshot(self) -> Register:
         """The whole roster in memory, for the doorkeeper."""
-        rows = self.list()
+        with self._transaction(keep=False) as base:
+            rows = tuple(rows_of(base))
+            _, as_of = last_change(base)
         return Register(
             (self._holder(row) for row in rows),
             ((card, row.holder_id) for row in rows for card in row.cards),
             ((plate, row.holder_id) for row in rows for plate in row.plates),
+            as_of,
         )
 
     def version(self) -> str:
         """Another text after each change, whoever made it and even if the file itself was replaced."""
         with self._transaction(keep=False) as base:
-            (count,) = base.execute("SELECT count FROM changes").fetchone()
+            count, _ = last_change(base)
             return f"{self._path.stat().st_ino}.{count}"
 
     def _holder(self, row: Row) -> Holder:

@@ -32,8 +32,8 @@ _MIGRATIONS = (
         holder_id TEXT NOT NULL REFERENCES holders (id) ON DELETE CASCADE, number TEXT NOT NULL
     ) STRICT;
     CREATE INDEX plates_of_holder ON plates (holder_id);
-    CREATE TABLE changes (count INTEGER NOT NULL) STRICT;
-    INSERT INTO changes VALUES (0);
+    CREATE TABLE changes (count INTEGER NOT NULL, day TEXT) STRICT;
+    INSERT INTO changes VALUES (0, NULL);
     """,
 )
 _SAVE = "INSERT INTO holders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -103,7 +103,29 @@ def _fields(row: Row) -> tuple[str | None, ...]:
     return (row.holder_id, row.name, row.kind, row.category, row.room, points, *days, row.status)
 
 
+def mark_change(base: sqlite3.Connection) -> None:
+    """What `changes` tells other processes: that there is something new."""
+    base.execute("UPDATE changes SET count = count + 1, day = date('now')")
+
+
+def last_change(base: sqlite3.Connection) -> tuple[int, date | None]:
+    """How many changes there were, and the day of the last one."""
+    count, day = base.execute("SELECT count, day FROM changes").fetchone()
+    return count, date.fromisoformat(day) if day else None
+
+
 def rows_of(base: sqlite3.Connection) -> Iterator[Row]:
+    """Every holder, by id. Raises `StoreError` where the file says what no import wrote."""
+    try:
+        yield from _rows(base)
+    except ValueError as error:
+        raise StoreError(
+            Text("名册内容已损坏：{error}", "the roster is damaged: {error}").with_(error=error),
+            hint=Text("移走文件并重新导入", "move the file away and import again"),
+        ) from error
+
+
+def _rows(base: sqlite3.Connection) -> Iterator[Row]:
     cards: dict[str, tuple[Credential, ...]] = {}
     for holder_id, form, value in base.execute("SELECT holder_id, format, value FROM cards ORDER BY rowid"):
         cards[holder_id] = (*cards.get(holder_id, ()), Credential(Format(form), value))

@@ -7,16 +7,12 @@ from datetime import date
 
 import pytest
 
-from gateway.clock import now
-from gateway.credentials import parse_credential
 from gateway.decide import decide_card, decide_face, decide_plate
-from gateway.types import CardRead, FaceSeen, Holder, Plate, Reason, Verdict
+from gateway.types import Holder, Plate, Reason, Verdict
 
 TODAY = date(2026, 11, 22)
 HOLDER = Holder("r-1", "h:1", "张三", "resident", "owner", "3-1-0502", None)
-READ = CardRead("door", "reader", now(), parse_credential("em4100:62E3086CED"))
 PLATE = Plate("鄂J12345", "鄂J12345", "02", "5", 0.97, (0.99,) * 7)
-SEEN = FaceSeen("door", "cam", now(), "h:1", 0.8, 0.6, 30, "low", "none")
 
 CASES = [
     ({}, Reason.OK),
@@ -38,19 +34,19 @@ CASES = [
 @pytest.mark.parametrize(("change", "reason"), CASES)
 def test_a_card_is_judged_by_its_holder(change: dict[str, object], reason: Reason) -> None:
     holder = replace(HOLDER, **change)
-    decision = decide_card(READ, [holder], "door", TODAY)
+    decision = decide_card([holder], "door", TODAY)
     assert decision.reason is reason
     assert decision.verdict is (Verdict.GRANT if reason is Reason.OK else Verdict.DENY)
     assert decision.holder is holder
 
 
 def test_an_unknown_card_is_denied_without_a_holder() -> None:
-    decision = decide_card(READ, [], "door", TODAY)
+    decision = decide_card([], "door", TODAY)
     assert (decision.verdict, decision.reason, decision.holder) == (Verdict.DENY, Reason.UNKNOWN, None)
 
 
 def test_a_read_that_fits_two_people_is_nobodys() -> None:
-    decision = decide_card(READ, [HOLDER, replace(HOLDER, id="r-2", ref="h:2")], "door", TODAY)
+    decision = decide_card([HOLDER, replace(HOLDER, id="r-2", ref="h:2")], "door", TODAY)
     assert (decision.verdict, decision.reason, decision.holder) == (Verdict.DENY, Reason.UNCERTAIN, None)
 
 
@@ -101,5 +97,5 @@ def test_class_99_alone_is_no_emergency() -> None:
     ],
 )
 def test_a_face_is_judged(holder: Holder | None, may_open: bool, verdict: Verdict, reason: Reason) -> None:
-    decision = decide_face(SEEN, holder, "door", TODAY, may_open)
+    decision = decide_face(holder, "door", TODAY, may_open)
     assert (decision.verdict, decision.reason) == (verdict, reason)

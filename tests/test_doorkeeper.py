@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gateway.board import Board
-from gateway.clock import Stamp, now
+from gateway.clock import ClockTrust, Stamp, now
 from gateway.credentials import parse_credential
 from gateway.doorkeeper import Doorkeeper
 from gateway.errors import DeviceLost
@@ -42,6 +42,7 @@ ZONE = ZoneInfo("Asia/Shanghai")
 CARD = parse_credential("em4100:62E3086CED")
 OWNER = Holder("r-1", "h:0123456789abcdef", "张三", "resident", "owner", "3-1-0502", None)
 GONE = Holder("r-2", "h:fedcba9876543210", "李四", "resident", "tenant", "3-1-0503", None, None, date(2020, 1, 1))
+NEW = Holder("r-3", "h:00112233445566ff", "王五", "resident", "owner", "3-1-0504", None, date(2026, 1, 1))
 POINTS = {
     "door": Point(name="东门", kind=PointKind.PEDESTRIAN, direction=Direction.IN, actuator="door-relay", open_s=0.2),
     "side": Point(name="侧门", kind=PointKind.PEDESTRIAN, direction=Direction.OUT, actuator="side-relay", open_s=0.2),
@@ -56,9 +57,10 @@ POINTS = {
     "bare": Point(name="无继电器", kind=PointKind.MIXED, direction=Direction.IN),
 }
 REGISTER = Register(
-    [OWNER, GONE],
-    [(CARD, "r-1"), (parse_credential("w26:1-2"), "r-2")],
+    [OWNER, GONE, NEW],
+    [(CARD, "r-1"), (parse_credential("w26:1-2"), "r-2"), (parse_credential("w26:1-3"), "r-3")],
     [("鄂J12345", "r-1"), ("鄂J54321", "r-2")],
+    as_of=date(2026, 1, 1),
 )
 
 
@@ -214,10 +216,19 @@ def test_a_denied_card_opens_nothing_and_names_no_unknown(house: House) -> None:
 
 
 def test_the_last_valid_day_ends_at_midnight_of_the_site(house: House) -> None:
-    stamp = replace(now(), time=datetime(2019, 12, 31, 20, 0, tzinfo=UTC))  # 04:00 of 1 January 2020 in Shanghai
+    stamp = replace(
+        now(), trust=ClockTrust.SYNCED, time=datetime(2019, 12, 31, 20, 0, tzinfo=UTC)
+    )  # 04:00 of 1 January 2020 in Shanghai
     assert house.see(card("w26:1-2", stamp=stamp)).data["reason"] == "ok"
-    late = replace(now(), time=datetime(2020, 1, 1, 16, 0, tzinfo=UTC))
+    late = replace(now(), trust=ClockTrust.SYNCED, time=datetime(2020, 1, 1, 16, 0, tzinfo=UTC))
     assert house.see(card("w26:1-2", stamp=late)).data["reason"] == "expired"
+
+
+def test_a_box_without_a_clock_is_as_late_as_its_roster(house: House) -> None:
+    unset = replace(now(), time=datetime(1970, 1, 1, tzinfo=UTC), trust=ClockTrust.UNSYNCED)
+    assert house.see(card("w26:1-3", stamp=unset)).data["reason"] == "ok"  # valid from 2026 on
+    wrong = replace(now(), time=datetime(1970, 1, 1, tzinfo=UTC), trust=ClockTrust.SYNCED)
+    assert house.see(card("w26:1-3", stamp=wrong)).data["reason"] == "not_yet"
 
 
 def test_a_point_without_an_actuator_grants_and_opens_nothing(house: House) -> None:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,14 @@ def test_the_snapshot_carries_the_keyed_hash(roster: Roster) -> None:
     assert (holder.points, holder.status) == (frozenset({"gate"}), "lost")
 
 
+def test_the_snapshot_knows_the_day_of_the_last_change(roster: Roster) -> None:
+    assert roster.snapshot().as_of is None
+    roster.import_rows([row("r-1")])
+    day = roster.snapshot().as_of
+    assert day is not None
+    assert abs(datetime.now(UTC).date() - day) <= timedelta(days=1)
+
+
 def test_the_file_is_for_its_owner_and_forgets_who_moved_out(roster: Roster, tmp_path: Path) -> None:
     roster.import_rows([row("r-1", name="不再住在这里的人")])
     assert (tmp_path / "roster.db").stat().st_mode & 0o077 == 0
@@ -180,7 +189,7 @@ def test_the_file_is_for_its_owner_and_forgets_who_moved_out(roster: Roster, tmp
     assert "不再住在这里的人".encode() not in left
 
 
-@pytest.mark.parametrize("damage", ["text", "pages", "newer", "folder"])
+@pytest.mark.parametrize("damage", ["text", "pages", "newer", "words", "folder"])
 def test_a_roster_that_cannot_be_used_is_a_store_error(roster: Roster, tmp_path: Path, damage: str) -> None:
     path = tmp_path / "roster.db"
     roster.import_rows([row(f"r-{number}", f"w26:1-{number}") for number in range(500)])
@@ -193,11 +202,15 @@ def test_a_roster_that_cannot_be_used_is_a_store_error(roster: Roster, tmp_path:
     elif damage == "newer":
         code = f"import sqlite3; sqlite3.connect({str(path)!r}).execute('PRAGMA user_version = 99')"
         subprocess.run([sys.executable, "-c", code], check=True)
+    elif damage == "words":
+        update = "UPDATE cards SET format = 'x'"
+        code = f"import sqlite3; b = sqlite3.connect({str(path)!r}); b.execute({update!r}); b.commit()"
+        subprocess.run([sys.executable, "-c", code], check=True)
     else:
         path.unlink()
         path.mkdir()
     with pytest.raises(StoreError) as refused:
-        roster.list()
+        roster.snapshot()
     assert str(refused.value.hint)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -177,3 +178,10 @@ def test_no_bytes_whatever_raise(data: bytes) -> None:
         for fault in sheet.faults:
             assert fault.line >= 1
             fault.say(Language.ZH)
+
+
+def test_the_example_that_is_shipped_is_a_good_roster() -> None:
+    data = (Path(__file__).parent.parent / "config" / "roster.csv").read_bytes()
+    sheet = read(data, POINTS)
+    assert not sheet.faults
+    assert len(sheet.rows) >= 2
