@@ -10,7 +10,7 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -39,10 +39,12 @@ class ChildGone(Exception):
 class Child:
     """A started process. Its standard error is ours. Raises `ChildGone` where it cannot be started."""
 
-    def __init__(self, command: Sequence[str], first: bytes) -> None:
+    def __init__(self, command: Sequence[str], first: bytes, environment: Mapping[str, str] | None = None) -> None:
+        pipe = subprocess.PIPE
+        env = {**os.environ, **(environment or {})}
         try:
             self._process = subprocess.Popen(
-                list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True
+                list(command), stdin=pipe, stdout=pipe, bufsize=0, env=env, start_new_session=True
             )
         except OSError as error:
             raise ChildGone(_UNSTARTABLE.with_(error=error.strerror)) from error

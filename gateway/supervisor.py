@@ -26,6 +26,14 @@ from gateway.wire import Beat, DeviceReport, Hello, Message, RecogniserFault, Se
 log = logging.getLogger(__name__)
 
 COMMAND: Final = (sys.executable, "-m", "gateway.watch")
+# FFmpeg and OpenCV write a line for each failed try, perhaps with an address; our own words say more. One thread each:
+# the models know of no more, and the cores are the doors'.
+QUIET: Final = {
+    "OPENCV_LOG_LEVEL": "OFF",
+    "OPENCV_FFMPEG_LOGLEVEL": "-8",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 PART: Final = "supervisor"  # its beat on the board
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 1.0, 30.0
 _STEADY_S: Final = 60.0  # a child that lived so long did not crash at its start
@@ -77,7 +85,7 @@ class Supervisor:
         """One child from its start to its end. Returns on `stop`."""
         self._counted.clear()
         self._faults.clear()
-        child = Child(self._command, self._settings.model_dump_json().encode() + b"\n")
+        child = Child(self._command, self._settings.model_dump_json().encode() + b"\n", QUIET)
         self._starts += 1
         try:
             self._beat_due = time.monotonic() + _START_S

@@ -9,24 +9,55 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, Field
 
 from drivers.cameras.credentials import login_of
-from drivers.cameras.rtsp_probe import why
+from drivers.cameras.rtsp_probe import CABLE, why
 from gateway.clock import now
 from gateway.errors import DeviceLost
 from gateway.text import Text
 from gateway.types import Frame
 
-_OPEN_MS: Final = 2000
+_OPEN_MS: Final = 4000  # a camera with a key picture every three seconds takes so long
 _READ_MS: Final = 2000
 # Frames that wait at the camera when a stream opens come faster than it films; they show what was, not what is.
 _BACKLOG_S: Final = 2.0
 _LIVE_GAP_S: Final = 0.012  # a read that waited for so long waited for the camera
-_opening = threading.Lock()  # FFmpeg takes its options from the environment of the process
+_FLAGS: Final = f"rtsp_transport;%s|timeout;{_READ_MS * 1000}|fflags;nobuffer|flags;low_delay"
+_TURN_S: Final = 1.0
+
+
+class _Transport:
+    """FFmpeg takes its options from the environment, one for all cameras: those of one transport open together."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._opening = 0
+        self._present = ""
+
+    @contextmanager
+    def of(self, transport: str) -> Iterator[None]:
+        """Hold the environment for this transport. Raises `DeviceLost` where cameras of the other one take long."""
+        with self._changed:
+            free = self._changed.wait_for(lambda: self._opening == 0 or self._present == transport, _TURN_S)
+            if not free:
+                raise DeviceLost("other cameras are being opened", hint="it is tried again by itself")
+            self._opening, self._present = self._opening + 1, transport
+            os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = _FLAGS % transport
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._opening -= 1
+                self._changed.notify_all()
+
+
+_transport = _Transport()
 
 
 class Options(BaseModel, extra="forbid", frozen=True):
@@ -70,16 +101,17 @@ def connect(options: Options) -> RtspCamera:
     import cv2
 
     login = login_of(options.url, options.username, options.password_file)
-    flags = f"rtsp_transport;{options.transport}|timeout;{_READ_MS * 1000}|fflags;nobuffer|flags;low_delay"
     settings = [
         *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _OPEN_MS),
         *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, _READ_MS),
         *(cv2.CAP_PROP_N_THREADS, 1),
     ]
-    with _opening:
-        os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = flags
+    began = time.monotonic()
+    with _transport.of(options.transport):
         stream = cv2.VideoCapture(login.url_with(options.url), cv2.CAP_FFMPEG, settings)
     if not stream.isOpened() or not stream.read()[0]:
         stream.release()
+        if time.monotonic() - began > _OPEN_MS / 1000:  # asking once more would only take longer
+            raise DeviceLost(Text("没有应答", "it does not answer"), hint=CABLE)
         raise why(options.url, login)
     return RtspCamera(stream)

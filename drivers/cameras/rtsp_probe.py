@@ -33,9 +33,9 @@ def why(url: str, login: Login) -> DeviceLost:
     except socket.gaierror:
         return _lost("找不到主机 {host}", "there is no host {host}", _URL, host=host)
     except TimeoutError:
-        return _lost("{host} 没有应答", "{host} does not answer", _CABLE, host=host)
+        return _lost("{host} 没有应答", "{host} does not answer", CABLE, host=host)
     except (OSError, ValueError):
-        return _lost("{host} 中断了连接", "{host} broke the connection", _CABLE, host=host)
+        return _lost("{host} 中断了连接", "{host} broke the connection", CABLE, host=host)
     if status == 401:
         hint = _LOGIN if login else _NO_LOGIN
         return _lost("{host} 拒绝登录", "{host} refuses the login", hint, host=host)
@@ -48,7 +48,7 @@ def why(url: str, login: Login) -> DeviceLost:
 
 _PORT = Text("检查 url 的端口，摄像机是否已启动", "check the port in `url`, and that the camera has started")
 _URL = Text("检查 url（主机名和路径见摄像机说明书）", "check `url`: the camera's manual names the path")
-_CABLE = Text("检查网线、供电和 IP 地址", "check cable, power and IP address")
+CABLE = Text("检查网线、供电和 IP 地址", "check cable, power and IP address")
 _LOGIN = Text("检查 username 和 password_file 的内容", "check `username` and what is in `password_file`")
 _NO_LOGIN = Text("请配置 username 和 password_file", "set `username` and `password_file`")
 _CODEC = Text("试试 transport 的另一种取值，或改用 H.264", "try the other `transport`, or set the camera to H.264")
