@@ -47,20 +47,25 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> Text:
     return Text("可用：{names}", "allowed: {names}").with_(names=", ".join(names) or "–")
 
 
-def from_pydantic(error: ValidationError, model: type[BaseModel], prefix: Where = ()) -> Iterator[tuple[Where, Text]]:
-    """Say each of pydantic's complaints in our words. `prefix` is where the model stands in the file."""
+def from_pydantic(
+    error: ValidationError, model: type[BaseModel], prefix: Where = (), beside: Iterable[str] = ()
+) -> Iterator[tuple[Where, Text]]:
+    """Say each of pydantic's complaints in our words.
+
+    `prefix` is where the model stands in the file; `beside` are further keys that are allowed there.
+    """
     for detail in error.errors():
         where = tuple(part for part in detail["loc"] if part != "[key]")
-        yield (*prefix, *where), _message(detail, model, where)
+        yield (*prefix, *where), _message(detail, model, where, beside)
 
 
-def _message(detail: ErrorDetails, model: type[BaseModel], where: Where) -> Text:
+def _message(detail: ErrorDetails, model: type[BaseModel], where: Where, beside: Iterable[str]) -> Text:
     context = detail.get("ctx", {})
     given = detail.get("input")
     match detail["type"]:
         case "extra_forbidden":
             return Text("未知的键；{allowed}", "unknown key; {allowed}").with_(
-                allowed=did_you_mean(str(where[-1]), _keys(model, where[:-1]))
+                allowed=did_you_mean(str(where[-1]), [*_keys(model, where[:-1]), *beside])
             )
         case "missing":
             return Text("缺少此键，必须填写", "is missing; it must be given")

@@ -59,11 +59,12 @@ def _driver_options(table: Table, base: Path, complain: Complain) -> Iterator[tu
                     Text("{what}。{hint}", "{what}. {hint}").with_(what=error.message, hint=error.hint),
                 )
                 continue
-            rest = {key: value for key, value in entry.items() if key not in model.model_fields}
+            own = [key for key in model.model_fields if key != "options"]
+            rest = {key: value for key, value in entry.items() if key not in own}
             try:
                 options = driver.Options.model_validate_json(json.dumps(rest, default=str), strict=True)
             except ValidationError as error:
-                for where, message in from_pydantic(error, driver.Options, (section, name)):
+                for where, message in from_pydantic(error, driver.Options, (section, name), own):
                     complain(where, message)
                 continue
             given = _anchored(options, base)

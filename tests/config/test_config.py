@@ -77,7 +77,7 @@ def test_settings_survive_the_way_to_the_vision_child(tmp_path: Path) -> None:
     [
         (
             ('port = "/dev', 'prot = "/dev'),
-            "17: readers.east-reader.prot: unknown key; allowed: baud, port. Did you mean",
+            "17: readers.east-reader.prot: unknown key; allowed: baud, driver, hold_s, point, port. Did you",
         ),
         (('driver = "rdm6300"', 'driver = "rdm630"'), "16: readers.east-reader.driver:"),
         (('kind = "pedestrian"', 'kind = "pedestrain"'), "Did you mean 'pedestrian'?"),

@@ -1,0 +1,201 @@
+"""From outside: bytes on a serial line and pictures in a folder become events at a real broker's subscriber."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.house import DOOR, HEAD, ROSTER, UPLINK, House, SerialLine, Subscriber
+from tests.real import Mosquitto, wait_until
+
+KNOWN = bytes.fromhex("62E3086CED")
+
+
+@pytest.fixture
+def line() -> Iterator[SerialLine]:
+    wire = SerialLine()
+    yield wire
+    wire.close()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path / "broker") as running:
+        yield running
+
+
+def door_house(folder: Path, line: SerialLine, broker: Mosquitto, more: str = "") -> House:
+    config = HEAD + DOOR.format(port=line.path) + UPLINK.format(port=broker.port) + more
+    house = House(folder, config)
+    (folder / "roster.csv").write_text(ROSTER, encoding="utf-8")
+    house.command("roster", "import", str(folder / "roster.csv"))
+    return house
+
+
+def prove_complete(events: list[dict[str, Any]]) -> None:
+    """No gap, no event under two ids, no id under two sequences; `previous` tells the same."""
+    by_sequence: dict[int, set[str]] = {}
+    for event in events:
+        by_sequence.setdefault(event["sequence"], set()).add(event["id"])
+    assert all(len(ids) == 1 for ids in by_sequence.values())
+    assert sorted(by_sequence) == list(range(1, max(by_sequence) + 1))
+    assert len({event["id"] for event in events}) == len(by_sequence)
+    assert all(event["previous"] == event["sequence"] - 1 for event in events)
+
+
+def test_a_card_reaches_the_platform(tmp_path: Path, line: SerialLine, broker: Mosquitto) -> None:
+    house = door_house(tmp_path, line, broker)
+    with Subscriber(broker.port) as platform, house:
+        house.wait_online("reader")
+        line.present(KNOWN)
+        line.present(bytes.fromhex("0B00C0FFEE"))
+        wait_until(lambda: len(platform.events("access")) == 2)
+        granted, denied = platform.events("access")
+        assert granted["type"] == "compound.access.granted.v1"
+        assert granted["subject"] == "east-door"
+        assert granted["source"] == "/fenglinwan/box-1"
+        assert granted["data"]["opened"] is True
+        assert (
+            granted["data"]["holder"].items() >= {"kind": "resident", "category": "owner", "room": "3-1-0502"}.items()
+        )
+        assert denied["type"] == "compound.access.denied.v1"
+        assert denied["data"]["reason"] == "unknown"
+        assert "62E3086CED" not in str(platform.messages)  # card numbers never leave
+        wait_until(lambda: (platform.last("/status") or {}).get("status") == "online")
+        wait_until(lambda: (platform.last("/device/east-reader") or {}).get("status") == "online")
+        assert "east-door" in platform.last("/catalog")["points"]
+        assert house.stop() == 0
+        wait_until(lambda: platform.last("/status")["status"] == "stopped")
+        prove_complete(platform.events())
+
+
+def test_a_roster_change_counts_at_once(tmp_path: Path, line: SerialLine, broker: Mosquitto) -> None:
+    house = door_house(tmp_path, line, broker)
+    with Subscriber(broker.port) as platform, house:
+        house.wait_online("reader")
+        house.command("roster", "remove", "r-0502")
+        wait_until(lambda: house.status()["roster"]["holders"] == 0)
+        line.present(KNOWN)
+        wait_until(lambda: platform.events("access.denied"))
+
+
+def test_kills_in_the_middle_of_a_rush_lose_nothing(tmp_path: Path, line: SerialLine, broker: Mosquitto) -> None:
+    """Cards at 20 a second; the daemon is killed four times; what was read arrives, once by id, without a gap."""
+    house = door_house(tmp_path, line, broker)
+    presented = 0
+    with Subscriber(broker.port) as platform:
+        for _ in range(4):
+            house.start()
+            house.wait_online("reader")
+            for _ in range(30):
+                line.present(KNOWN)
+                presented += 1
+                time.sleep(0.05)
+            time.sleep(0.1)  # the last card's bytes are read and its event is on the disk
+            house.kill()
+        with house:
+            house.wait_online("reader")
+
+            def arrived() -> int:
+                return len({event["id"] for event in platform.events("access.granted")})
+
+            wait_until(lambda: arrived() == presented, 20, f"{presented} cards at the platform")
+            prove_complete(platform.events())
+            assert house.stop() == 0
+        assert {event["id"] for event in house.events()} == {event["id"] for event in platform.events()}
+
+
+def test_a_broker_that_goes_away_loses_nothing(tmp_path: Path, line: SerialLine, broker: Mosquitto) -> None:
+    house = door_house(tmp_path, line, broker)
+    with house:
+        house.wait_online("reader")
+        broker.stop()
+        for _ in range(20):
+            line.present(KNOWN)
+            time.sleep(0.05)
+        wait_until(lambda: house.status()["uplinks"]["city"]["waiting"] >= 20)
+        broker.start()
+        with Subscriber(broker.port) as platform:
+            wait_until(lambda: len(platform.events("access.granted")) >= 20, 30)
+            replayed = [event for event in platform.events("access.granted") if event["replay"]]
+            assert len(replayed) >= 20
+            prove_complete(house.events() and platform.events())
+
+
+def test_a_wrong_file_stops_the_daemon_with_78(tmp_path: Path, line: SerialLine, broker: Mosquitto) -> None:
+    house = door_house(tmp_path, line, broker)
+    house.config.write_text(house.config.read_text("utf-8").replace("hold_s", "hold_ms"), encoding="utf-8")
+    for command in ("run", "check", "status"):
+        said = house.command(command, code=78)
+        assert "hold_ms: unknown key" in said
+        assert "hold_s" in said
+
+
+def test_check_live_names_each_device(tmp_path: Path, line: SerialLine, broker: Mosquitto) -> None:
+    house = door_house(tmp_path, line, broker)
+    assert "reader   east-reader" in house.command("check", "--live")
+    broker.stop()
+    said = house.command("check", "--live", code=1)
+    assert "✘ uplink   city" in said
+
+
+GATE = """
+[points.gate]
+name = "东门车行"
+kind = "vehicle"
+direction = "in"
+
+[cameras.gate-cam]
+driver = "folder"
+path = "pictures"
+point = "gate"
+recognise = ["plate"]
+"""
+
+
+@pytest.mark.shared
+def test_photographs_of_cars_reach_the_platform(
+    tmp_path: Path, line: SerialLine, broker: Mosquitto, shared: Path
+) -> None:
+    """Real photographs dropped into a folder; killed in the middle; each becomes one event, most with its plate."""
+    import csv
+
+    with (shared / "data" / "plates" / "labels.csv").open(encoding="utf-8") as file:
+        scenes = [row for row in csv.DictReader(file) if row["source_repo"].endswith("EasyPR")][:12]
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    house = door_house(tmp_path, line, broker, GATE)
+    with Subscriber(broker.port) as platform:
+        house.start()
+        house.wait_online("camera")
+        for scene in scenes[:6]:
+            photo = shared / "data" / "plates" / scene["file"]
+            shutil.copy(photo, pictures / photo.name)
+        wait_until(lambda: len(platform.events("vehicle")) >= 2, 60)
+        house.kill()
+        for scene in scenes[6:]:
+            photo = shared / "data" / "plates" / scene["file"]
+            shutil.copy(photo, pictures / photo.name)
+        with house:
+            wait_until(lambda: len(_sources(platform)) == len(scenes), 60)
+        found = {event["data"]["source_file"]: event["data"] for event in platform.events("vehicle")}
+        right = sum(
+            _plain(scene["plate"])
+            in {_plain(found[Path(scene["file"]).name].get(key, "")) for key in ("plate_no", "candidate")}
+            for scene in scenes
+        )
+        assert right >= 9, {name: data.get("plate_no") or data.get("candidate") for name, data in found.items()}
+        prove_complete(platform.events())
+
+
+def _sources(platform: Subscriber) -> set[str]:
+    return {event["data"]["source_file"] for event in platform.events("vehicle")}
+
+
+def _plain(plate: str) -> str:
+    return plate[:1] + plate[1:].replace("O", "0")
