@@ -20,7 +20,8 @@ server.set_service(port)
 factory = GstRtspServer.RTSPMediaFactory()
 factory.set_launch(
     f"( filesrc location={picture} ! decodebin ! videoconvert ! imagefreeze is-live=true ! videoconvert"
-    " ! video/x-raw,format=I420,framerate=15/1 ! x264enc tune=zerolatency sliced-threads=false speed-preset=ultrafast key-int-max=15"
+    " ! video/x-raw,format=I420,framerate=15/1"
+    " ! x264enc tune=zerolatency sliced-threads=false speed-preset=ultrafast key-int-max=15"
     " ! rtph264pay name=pay0 config-interval=-1 )"
 )
 factory.set_shared(True)

@@ -1,7 +1,7 @@
-"""A recogniser without models, for tests of everything around recognisers: pictures that carry their plates in stripes.
+"""A recogniser without models, for tests of everything around it: pictures that carry their plates in stripes.
 
-A picture is 16 bright or dark columns over its whole height (bits of a number, least first) under a white cap; all black
-means that there is no plate. Run as a script it is the vision child with this recogniser in place of the real one.
+A picture is 16 bright or dark columns over its whole height (bits of a number, least first) under a white cap; all
+black means that there is no plate. Run as a script it is the vision child with this recogniser in it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def plate(number: int, confidence: float = 0.95) -> Plate:
 
 
 def look_for_plates(frame: Frame) -> list[PlateSighting]:
-    height, width = frame.pixels.shape[:2]
+    width = frame.pixels.shape[1]
     if frame.pixels[: CAP // 2].mean() < 128:
         return []
     columns = frame.pixels[CAP * 2 :].mean(axis=(0, 2)).reshape(16, width // 16).mean(axis=1)

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 from gateway.types import FaceSeen, Frame, PlateSeen
 from gateway.vision.sightings import FaceSighting, PlateSighting
-from gateway.vision.streams import face_seen
-
-FAINT: Final = 0.1  # a read below this is no number at all
+from gateway.vision.streams import HOPELESS, face_seen
 
 
 def plates_of(frame: Frame, sightings: Sequence[PlateSighting], point: str, device: str) -> list[PlateSeen]:
@@ -22,7 +19,7 @@ def plates_of(frame: Frame, sightings: Sequence[PlateSighting], point: str, devi
     found, numbers = [], set()
     for sighting in sorted(sightings, key=lambda sighting: sighting.plate.confidence, reverse=True):
         plate = sighting.plate
-        if plate.confidence >= FAINT and plate.number not in numbers:
+        if plate.confidence >= HOPELESS and plate.number not in numbers:
             numbers.add(plate.number)
             found.append(PlateSeen(point, device, frame.stamp, plate, reads=1, box=sighting.box))
     found = found or [PlateSeen(point, device, frame.stamp, None, reads=0)]

@@ -20,7 +20,7 @@ from gateway.vision.tracking import Track, Tracker
 SAME_PASSAGE_S: Final = 30.0
 AGREEING: Final = 3
 FACE_FRAMES: Final = 2
-HOPELESS: Final = 0.3  # a vote below this is no number at all
+HOPELESS: Final = 0.1  # a vote below this is no number at all
 _KEEP: Final = 12  # sightings of a track that vote
 _CLEAR: Final = 0.5  # from here a read says that two cars differ
 _MISREAD: Final = 2  # characters by which two reads of one plate may differ
@@ -132,7 +132,8 @@ class FaceStream:
         if track.last.match is None or not matches:
             return []
         subject, frames = Counter(match.subject for match in matches).most_common(1)[0]
-        if frames < FACE_FRAMES or 2 * frames <= len(matches) or track.last.match.subject != subject:
+        against = len(matches) - frames  # frames that took the face for somebody else
+        if frames < FACE_FRAMES + 3 * against or track.last.match.subject != subject:
             return []
         told, self._told[subject] = subject in self._told, mono
         if told:

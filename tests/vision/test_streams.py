@@ -1,0 +1,199 @@
+"""One observation per passage: cars that cross, stand, follow each other, and reads that go wrong now and then."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from gateway.clock import ClockTrust, Stamp, now
+from gateway.types import Box, FaceSeen, Plate, PlateSeen
+from gateway.vision.grammar import vote
+from gateway.vision.sightings import FaceMatch, FaceSighting, PlateSighting
+from gateway.vision.streams import FaceStream, PlateStream
+
+FPS = 5.0
+SURE, UNSURE = 0.9, 0.6
+
+
+def stamp(mono: float) -> Stamp:
+    return Stamp(now().time, mono, ClockTrust.SYNCED)
+
+
+def plate(number: str, confidence: float = SURE) -> Plate:
+    return Plate(number, number, "02", "5", confidence, (confidence,) * len(number))
+
+
+class Road:
+    """Frames at 5 fps in which plates are where the test says."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.stream = PlateStream(
+            "gate", "cam", threshold=0.85, gap_s=1.2, vote=vote, count=lambda what: self.counts.update([what])
+        )
+        self.mono = 100.0
+        self.seen: list[PlateSeen] = []
+
+    def frame(self, *plates: tuple[float, Plate]) -> None:
+        """One frame: (y of the plate, plate) …"""
+        self.mono += 1 / FPS
+        sightings = [PlateSighting(Box(200, y, 340, y + 45), stamp(self.mono), one) for y, one in plates]
+        self.seen += self.stream.see(sightings, self.mono)
+
+    def nothing(self, seconds: float) -> None:
+        for _ in range(round(seconds * FPS)):
+            self.frame()
+
+    def numbers(self) -> list[str]:
+        return [one.plate.number for one in self.seen if one.plate]
+
+
+def test_a_car_that_drives_through_is_told_once_and_at_the_third_frame() -> None:
+    road = Road()
+    for at in range(3):
+        assert road.numbers() == []
+        road.frame((100 + 60 * at, plate("鄂A12345")))
+    assert road.numbers() == ["鄂A12345"]
+    assert road.seen[0].reads == 3
+    assert road.seen[0].first_seen == stamp(100.0 + 1 / FPS) or road.seen[0].first_seen is not None
+    assert road.seen[0].first_seen.mono < road.seen[0].stamp.mono
+    for at in range(3, 8):
+        road.frame((100 + 60 * at, plate("鄂A12345")))
+    road.nothing(5)
+    assert road.numbers() == ["鄂A12345"]
+
+
+def test_a_misread_frame_neither_delays_nor_adds() -> None:
+    road = Road()
+    for at, number in enumerate(["鄂A12345", "鄂A12845", "鄂A12345", "鄂A12345", "鄂A1234S"]):
+        road.frame((100 + 20 * at, plate(number, SURE if number == "鄂A12345" else UNSURE)))
+    road.nothing(3)
+    assert road.numbers() == ["鄂A12345"]
+
+
+def test_a_car_that_waits_an_hour_at_the_gate_is_one_passage() -> None:
+    road = Road()
+    for _ in range(round(3600 * FPS / 10)):  # a tenth of the frames, in view all the time
+        road.mono += 0.4
+        road.frame((300, plate("鄂A12345")))
+    assert road.numbers() == ["鄂A12345"]
+
+
+def test_a_car_that_was_hidden_for_ten_seconds_is_the_same_passage_and_one_that_left_for_a_minute_is_not() -> None:
+    road = Road()
+    for pause in (10, 60):
+        for at in range(4):
+            road.frame((100 + 20 * at, plate("鄂A12345")))
+        road.nothing(pause)
+    assert road.numbers() == ["鄂A12345"]
+    for at in range(4):
+        road.frame((100 + 20 * at, plate("鄂A12345")))
+    assert road.numbers() == ["鄂A12345"] * 2
+
+
+def test_two_cars_nose_to_tail_stay_two() -> None:
+    """The second plate appears where the first one was, in the very next frame."""
+    road = Road()
+    for at in range(4):
+        road.frame((100 + 20 * at, plate("鄂A12345")))
+    for at in range(4):
+        road.frame((100 + 20 * at, plate("鄂B67890")))
+    road.nothing(3)
+    assert road.numbers() == ["鄂A12345", "鄂B67890"]
+
+
+def test_two_cars_in_one_picture_are_two() -> None:
+    road = Road()
+    for at in range(5):
+        road.frame((100 + 20 * at, plate("鄂A12345")), (300 + 20 * at, plate("鄂B67890")))
+    assert sorted(road.numbers()) == ["鄂A12345", "鄂B67890"]
+
+
+def test_a_plate_that_is_never_certain_is_told_as_a_candidate_when_it_has_gone() -> None:
+    road = Road()
+    road.frame((100, plate("鄂A12345", 0.5)))
+    road.frame((120, plate("鄂A12346", 0.4)))
+    assert road.numbers() == []
+    road.nothing(2)
+    assert len(road.seen) == 1
+    candidate = road.seen[0].plate
+    assert candidate is not None
+    assert candidate.confidence < 0.85
+
+
+def test_a_single_unsure_frame_is_no_passage_and_a_single_sure_one_is() -> None:
+    road = Road()
+    road.frame((100, plate("鄂A12345", UNSURE)))
+    road.nothing(3)
+    assert road.numbers() == []
+    assert road.counts["plates_unreadable"] == 1
+    road.frame((100, plate("鄂A12345", 0.97)))
+    road.nothing(3)
+    assert road.numbers() == ["鄂A12345"]
+
+
+def test_certainty_after_doubt_is_told_and_doubt_after_certainty_is_not() -> None:
+    road = Road()
+    road.frame((100, plate("鄂A12345", 0.5)))
+    road.frame((120, plate("鄂A12345", 0.5)))
+    road.nothing(2)
+    assert [one.plate.confidence >= 0.85 for one in road.seen if one.plate] == [False]
+    for at in range(3):
+        road.frame((140 + at, plate("鄂A12345")))
+    road.nothing(2)
+    assert [one.plate.confidence >= 0.85 for one in road.seen if one.plate] == [False, True]
+    road.frame((100, plate("鄂A12346", 0.5)))  # the same car, misread
+    road.frame((120, plate("鄂A12346", 0.5)))
+    road.nothing(2)
+    assert len(road.seen) == 2
+    assert road.counts["plates_repeated"] == 1
+
+
+def match(subject: str, similarity: float = 0.6) -> FaceMatch:
+    return FaceMatch(subject, similarity, 0.55, 10, "low", "none")
+
+
+class Door:
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.stream = FaceStream("door", "cam", gap_s=1.2, count=lambda what: self.counts.update([what]))
+        self.mono = 100.0
+        self.seen: list[FaceSeen] = []
+
+    def frame(self, *faces: tuple[float, FaceMatch | None]) -> None:
+        self.mono += 1 / FPS
+        sightings = [FaceSighting(Box(x, 100, x + 80, 190), stamp(self.mono), who) for x, who in faces]
+        self.seen += self.stream.see(sightings, self.mono)
+
+
+def test_a_holder_is_told_once_and_only_when_two_frames_agree() -> None:
+    door = Door()
+    door.frame((100, match("h:1")))
+    assert door.seen == []
+    door.frame((110, match("h:1", 0.7)))
+    for at in range(20):
+        door.frame((110 + at, match("h:1")))
+    assert [(one.subject, one.reads, one.similarity) for one in door.seen] == [("h:1", 2, 0.7)]
+
+
+def test_a_face_taken_for_two_people_in_turn_is_nobody() -> None:
+    door = Door()
+    for at in range(10):
+        door.frame((100 + at, match("h:1" if at % 2 else "h:2")))
+    assert door.seen == []
+
+
+def test_two_people_side_by_side_are_two() -> None:
+    door = Door()
+    for at in range(4):
+        door.frame((100 + at, match("h:1")), (400 + at, match("h:2")))
+    assert sorted(one.subject for one in door.seen) == ["h:1", "h:2"]
+
+
+def test_a_stranger_is_only_counted_and_once() -> None:
+    door = Door()
+    for at in range(10):
+        door.frame((100 + at, None))
+    for _ in range(10):
+        door.frame()
+    assert door.seen == []
+    assert door.counts == {"faces_unknown": 1}
