@@ -18,8 +18,10 @@ Ints = NDArray[np.intp]
 
 _SURE_BLANK = 0.999
 _FLOOR = 1e-9  # a probability below this counts as this
-_HOPELESS = 25.0  # nats behind the best form's bound: not searched
+_HOPELESS = 15.0  # nats behind the best form's bound: not searched
 _BEHIND = 12.0  # nats behind the best path: not returned
+_LOWEST = -14.0  # nats: a best path below this is noise
+_MOST = 6  # paths returned
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,9 @@ def search(emission: Floats, blank: Floats, forms: Ints) -> list[Path]:
     rows = np.arange(len(hopeful))
     scores = np.maximum(labels[-1, rows, lengths].max(axis=1), blanks[-1, rows, lengths])
     paths = []
-    for row in np.argsort(-scores):
-        if scores[row] < scores.max() - _BEHIND:
+    least = max(float(scores.max()) - _BEHIND, _LOWEST)
+    for row in np.argsort(-scores)[:_MOST]:
+        if scores[row] < least:
             break
         kinds = forms[hopeful[row], : lengths[row]]
         characters, frames = _trace(labels[:, row], blanks[:, row], log_emission[kinds], int(lengths[row]))

@@ -32,6 +32,7 @@ _COLOUR_FLOOR = 0.02  # a colour that speaks against a form cannot exclude it
 _SURE_COLOUR = 0.6
 _MISMATCH_CUT = 0.5
 _LETTERS_CUT = 0.9  # more than two letters in the serial
+_RARE_O = 0.3  # of the letter O in second place, against D and Q: for choosing, not for the confidence
 _NOTHING = 1e-6  # no number at all
 _TWINS = {"0": "O", "1": "I", "O": "0"}  # read as the second, means the first in its place
 _NEW_ENERGY = ("new_energy_small", "new_energy_large")
@@ -45,6 +46,7 @@ class _Forms:
     own: Ints  # (V,) the recogniser's column of each character; the last column is an empty one
     twin: Ints  # (V,) the column of the character it is mistaken for, where that one may not stand
     allowed: Floats  # (P, 1, V) 1 where a character may stand in a kind of place
+    usual: Floats  # (P, 1, V) the same, less where it is rare
     places: Ints  # (F, K) kinds of place, -1 after the last
     rules: tuple[Rule, ...]  # (F,)
     penalty: tuple[float, ...]  # (F,) nats
@@ -75,12 +77,14 @@ def _forms_for(alphabet: str) -> _Forms:
     own = np.array([column.get(character, empty) for character in output], np.intp)
     twin = np.array([column.get(_TWINS.get(character, ""), empty) for character in output], np.intp)
     allowed = np.array([[[character in PLACES.get(kind, kind) for character in output]] for kind in kinds], np.float32)
+    usual = allowed.copy()
+    usual[kinds.index("l"), 0, output.index("O")] = _RARE_O
     longest = max(len(form) for _, form in written)
     places = np.full((len(written), longest), -1, np.intp)
     for row, (_, form) in enumerate(written):
         places[row, : len(form)] = [kinds.index(place) for place in form]
     penalty = tuple(_RARITY.get(rule.name, _RARE) + _OLD_EMBASSY * form.startswith("使") for rule, form in written)
-    return _Forms(output, own, twin, allowed, places, tuple(rule for rule, _ in written), penalty)
+    return _Forms(output, own, twin, allowed, usual, places, tuple(rule for rule, _ in written), penalty)
 
 
 def best(
@@ -131,8 +135,9 @@ class _Candidate:
 def _candidates(frames: Floats, forms: _Forms, colour: Mapping[str, float]) -> Iterator[_Candidate]:
     columns = np.column_stack([frames, np.zeros(len(frames), np.float32)])
     twins = columns[:, forms.twin]
-    emission = (columns[:, forms.own] + twins) * forms.allowed
-    for path in search(emission, frames[:, 0], forms.places):
+    each = columns[:, forms.own] + twins
+    emission = each * forms.allowed
+    for path in search(each * forms.usual, frames[:, 0], forms.places):
         rule, characters = forms.rules[path.form], path.characters
         fitting = _colour_share(rule, colour)
         if fitting <= 0:

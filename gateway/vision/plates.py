@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from gateway.types import Image
 
 COLOURS = {"black": BLACK, "white": WHITE, "blue": BLUE, "yellow": YELLOW, "green": GREEN}
-_CELL_SCORE = 0.20  # a cell with less takes no part in the vote
 _VOTE_OVERLAP = 0.40  # cells whose boxes overlap the best cell's by this much vote together
 _SUPPRESS_OVERLAP = 0.30
 _MAX_CELLS = 2000  # best first: a picture full of plates cannot slow the vote down
@@ -84,6 +83,7 @@ class PlateDetector:
         self._patch.require((None, _PATCH_HEIGHT, _PATCH_WIDTH, 3), ("corners", "score", "rows", "colour"))
         self._colours = plate_colours(detector)
         self._candidate_score = detector.card.thresholds.get("score", 0.3)
+        self._cell_score = detector.card.thresholds.get("cell", 0.2)
         self._plate_score = refiner.card.thresholds.get("score", 0.5)
         self._canvas = np.full((1, self._height, self._width, 3), quads.GREY, np.uint8)
         self._filled = (self._height, self._width)
@@ -112,7 +112,7 @@ class PlateDetector:
 
     def _vote(self, score: Floats, corners: Floats, rows: Floats, colour: Floats) -> list[PlateDetection]:
         """Cells -> candidates in letterbox pixels, best first. The corners are the mean over a plate's cells."""
-        chosen = np.flatnonzero(score >= _CELL_SCORE)
+        chosen = np.flatnonzero(score >= self._cell_score)
         chosen = chosen[np.argsort(-score[chosen])][:_MAX_CELLS]
         weights, cells = score[chosen], corners[chosen]
         boxes = quads.boxes_of(cells) if chosen.size else np.empty((0, 4), np.float32)
@@ -170,6 +170,7 @@ class PlateReader:
         self._alphabet = alphabet
         self._colours = plate_colours(reader)
         thresholds = reader.card.thresholds
+        self.threshold = thresholds.get("score", 0.0)
         self.calibration = Calibration(thresholds.get("scale", 1.0), thresholds.get("offset", 0.0))
 
     def read(self, image: Image, detections: Sequence[PlateDetection]) -> list[PlateRead]:

@@ -23,7 +23,6 @@ GREY = 114
 READ_WIDTH, READ_HEIGHT = 168, 48
 WIDEN_X, WIDEN_Y = 0.02, 0.05  # share of width and height added on each side before reading
 _SHRINK_BELOW = 0.6  # a smaller scale than this is done by area first: no aliasing
-_MARGIN = 0.5  # of the quad's width, kept around it when the picture is cut before a warp
 _SMALLEST_SIDE = 2.0  # pixels
 
 
@@ -62,21 +61,28 @@ def warp(image: Image, quad: Floats, target: Floats, size: tuple[int, int]) -> t
     plate much larger than its target is shrunk by area first.
     """
     matrix = np.asarray(cv2.getPerspectiveTransform(quad, target), np.float64)
-    width = float(np.hypot(*(quad[1] - quad[0])))
-    factor = 0.8 * size[0] / max(width, 1.0)
+    factor = 0.8 * size[0] / max(float(np.hypot(*(quad[1] - quad[0]))), 1.0)
     source, moved = image, matrix
     if factor < _SHRINK_BELOW:
-        left, top = np.maximum(np.floor(quad.min(axis=0) - width * _MARGIN).astype(int), 0)
-        right, bottom = np.maximum(np.ceil(quad.max(axis=0) + width * _MARGIN).astype(int), 0)
-        part = image[top:bottom, left:right]
-        if part.size == 0:
-            return np.full((size[1], size[0], 3), GREY, np.uint8), matrix
-        source = np.asarray(cv2.resize(part, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.uint8)
-        across, down = part.shape[1] / source.shape[1], part.shape[0] / source.shape[0]
-        shift_x, shift_y = left + 0.5 * across - 0.5, top + 0.5 * down - 0.5
-        moved = matrix @ np.array([[across, 0, shift_x], [0, down, shift_y], [0, 0, 1]])
+        source, moved = _shrunk(image, matrix, size, factor)
     cut = cv2.warpPerspective(source, moved, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(cut, np.uint8), matrix
+
+
+def _shrunk(image: Image, matrix: Matrix, size: tuple[int, int], factor: float) -> tuple[Image, Matrix]:
+    """The part of the picture that the cut shows, shrunk by area, and the matrix from there to the cut."""
+    width, height = size
+    shown = place(np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32), matrix)
+    air = 2 / factor
+    # inside the picture, and never empty: outside it the border is repeated
+    left, top = np.clip(np.floor(shown.min(axis=0) - air), 0, (image.shape[1] - 1, image.shape[0] - 1)).astype(int)
+    right, bottom = np.clip(np.ceil(shown.max(axis=0) + air), (left + 1, top + 1), image.shape[1::-1]).astype(int)
+    part = image[top:bottom, left:right]
+    inner = max(1, round(part.shape[1] * factor)), max(1, round(part.shape[0] * factor))
+    small = np.asarray(cv2.resize(part, inner, interpolation=cv2.INTER_AREA), np.uint8)
+    across, down = part.shape[1] / inner[0], part.shape[0] / inner[1]
+    shift_x, shift_y = left + 0.5 * across - 0.5, top + 0.5 * down - 0.5
+    return small, matrix @ np.array([[across, 0, shift_x], [0, down, shift_y], [0, 0, 1]])
 
 
 def place(corners: Floats, matrix: Matrix) -> Floats:

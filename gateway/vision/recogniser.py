@@ -30,6 +30,7 @@ class Reads(Protocol):
     """Reads what was found, one read for each detection."""
 
     calibration: Calibration
+    threshold: float  # a read of less confidence is no plate
 
     def read(self, image: Image, detections: Sequence[PlateDetection]) -> list[PlateRead]: ...
 
@@ -53,8 +54,8 @@ class PlateRecogniser:
         return [(detection, plate) for detection, plate in judged if plate is not None]
 
     def judge(self, read: PlateRead) -> Plate | None:
-        """The plate that one read most probably is."""
-        return best(
+        """The plate that one read most probably is; None where it is none."""
+        plate = best(
             read.prob,
             read.alphabet,
             read.colour,
@@ -63,6 +64,7 @@ class PlateRecogniser:
             nev_class=self._nev_class,
             calibration=self._reader.calibration,
         )
+        return plate if plate is not None and plate.confidence >= self._reader.threshold else None
 
 
 def open_recogniser(dirs: Sequence[Path], nev_class: str | None = None) -> PlateRecogniser:

@@ -56,6 +56,7 @@ class ColourReader:
     """plate_rec_color: Nx3x48x168 BGR, (x/255-0.588)/0.193; logits Nx21x78, blank 0; colours Nx5."""
 
     calibration = PLAIN
+    threshold = 0.0
 
     def __init__(self, models: Path) -> None:
         self._session = Session(models / "plate_rec_color.onnx")
