@@ -61,6 +61,7 @@ class Recorder:
         self._queue: queue.Queue[tuple[Event, Then]] = queue.Queue(capacity)
         self._lock = threading.Lock()
         self._overflow: dict[EventClass, _Overflow] = {}
+        self._to_tell: list[Event] = []
         self._failing_since: float | None = None
         self._next_housekeeping = time.monotonic() + _HOUSEKEEPING
 
@@ -84,12 +85,12 @@ class Recorder:
             batch = self._gather(0.5)
             if batch:
                 self._keep(batch, stop)
-            self._tell_overflow()
+            self._tell()
             self._keep_house()
         while batch := self._gather(0.0):
             if not self._keep(batch, stop):
                 break
-        self._tell_overflow()
+        self._tell()
         self._board.retire("recorder")
 
     def _gather(self, wait: float) -> list[tuple[Event, Then]]:
@@ -168,7 +169,7 @@ class Recorder:
         self._board.note("journal.fault", None)
         log.warning("events are kept again, after %.1f s", seconds)
         data = {"state": "cleared", "severity": 1, "seconds": seconds, "cause": str(fault)}
-        self.record(Event("alarm.journal_unwritable", "journal", now(), data))
+        self._to_tell.append(Event("alarm.journal_unwritable", "journal", now(), data))
 
     def _note_overflow(self, event: Event) -> None:
         self._board.count("recorder.overflow")
@@ -178,22 +179,19 @@ class Recorder:
             seen.count += 1
             seen.last = moment
 
-    def _tell_overflow(self) -> None:
+    def _tell(self) -> None:
+        """Keep what the recorder itself has to say; past the queue, which may be what it speaks of."""
         with self._lock:
-            told, self._overflow = self._overflow, {}
-        if not told:
+            overflow, self._overflow = self._overflow, {}
+        self._to_tell += [self._loss(kind, missed) for kind, missed in overflow.items()]
+        if not self._to_tell:
             return
-        losses = [self._loss(kind, overflow) for kind, overflow in told.items()]
         try:
-            self._journal.append(losses, self._boot)
+            self._journal.append(self._to_tell, self._boot)
         except StoreError as error:
             self._note_failure(error)
-            with self._lock:
-                for kind, overflow in told.items():
-                    later = self._overflow.get(kind)
-                    if later:
-                        overflow.count, overflow.last = overflow.count + later.count, later.last
-                    self._overflow[kind] = overflow
+        else:
+            self._to_tell = []
 
     def _loss(self, kind: EventClass, overflow: _Overflow) -> Event:
         """These events never had a sequence: `from` and `to` are null, the times say which they were."""

@@ -1,0 +1,245 @@
+"""A damaged, missing or full disk: the service starts, keeps what can be read, and no sequence is used twice."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import StoreError
+from gateway.journal import Cursor, Journal, Row, pages, repair
+from gateway.journal.sequence import BLOCK
+from gateway.types import EventClass
+from tests.facts import BOOT, event
+
+ALL = list(EventClass)
+COUNT = 400
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.db"
+
+
+def fill(path: Path, count: int = COUNT) -> None:
+    journal = Journal(path)
+    journal.append([event(n, data={"padding": "word " * 40}) for n in range(count)], BOOT)
+    journal.save_cursors("city", [Cursor("alarm", 17, None), Cursor("live", 17, None)], buried=[(3, "no")])
+    journal.close()
+
+
+def rows_of(path: Path) -> tuple[list[Row], list[Row]]:
+    """What lies in the journal now: the old events, and what the journal itself had to tell."""
+    journal = Journal(path)
+    rows = journal.read_after(0, ALL, 10_000)
+    journal.close()
+    return [row for row in rows if "number" in row.data], [row for row in rows if "number" not in row.data]
+
+
+def overwrite(path: Path, at: int, size: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(b"\xa5" * size)
+
+
+def test_an_overwritten_header_loses_no_row(path: Path) -> None:
+    fill(path)
+    overwrite(path, 0, 100)
+    kept, told = rows_of(path)
+    assert [row.seq for row in kept] == list(range(1, COUNT + 1))
+    assert kept[5].data == {"point": "east-door", "number": 5, "padding": "word " * 40}
+    assert [row.name for row in told] == ["alarm.journal_damaged"]
+    assert told[0].seq == COUNT + 1
+    assert len(list(path.parent.glob("journal.damaged-*.db"))) == 1
+    journal = Journal(path)
+    assert [cursor.after for cursor in journal.cursors("city")] == [17, 17]
+    assert journal.count_dead("city") == 1
+    journal.close()
+
+
+def test_an_overwritten_first_8_kib_keeps_the_rest(path: Path) -> None:
+    fill(path)
+    overwrite(path, 0, 8192)
+    kept, told = rows_of(path)
+    assert len(kept) > COUNT * 0.9
+    assert told[0].name == "alarm.journal_damaged"
+    assert told[0].seq > COUNT
+
+
+@pytest.mark.parametrize("page", [3, 9, 20])
+def test_a_lost_page_is_told_to_the_last_row(path: Path, page: int) -> None:
+    fill(path)
+    overwrite(path, (page - 1) * pages.PAGE, pages.PAGE)
+    kept, told = rows_of(path)
+    missing = set(range(1, COUNT + 1)) - {row.seq for row in kept}
+    assert len(missing) < 40
+    assert told[0].name == "alarm.journal_damaged"
+    losses = [row.data for row in told[1:]]
+    assert sum(loss["count"] for loss in losses) == len(missing)
+    if missing:
+        assert (losses[0]["from"], losses[0]["to"]) == (min(missing), max(missing))
+
+
+def test_a_damaged_file_after_a_crash_jumps_over_what_may_have_been_used(path: Path) -> None:
+    journal = Journal(path)
+    journal.append([event(n) for n in range(10)], BOOT)
+    crashed = path.with_name("crashed")
+    crashed.mkdir()
+    for file in path.parent.glob("journal.*"):  # as a power cut would leave them: not closed
+        shutil.copy(file, crashed)
+    journal.close()
+    path = crashed / "journal.db"
+    path.with_name("journal.db-wal").unlink()
+    overwrite(path, 0, 4096)
+    _, told = rows_of(path)
+    assert told[0].seq > 10
+    assert told[0].seq <= 10 + BLOCK + 20
+    assert [row.name for row in told] == ["alarm.journal_damaged", "loss"]
+    assert (told[1].data["from"], told[1].data["to"]) == (1, told[0].seq - 1)
+
+
+def test_rows_that_only_the_log_has_are_carried_over(path: Path) -> None:
+    journal = Journal(path)
+    journal.append([event(n) for n in range(10)], BOOT)
+    crashed = path.with_name("crashed")
+    crashed.mkdir()
+    for file in path.parent.glob("journal.db*"):
+        shutil.copy(file, crashed)
+    journal.close()
+    found = [values for _, values in pages.records(crashed / "journal.db") if len(values) == 13]
+    assert [values[1] for values in found] == [row.id for row in reopened(path)]
+
+
+def reopened(path: Path) -> list[Row]:
+    return rows_of(path)[0]
+
+
+def test_long_events_are_read_across_overflow_pages(path: Path) -> None:
+    journal = Journal(path)
+    text = "一二三 " * 3000
+    journal.append([event(1, data={"text": text})], BOOT)
+    journal.close()
+    overwrite(path, 0, 100)
+    kept, _ = rows_of(path)
+    assert kept[0].data["text"] == text
+
+
+def test_a_missing_file_never_means_sequence_one_again(path: Path) -> None:
+    fill(path)
+    path.unlink()
+    kept, told = rows_of(path)
+    assert not kept
+    assert told[0].seq == COUNT + 1
+    assert told[1].data == {"class": "*", "from": 1, "to": COUNT, "count": COUNT, "cause": "damage"}
+
+
+def test_an_old_copy_put_back_never_means_old_sequences_again(path: Path) -> None:
+    fill(path, 10)
+    shutil.copy(path, path.with_name("backup"))
+    journal = Journal(path)
+    journal.append([event(n) for n in range(300)], BOOT)
+    journal.close()
+    shutil.copy(path.with_name("backup"), path)
+    kept, told = rows_of(path)
+    assert len(kept) == 10
+    assert told[0].seq == 311
+
+
+def test_damage_while_in_use_is_repaired_while_in_use(path: Path) -> None:
+    journal = Journal(path)
+    journal.append([event(n) for n in range(50)], BOOT)
+    path.unlink()
+    assert journal.append([event(50)], BOOT)[0] > 50
+    rows = journal.read_after(50, ALL, 10)
+    assert [row.name for row in rows] == ["alarm.journal_damaged", "loss", "access.granted"]
+    journal.close()
+
+
+def test_a_power_cut_in_the_middle_of_the_repair_starts_it_again(path: Path) -> None:
+    fill(path)
+    path.with_name("journal.salvage.db").write_bytes(b"half of something")
+    overwrite(path, 0, 100)
+    assert len(reopened(path)) == COUNT
+    path.rename(path.with_name("journal.salvage.db"))  # cut between the two renames
+    assert len(reopened(path)) == COUNT
+
+
+def test_random_damage_never_keeps_it_from_starting(path: Path, tmp_path: Path) -> None:
+    fill(path)
+    whole = path.read_bytes()
+    for seed in range(12):
+        folder = tmp_path / f"case-{seed}"
+        folder.mkdir()
+        case = folder / "journal.db"
+        case.write_bytes(whole)
+        shutil.copy(path.with_name("journal.seq"), folder)
+        overwrite(case, (seed * 7919) % len(whole), 1 << seed)
+        journal = Journal(case)
+        assert journal.append([event()], BOOT)[0] > COUNT
+        journal.close()
+        with closing(sqlite3.connect(case)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_holes_below_the_purge_are_not_losses() -> None:
+    assert repair.holes([1, 2, 5, 6], 0, 6) == (3, 4, 2)
+    assert repair.holes([5, 6], 4, 6) is None
+    assert repair.holes([5, 6], 0, 8) == (1, 8, 6)
+    assert repair.holes([], 0, 0) is None
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 2 MB where we may mount one, else the folder of a journal that is held to 2 MB of pages."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    mounted = os.geteuid() == 0 and subprocess.run(command, check=False).returncode == 0
+    yield folder
+    if mounted:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_refuses_what_it_cannot_keep_and_recovers(small_disk: Path) -> None:
+    if not small_disk.is_mount():
+        ballast = None
+    else:
+        ballast = small_disk / "someone-elses-log"
+        ballast.write_bytes(b"\0" * (1 << 20))
+    journal = Journal(small_disk / "journal.db")
+    if ballast is None:
+        journal._file._writer.execute("PRAGMA max_page_count = 256")
+    accepted: list[int] = []
+
+    def fill_up() -> None:
+        while len(accepted) < 10_000:
+            accepted.extend(journal.append([event(len(accepted), data={"padding": "word " * 100})], BOOT))
+
+    with pytest.raises(StoreError, match="full"):
+        fill_up()
+    for _ in range(20):
+        with pytest.raises(StoreError):
+            journal.append([event(step, data={"padding": "word " * 400}) for step in range(50)], BOOT)
+    if ballast is None:
+        journal._file._writer.execute("PRAGMA max_page_count = 100000")
+    else:
+        ballast.unlink()
+    accepted += journal.append([event(0)], BOOT)
+    assert accepted == list(range(1, len(accepted) + 1))
+    assert [row.seq for row in journal.read_after(0, ALL, 20_000)] == accepted
+    journal.close()
+    journal = Journal(small_disk / "journal.db")
+    assert journal.last_seq == len(accepted)
+    journal.close()
+
+
+def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="file"):
+        Journal(tmp_path / "file" / "journal.db")

@@ -1,0 +1,134 @@
+"""What goes and how it is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.clock import ClockTrust
+from gateway.journal import Cursor, Journal, Row
+from gateway.settings import Journal as Policy
+from gateway.settings import Retain
+from gateway.types import Event, EventClass
+from tests.facts import BOOT, event, stamp
+
+ALL = list(EventClass)
+DAY = 86_400
+WEEK = Policy(retain=Retain(access=7 * DAY), min_free=0)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "journal.db")
+
+
+def rows(journal: Journal) -> list[Row]:
+    return journal.read_after(0, ALL, 100_000)
+
+
+def old(number: int, name: str = "access.granted", trust: ClockTrust = ClockTrust.SYNCED) -> Event:
+    return event(number, name, stamp=stamp(30 * DAY, trust))
+
+
+def test_age_deletes_per_class_and_a_second_time_finds_nothing(journal: Journal) -> None:
+    journal.append([old(n) for n in range(2500)] + [old(1, "alarm.tamper"), event(1)], BOOT)
+    assert journal.purge(WEEK, stamp()) == 2500
+    assert [row.name for row in rows(journal)] == ["alarm.tamper", "access.granted"]
+    assert journal.purge(WEEK, stamp()) == 0
+    assert rows(journal)[1].previous(ALL) == 2501  # true also where that row had gone
+    assert rows(journal)[1].previous({EventClass.ACCESS}) == 2500
+    journal.close()
+
+
+def test_nothing_goes_by_age_while_the_clock_is_not_synced(journal: Journal) -> None:
+    journal.append([old(1)], BOOT)
+    assert journal.purge(WEEK, stamp(0, ClockTrust.UNSYNCED)) == 0
+    journal.close()
+
+
+def test_an_unsynced_row_is_as_old_as_the_next_that_is_synced(journal: Journal) -> None:
+    journal.append([old(1, trust=ClockTrust.UNSYNCED), event(2), old(3, trust=ClockTrust.UNSYNCED)], BOOT)
+    assert journal.purge(WEEK, stamp()) == 0
+    assert journal.purge(WEEK, stamp(-30 * DAY)) == 2
+    assert next(row.seq for row in rows(journal)) == 3
+    journal.close()
+
+
+def test_what_no_uplink_had_is_told_when_it_goes(journal: Journal) -> None:
+    journal.register("city", ALL)
+    journal.register("estate", [EventClass.ALARM])
+    journal.append([old(n) for n in range(10)], BOOT)
+    journal.save_cursors("city", [Cursor("alarm", 10, None), Cursor("live", 6, None)], buried=[(2, "no")])
+    assert journal.purge(WEEK, stamp()) == 10
+    (loss,) = rows(journal)
+    assert loss.name == "loss"
+    assert loss.seq == 11
+    assert loss.data == {"class": "access", "from": 2, "to": 10, "count": 5, "unsent": 5, "cause": "retention"}
+    assert journal.count_dead("city") == 0
+    journal.close()
+
+
+def test_the_budget_takes_the_cheapest_class_first_and_never_alarms(tmp_path: Path) -> None:
+    path = tmp_path / "full" / "journal.db"
+    journal = Journal(path)
+    names = ["device.online", "access.granted", "access.denied", "access.granted", "alarm.tamper"] * 2
+    names[-1] = "audit.login"
+    padding = {"padding": "word " * 80}
+    journal.append([event(n, names[n % 10], data=padding) for n in range(8000)], BOOT)
+    journal.close()
+    size = path.stat().st_size
+    journal = Journal(path)
+    journal.purge(Policy(max_bytes=int(size * 0.85), min_free=0), stamp())
+    counts = journal.stats()["classes"]
+    assert counts["alarm"] == counts["audit"] == 800
+    assert "device" not in counts
+    assert 2000 < counts["access"] < 4800
+    assert min(row.seq for row in rows(journal) if row.name.startswith("access")) > 1000  # the oldest went
+    journal.purge(Policy(max_bytes=size // 100, min_free=0), stamp())
+    counts = journal.stats()["classes"]
+    assert counts["alarm"] == counts["audit"] == 800
+    assert "access" not in counts
+    losses = [row.data for row in rows(journal) if row.name == "loss"]
+    assert sum(loss["count"] for loss in losses) == 6400
+    assert {loss["cause"] for loss in losses} == {"space"}
+    journal.close()
+
+
+def test_space_that_a_purge_freed_is_used_again(journal: Journal) -> None:
+    batch = [event(n, data={"padding": "word " * 80}) for n in range(1000)]
+    limit = 2_000_000
+    for _ in range(15):
+        journal.append([event(n, data=e.data) for n, e in enumerate(batch)], BOOT)
+        journal.purge(Policy(max_bytes=limit, min_free=0), stamp())
+    assert journal.stats()["bytes"] < limit + (6 << 20)  # the log and one batch beyond the budget
+    journal.close()
+
+
+def test_a_short_disk_makes_room_inside_the_file_once(journal: Journal) -> None:
+    journal.append([event(n, data={"padding": "word " * 80}) for n in range(4000)], BOOT)
+    greedy = Policy(min_free=1 << 60)
+    first = journal.purge(greedy, stamp())
+    assert 0 < first < 4000
+    assert journal.purge(greedy, stamp()) == 0
+    journal.close()
+
+
+def test_the_newest_row_may_go_and_its_sequence_stays_used(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "again" / "journal.db")
+    journal.append([event(1, "alarm.tamper"), old(1)], BOOT)
+    journal.purge(WEEK, stamp())
+    journal.close()
+    journal = Journal(tmp_path / "again" / "journal.db")
+    assert journal.append([event(2)], BOOT) == [3]
+    assert rows(journal)[-1].previous({EventClass.ACCESS}) == 2
+    journal.close()
+
+
+def test_purged_text_is_not_left_in_free_pages(tmp_path: Path) -> None:
+    path = tmp_path / "secret" / "journal.db"
+    journal = Journal(path)
+    journal.append([event(n, stamp=stamp(30 * DAY), data={"plate_no": "鄂J99999"}) for n in range(500)], BOOT)
+    journal.purge(WEEK, stamp())
+    journal.close()
+    assert "鄂J99999".encode() not in path.read_bytes()
