@@ -1,0 +1,214 @@
+"""A folder of uploads: whole files only, oldest first, each once, also across restarts."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from drivers.cameras import folder
+from drivers.cameras.folder import FolderCamera
+from gateway.contracts import StillCamera
+from gateway.errors import DeviceLost
+from gateway.types import Frame, Unreadable
+from tests.striped import jpeg, look_for_plates, paint
+
+Open = Callable[..., FolderCamera]
+
+
+@pytest.fixture
+def uploads(tmp_path: Path) -> Path:
+    path = tmp_path / "uploads"
+    path.mkdir()
+    return path
+
+
+def connect(path: Path, **options: object) -> FolderCamera:
+    return folder.connect(folder.Options.model_validate({"path": str(path), "patience_s": 0.6, **options}))
+
+
+def drain(camera: FolderCamera, seconds: float = 0.3, *, settle: bool = True) -> list[Frame | Unreadable]:
+    """Everything the camera gives until it has been silent for `seconds`."""
+    pictures: list[Frame | Unreadable] = []
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        picture = camera.read()
+        if picture is not None:
+            pictures.append(picture)
+            deadline = time.monotonic() + seconds
+            if settle and picture.source is not None:
+                camera.settle(picture.source)
+    return pictures
+
+
+def upload(path: Path, number: int, name: str = "", age_s: float = 0.0) -> Path:
+    file = path / (name or f"{number}.jpg")
+    file.write_bytes(jpeg(paint(number)))
+    os.utime(file, (time.time() - age_s,) * 2)
+    return file
+
+
+def number_of(picture: Frame | Unreadable) -> str:
+    assert isinstance(picture, Frame)
+    return look_for_plates(picture)[0].plate.number
+
+
+def test_it_is_a_camera_of_stills(uploads: Path) -> None:
+    assert isinstance(connect(uploads), StillCamera)
+
+
+def test_pictures_come_oldest_first_with_the_time_they_were_written(uploads: Path) -> None:
+    for number, age in ((3, 10), (1, 30), (2, 20)):
+        upload(uploads, number, age_s=age)
+    pictures = drain(connect(uploads))
+    assert [number_of(picture) for picture in pictures] == ["鄂A00001", "鄂A00002", "鄂A00003"]
+    assert [picture.source for picture in pictures] == ["1.jpg", "2.jpg", "3.jpg"]
+    assert 29 < pictures[0].stamp.age() < 40
+
+
+def test_what_is_no_upload_is_left_alone(uploads: Path) -> None:
+    upload(uploads, 1)
+    (uploads / "x.jpg").mkdir()
+    (uploads / "notes.txt").write_text("not a picture")
+    for name in (".hidden.jpg", "~1.jpg", "2.jpg.part", "3.jpg.tmp"):
+        upload(uploads, 9, name)
+    (uploads / "link.jpg").symlink_to("/etc/passwd")
+    (uploads / "x.jpg" / "inside.jpg").write_bytes(jpeg(paint(8)))
+    assert [picture.source for picture in drain(connect(uploads))] == ["1.jpg"]
+
+
+def test_a_file_that_grows_is_delivered_once_and_whole(uploads: Path) -> None:
+    camera, data = connect(uploads), jpeg(paint(7))
+    file = uploads / "slow.jpg"
+    with file.open("wb") as stream:
+        for at in range(0, len(data) - 1, len(data) // 4):
+            stream.write(data[at : min(at + len(data) // 4, len(data) - 1)])
+            stream.flush()
+            assert camera.read() is None  # half a second in which nothing may come
+        stream.write(data[-1:])
+    assert [number_of(picture) for picture in drain(camera)] == ["鄂A00007"]
+
+
+def test_what_stays_broken_is_reported_with_its_reason(uploads: Path) -> None:
+    (uploads / "empty.jpg").touch()
+    (uploads / "cut.jpg").write_bytes(jpeg(paint(7))[:-500])
+    (uploads / "text.jpg").write_text("this is not a picture")
+    scrambled = bytearray(jpeg(paint(7)))
+    scrambled[2:40] = b"\xff\xc0" + b"\x00" * 36
+    (uploads / "scrambled.jpg").write_bytes(scrambled)
+    pictures = drain(connect(uploads), 1.0)
+    assert all(isinstance(picture, Unreadable) for picture in pictures)
+    faults = {picture.source: picture.fault for picture in pictures if isinstance(picture, Unreadable)}
+    assert set(faults) == {"empty.jpg", "cut.jpg", "text.jpg", "scrambled.jpg"}
+    assert "empty" in faults["empty.jpg"]
+    assert "cut off" in faults["cut.jpg"]
+    assert "no JPEG" in faults["text.jpg"]
+
+
+def test_a_thumbnail_inside_is_not_taken_for_the_end(uploads: Path) -> None:
+    """A camera's EXIF thumbnail ends like a picture, and the upload may be cut right behind it."""
+    whole, thumbnail = jpeg(paint(7)), jpeg(paint(1))
+    segment = b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2) + thumbnail
+    (uploads / "a.jpg").write_bytes(whole[:2] + segment + whole[2:])
+    (uploads / "b.jpg").write_bytes(whole[:2] + segment)
+    found = {picture.source: picture for picture in drain(connect(uploads), 1.0)}
+    assert number_of(found["a.jpg"]) == "鄂A00007"
+    assert isinstance(found["b.jpg"], Unreadable)
+
+
+@pytest.mark.parametrize("after", ["keep", "delete", "move:done"])
+def test_a_settled_picture_never_comes_again_and_an_unsettled_one_does(uploads: Path, after: str) -> None:
+    for number in (1, 2, 3):
+        upload(uploads, number, age_s=10 - number)
+    camera = connect(uploads, after=after)
+    pictures = drain(camera, settle=False)
+    assert [picture.source for picture in pictures] == ["1.jpg", "2.jpg", "3.jpg"]
+    camera.settle("1.jpg")
+    camera.settle("3.jpg")
+    camera.close()
+    again = drain(connect(uploads, after=after))
+    assert [picture.source for picture in again] == ["2.jpg"]
+    assert isinstance(again[0], Frame)
+    assert isinstance(pictures[1], Frame)
+    assert again[0].origin == pictures[1].origin
+    assert drain(connect(uploads, after=after)) == []
+    kept = sorted(path.name for path in uploads.glob("*.jpg"))
+    assert kept == (["1.jpg", "2.jpg", "3.jpg"] if after == "keep" else [])
+    moved = sorted(path.name for path in (uploads / "done").glob("*.jpg"))
+    assert moved == (["1.jpg", "2.jpg", "3.jpg"] if after.startswith("move") else [])
+
+
+@pytest.mark.parametrize("after", ["keep", "delete"])
+def test_a_new_upload_under_an_old_name_is_another_picture(uploads: Path, after: str) -> None:
+    camera = connect(uploads, after=after)
+    upload(uploads, 1, "snap.jpg")
+    (first,) = drain(camera, settle=False)
+    upload(uploads, 2, "snap.jpg", age_s=-0.5)  # before the first is settled
+    camera.settle("snap.jpg")
+    assert (uploads / "snap.jpg").exists()
+    (second,) = drain(camera)
+    assert [number_of(first), number_of(second)] == ["鄂A00001", "鄂A00002"]
+
+
+def test_a_moved_picture_replaces_no_other(uploads: Path) -> None:
+    camera = connect(uploads, after="move:done")
+    for number in (1, 2):
+        upload(uploads, number, "snap.jpg")
+        assert len(drain(camera, 0.6)) == 1
+    assert len(list((uploads / "done").iterdir())) == 2
+
+
+def test_a_crash_between_note_and_deletion_is_made_good(uploads: Path) -> None:
+    file = upload(uploads, 1)
+    stat = file.stat()
+    (uploads / ".consumed").write_text(json.dumps(["1.jpg", stat.st_size, stat.st_mtime_ns]) + '\n["2.jp')
+    assert drain(connect(uploads, after="delete")) == []
+    assert not file.exists()
+
+
+def test_so_many_unsettled_pictures_are_enough(uploads: Path) -> None:
+    for number in range(70):
+        upload(uploads, number)
+    camera = connect(uploads)
+    pictures = drain(camera, settle=False)
+    assert len(pictures) == 64
+    for picture in pictures:
+        assert picture.source is not None
+        camera.settle(picture.source)
+    assert len(drain(camera)) == 6
+
+
+def test_the_ledger_forgets_files_that_have_gone(uploads: Path) -> None:
+    ledger = uploads / ".consumed"
+    ledger.write_text("".join(json.dumps([f"{n}.jpg", 1, n]) + "\n" for n in range(3000)))
+    upload(uploads, 1)
+    drain(connect(uploads))
+    assert len(ledger.read_text().splitlines()) < 10
+    assert drain(connect(uploads)) == []
+
+
+def test_what_cannot_work_says_what_to_do(tmp_path: Path, uploads: Path) -> None:
+    with pytest.raises(DeviceLost, match="is no folder") as lost:
+        connect(tmp_path / "nowhere")
+    assert "create it" in str(lost.value.hint)
+    with pytest.raises(DeviceLost, match="name another file with `ledger`"):
+        connect(uploads, ledger=str(tmp_path / "missing" / "ledger"))
+    with pytest.raises(DeviceLost, match="is the folder itself"):
+        connect(uploads, after="move:.")
+    camera = connect(uploads)
+    (uploads / ".consumed").unlink()
+    uploads.rmdir()
+    with pytest.raises(DeviceLost, match="still there"):
+        drain(camera)
+
+
+def test_a_name_in_another_encoding_does_no_harm(uploads: Path) -> None:
+    path = os.fsencode(uploads) + b"/\xb3\xb5\xc5\xc6.jpg"
+    with open(path, "wb") as stream:
+        stream.write(jpeg(paint(5)))
+    assert len(drain(connect(uploads))) == 1
+    assert drain(connect(uploads)) == []
