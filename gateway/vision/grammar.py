@@ -210,7 +210,7 @@ def vote(reads: Sequence[Plate]) -> Plate | None:
     confidence *= sum(max(read.confidence, 1e-6) for read in agreeing) / total
     if lead.colour_mismatch:
         confidence = min(confidence, lead.confidence)
-    return replace(lead, confidence=round(confidence, 4), char_confidence=chars)
+    return replace(lead, confidence=round(min(confidence, 0.9999), 4), char_confidence=chars)
 
 
 def _elect(voters: Sequence[tuple[Plate, float]], length: int) -> tuple[str, tuple[float, ...]]:

@@ -2,8 +2,9 @@
 
     python -m models.train.accuracy --data ../shared/data/plates [--faces ../shared/data/faces] [--models DIR]
 
-prints a table: plates read exactly, by kind, source and colour, with the mean confidence of right and wrong reads;
-then the same above the threshold of the configuration, and plates "read" on photographs that show none.
+prints a table: plates read exactly, by kind, source and colour, how many reads are above the threshold of the
+configuration and how many of these are right; then how far the confidence can be believed, with the `scale` and
+`offset` for the reader's card that would make it honest; and plates "read" on photographs that show none.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import csv
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,6 +108,32 @@ def table(outcomes: list[Outcome]) -> Iterator[str]:
         )
 
 
+def reliability(outcomes: list[Outcome]) -> Iterator[str]:
+    """Lines: reads by confidence, said against true; then the fitted scale and offset."""
+    yield f"{'confidence':<14}{'n':>5}{'said':>8}{'true':>8}"
+    for low, high in pairwise((0.0, 0.3, 0.6, 0.85, 0.95, 0.99, 1.01)):
+        members = [one for one in outcomes if one.read and low <= one.confidence < high]
+        if members:
+            said = sum(one.confidence for one in members) / len(members)
+            true = sum(one.right for one in members) / len(members)
+            yield f"{low:.2f} – {min(high, 1):.2f}   {len(members):>5}{said:>8.3f}{true:>8.3f}"
+    scale, offset = fitted([one for one in outcomes if one.read])
+    yield f"scale {scale:.2f} offset {offset:.2f} on top of the card's would make it honest"
+
+
+def fitted(outcomes: list[Outcome], rounds: int = 50) -> tuple[float, float]:
+    """Logistic regression of right or wrong on logit(confidence), by Newton's method with a little ridge."""
+    confidence = np.clip([one.confidence for one in outcomes], 1e-4, 1 - 1e-4)
+    inputs = np.column_stack([np.log(confidence / (1 - confidence)), np.ones(len(outcomes))])
+    right = np.array([one.right for one in outcomes], float)
+    weights = np.array([1.0, 0.0])
+    for _ in range(rounds):
+        said = 1 / (1 + np.exp(-inputs @ weights))
+        curve = inputs.T @ (inputs * (said * (1 - said))[:, None]) + 0.1 * np.eye(2)
+        weights = weights - np.linalg.solve(curve, inputs.T @ (said - right) + 0.1 * (weights - (1.0, 0.0)))
+    return float(weights[0]), float(weights[1])
+
+
 def false_reads(recogniser: PlateRecogniser, photos: Iterable[Path]) -> tuple[int, int, int]:
     """Photographs without plates: how many, with any read, with a read above the threshold."""
     count = some = sure = 0
@@ -129,6 +157,7 @@ def main() -> None:
     recogniser = open_recogniser([*dirs, *model_dirs()])
     outcomes = [judge(recogniser, options.data, row) for row in labels(options.data)]
     print("\n".join(table(outcomes)))
+    print("\n".join(reliability(outcomes)))
     if options.wrong:
         for one in outcomes:
             if not one.right:

@@ -1,0 +1,72 @@
+"""From pixels to plates through real sessions, with nets whose answers are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gateway.errors import ModelError
+from gateway.vision.recogniser import DETECTOR, READER, REFINER, PlateRecogniser, open_recogniser
+from tests.vision.nets import card, constant_net, plate_detector, plate_refiner
+from tests.vision.test_grammar import ALPHABET, lattice
+
+FRAME = np.zeros((384, 640, 3), np.uint8)
+QUAD = np.array([[100, 100], [200, 104], [200, 136], [100, 132]], np.float32)
+OTHER = QUAD + np.array([300, 100], np.float32)
+GREEN = [0.02, 0.02, 0.92, 0.02, 0.02]
+
+
+def models(tmp_path: Path, text: str, colour: list[float], more: str = "") -> list[Path]:
+    """The three models of the catalogue; the reader reads `text` in every plate."""
+    plate_detector(tmp_path / DETECTOR, [(QUAD, 0.9), (OTHER, 0.8)])
+    plate_refiner(tmp_path / REFINER)
+    folder = tmp_path / READER
+    folder.mkdir()
+    outputs = {"prob": lattice(text)[None], "colour": np.array([colour], np.float32)}
+    constant_net(folder / "net.onnx", "plate", ["n", 48, 168, 3], outputs, batch=True)
+    card(folder, "plate.read", "ctc", f'[output]\nalphabet = "{ALPHABET}"\n{more}')
+    return [tmp_path]
+
+
+def numbers(recogniser: PlateRecogniser) -> list[str]:
+    return [plate.number for _, plate in recogniser.recognise(FRAME)]
+
+
+def test_two_plates_in_a_frame_are_read_each_at_its_place(tmp_path: Path) -> None:
+    found = open_recogniser(models(tmp_path, "鄂AD12345", GREEN)).recognise(FRAME)
+    assert [plate.number for _, plate in found] == ["鄂AD12345"] * 2
+    assert {round(detection.box.left) for detection, _ in found} == {100, 400}
+    assert {plate.plate_class for _, plate in found} == {"52"}
+
+
+def test_the_configured_new_energy_class_reaches_the_plate(tmp_path: Path) -> None:
+    found = open_recogniser(models(tmp_path, "鄂AD12345", GREEN), nev_class="02").recognise(FRAME)
+    assert {plate.plate_class for _, plate in found} == {"02"}
+
+
+def test_what_is_less_sure_than_the_card_asks_is_no_plate(tmp_path: Path) -> None:
+    assert numbers(open_recogniser(models(tmp_path / "a", "鄂AD12345", GREEN, "[thresholds]\nscore = 0.9\n")))
+    assert not numbers(open_recogniser(models(tmp_path / "b", "鄂AD12345", GREEN, "[thresholds]\nscore = 0.9999\n")))
+
+
+def test_the_cards_calibration_is_applied(tmp_path: Path) -> None:
+    plain = open_recogniser(models(tmp_path / "a", "鄂AD12345", GREEN)).recognise(FRAME)[0][1]
+    humble = open_recogniser(models(tmp_path / "b", "鄂AD12345", GREEN, "[thresholds]\nscale = 0.5\n")).recognise(FRAME)
+    assert humble[0][1].confidence < plain.confidence
+
+
+def test_what_is_no_number_is_no_plate(tmp_path: Path) -> None:
+    assert numbers(open_recogniser(models(tmp_path, "HELLO", GREEN))) == []
+
+
+def test_a_frame_without_plates_gives_nothing(tmp_path: Path) -> None:
+    dirs = models(tmp_path / "a", "鄂AD12345", GREEN)
+    plate_detector(tmp_path / "empty" / DETECTOR, [])
+    assert numbers(open_recogniser([tmp_path / "empty", *dirs])) == []
+
+
+def test_without_its_models_there_is_no_recogniser(tmp_path: Path) -> None:
+    with pytest.raises(ModelError):
+        open_recogniser([tmp_path])
