@@ -77,7 +77,8 @@ class Spool:
             self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
             owner = self._folder.parent.stat()
             draft = self._folder / f".{event.id}"
-            with draft.open("x", encoding="utf-8") as file:
+            draft.touch(mode=0o600, exist_ok=False)
+            with draft.open("w", encoding="utf-8") as file:
                 file.write(entry.model_dump_json())
                 file.flush()
                 os.fsync(file.fileno())

@@ -21,3 +21,21 @@ def shared() -> Path:
             pytest.fail(f"CI must have the folder {SHARED}")
         pytest.skip(f"no {SHARED}: this test needs the real photographs and vectors")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def face_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the models `mtcnn` and `dlib-resnet`, made from the installed packages."""
+    from gateway.vision.prepare import prepare
+
+    folder = tmp_path_factory.mktemp("models")
+    prepare(folder, lambda _: None)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def portrait() -> Path:
+    """A free portrait: NASA's photo of Eileen Collins, which scikit-image carries."""
+    import skimage
+
+    return Path(skimage.__file__).parent / "data" / "astronaut.png"

@@ -15,7 +15,7 @@ FLOORS: dict[str, int] = {
     # floor 2: one thing each
     **dict.fromkeys(["worker", "registry", "decide", "register", "roster", "roster_file", "journal", "keys"], 2),
     **dict.fromkeys(["faces", "child", "captures", "mqtt", "cloudevent", "privacy", "spool", "systemd", "vision"], 2),
-    **dict.fromkeys(["roster_cells", "roster_conflicts", "roster_tables", "accounts"], 2),
+    **dict.fromkeys(["roster_cells", "roster_conflicts", "roster_tables", "face_tables", "accounts"], 2),
     # floor 3: things that join others
     **dict.fromkeys(["doorkeeper", "recorder", "passage", "watch", "supervisor", "uplink", "health"], 3),
     # floor 4, roof

@@ -21,6 +21,8 @@ from gateway.vision.faces import Face, FaceEmbedder, FaceFinder, Vector
 if TYPE_CHECKING:
     from gateway.types import Image
 
+_LONGEST = 1600  # pixels of a side
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -33,7 +35,8 @@ class Bounds:
     nod: tuple[float, float] = (0.22, 0.90)  # nose between eyes (0) and mouth (1): refused outside
     light: tuple[float, float] = (55.0, 215.0)  # mean grey of the face: refused outside
     contrast: float = 14.0  # standard deviation of grey, at least
-    other_face: float = 0.5  # side of a second face against the first, above which nobody knows who is meant
+    other_face: float = 0.6  # side of a second face against the first, above which nobody knows who is meant
+    other_score: float = 0.97  # below it a second face is a pattern in the background more often than a face
     same_person: float = 0.6  # distance between photos of one person, at most
 
 
@@ -56,6 +59,7 @@ class Gate:
 
     def judge(self, photo: str, image: Image) -> Portrait:
         """Measure one BGR photo; `photo` names it in sentences."""
+        image = _at_most(image)
         faces = self._finder.detect(image)
         if not faces:
             return Portrait(photo, refusals=[_NO_FACE.with_(photo=photo)])
@@ -74,11 +78,13 @@ class Gate:
             if portrait.vector is None or not others:
                 continue
             nearest = min(float(np.linalg.norm(portrait.vector - other)) for other in others)
-            if nearest > self._bounds.same_person:
-                portrait.refusals.append(_SOMEONE_ELSE.with_(photo=portrait.photo, found=f"{nearest:.2f}", need=0.6))
+            need = self._bounds.same_person
+            if nearest > need:
+                portrait.refusals.append(_SOMEONE_ELSE.with_(photo=portrait.photo, found=f"{nearest:.2f}", need=need))
 
     def _count(self, portrait: Portrait, faces: Sequence[Face]) -> None:
-        others = [face for face in faces[1:] if face.box.width >= self._bounds.other_face * faces[0].box.width]
+        bounds, width = self._bounds, self._bounds.other_face * faces[0].box.width
+        others = [face for face in faces[1:] if face.box.width >= width and face.score >= bounds.other_score]
         if others:
             portrait.refusals.append(_MANY_FACES.with_(photo=portrait.photo, found=1 + len(others)))
         elif len(faces) > 1:
@@ -105,6 +111,15 @@ class Gate:
             portrait.refusals.append(
                 _FLAT.with_(photo=portrait.photo, found=round(contrast), need=round(self._bounds.contrast))
             )
+
+
+def _at_most(image: Image) -> Image:
+    """A photo of a phone, made smaller: a face that fills a third of it still has more pixels than the net uses."""
+    scale = _LONGEST / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    smaller: Image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    return smaller
 
 
 def pose(face: Face) -> tuple[float, float, float]:

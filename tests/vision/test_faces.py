@@ -1,0 +1,233 @@
+"""Finding, aligning and comparing faces, with the real nets on a free portrait, and on the photographs of ../shared."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+
+from gateway.errors import ModelError
+from gateway.vision.catalogue import open_model
+from gateway.vision.chip import Template, cut_chip, similarity
+from gateway.vision.faces import FaceEmbedder, FaceFinder, Vector
+from gateway.vision.gallery import Gallery, Rule
+from gateway.vision.mtcnn import pyramid, squared, suppress
+
+if TYPE_CHECKING:
+    from gateway.types import Image
+
+
+@pytest.fixture(scope="module")
+def finder(face_models: Path) -> FaceFinder:
+    return FaceFinder(open_model(face_models / "mtcnn"))
+
+
+@pytest.fixture(scope="module")
+def embedder(face_models: Path) -> FaceEmbedder:
+    return FaceEmbedder(open_model(face_models / "dlib-resnet"))
+
+
+@pytest.fixture(scope="module")
+def collins(portrait: Path) -> Image:
+    return np.asarray(cv2.imread(str(portrait)), np.uint8)
+
+
+def turned(image: Image, degrees: float) -> Image:
+    height, width = image.shape[:2]
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
+    return np.asarray(cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def test_one_face_and_its_points(finder: FaceFinder, collins: Image) -> None:
+    (face,) = finder.detect(collins)
+    assert face.score > 0.99
+    assert 150 < face.box.left < 190
+    assert 60 < face.box.top < 90
+    left_eye, right_eye, nose, left_mouth, right_mouth = face.points
+    assert left_eye[0] < nose[0] < right_eye[0]
+    assert max(left_eye[1], right_eye[1]) < nose[1] < min(left_mouth[1], right_mouth[1])
+    assert face.eyes == pytest.approx(43.4, abs=1.5)
+    assert "points" not in repr(face)
+
+
+def test_each_of_several_faces_is_found_once(finder: FaceFinder, collins: Image) -> None:
+    row = np.hstack([collins, cv2.resize(collins, (768, 768))[:512], collins[:, ::-1]])
+    faces = finder.detect(row)
+    assert len(faces) == 3
+    areas = [face.box.width * face.box.height for face in faces]
+    assert areas == sorted(areas, reverse=True)
+
+
+@pytest.mark.parametrize("margin", [0, 5, 20])
+def test_a_thumbnail_that_is_all_face(finder: FaceFinder, collins: Image, margin: int) -> None:
+    (face,) = finder.detect(collins)
+    box = face.box
+    top, bottom = round(box.top) - margin, round(box.bottom) + margin
+    crop = collins[top:bottom, round(box.left) - margin : round(box.right) + margin]
+    (again,) = finder.detect(cv2.resize(crop, None, fx=2, fy=2))
+    shift = (round(box.left) - margin, top)
+    np.testing.assert_allclose(again.points / 2 + shift, face.points, atol=4)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 400), (16, 16), (480, 640), (37, 61)])
+@pytest.mark.parametrize("fill", ["black", "noise", "stripes"])
+def test_pictures_without_faces(finder: FaceFinder, shape: tuple[int, int], fill: str) -> None:
+    picture = np.zeros((*shape, 3), np.uint8)
+    if fill == "noise":
+        picture = np.random.default_rng(3).integers(0, 256, picture.shape, np.uint8)
+    elif fill == "stripes":
+        picture[:, ::2] = 255
+    assert finder.detect(picture) == []
+
+
+def test_the_pyramid_ends_where_the_net_does(collins: Image) -> None:
+    for min_face in (20, 60, 200, 600):
+        levels = pyramid(collins, min_face)
+        assert all(min(level.shape[:2]) >= 12 for level, _ in levels)
+        assert bool(levels) == (min_face <= 512)
+
+
+def test_suppression_equals_the_plain_rule() -> None:
+    rng = np.random.default_rng(5)
+    for of_smaller in (False, True):
+        for _ in range(20):
+            boxes = squared(np.sort(rng.uniform(0, 60, (40, 2, 2)), axis=1).reshape(40, 4).astype(np.float32))
+            scores = rng.uniform(size=40).astype(np.float32)
+            kept: list[int] = []
+            for index in np.argsort(-scores):
+                if all(overlap(boxes[index], boxes[better], of_smaller) <= 0.5 for better in kept):
+                    kept.append(int(index))
+            assert suppress(boxes, scores, 0.5, of_smaller=of_smaller).tolist() == kept
+
+
+def overlap(one: np.ndarray, other: np.ndarray, of_smaller: bool) -> float:
+    def area(box: np.ndarray) -> float:
+        return float((box[2] - box[0] + 1) * (box[3] - box[1] + 1))
+
+    across = min(one[2], other[2]) - max(one[0], other[0]) + 1
+    down = min(one[3], other[3]) - max(one[1], other[1]) + 1
+    shared = float(max(across, 0) * max(down, 0))
+    return shared / (min(area(one), area(other)) if of_smaller else area(one) + area(other) - shared)
+
+
+def template() -> Template:
+    points = [[46.39, 44.77], [101.52, 44.54], [73.49, 77.27], [49.19, 101.12], [99.76, 99.86]]
+    return Template(np.array(points), np.array([1, 0.98, 0.135, 0.094, 0.104]), 150, 150)
+
+
+@pytest.mark.parametrize("degrees", [0, 17, -80, 180])
+@pytest.mark.parametrize("scale", [0.3, 1, 4.2])
+def test_similarity_undoes_turn_scale_and_shift(degrees: float, scale: float) -> None:
+    turn = scale * np.exp(1j * math.radians(degrees))
+    flat = template().points @ [1, 1j] * turn + (31 - 12j)
+    matrix = similarity(np.stack([flat.real, flat.imag], 1), template())
+    back = np.stack([flat.real, flat.imag], 1) @ matrix[:, :2].T + matrix[:, 2]
+    np.testing.assert_allclose(back, template().points, atol=1e-6)
+    assert np.linalg.det(matrix[:, :2]) > 0
+
+
+@pytest.mark.parametrize("scale", [0.4, 1.0, 3.0, 7.5])
+def test_the_chip_puts_marks_where_the_template_says(scale: float) -> None:
+    points = template().points * scale + 40
+    picture = np.zeros((int(190 * scale) + 80, int(190 * scale) + 80, 3), np.uint8)
+    for x, y in points:
+        cv2.circle(picture, (round(x), round(y)), max(2, round(3 * scale)), (255, 255, 255), -1)
+    chip = cut_chip(picture, points, template())
+    assert chip.shape == (150, 150, 3)
+    for x, y in template().points:
+        assert chip[round(y), round(x)].min() > 200
+    assert chip.mean() < 20
+
+
+def test_the_same_face_is_near_and_its_mirror_is_equal(
+    finder: FaceFinder, embedder: FaceEmbedder, collins: Image
+) -> None:
+    def vector(image: Image) -> Vector:
+        return embedder.embed(image, finder.detect(image)[0])
+
+    first = vector(collins)
+    assert first.shape == (128,)
+    assert first.dtype == np.float32
+    assert np.linalg.norm(vector(turned(collins, 12)) - first) < 0.3
+    for scale in (0.6, 1.6, 2.5):
+        assert np.linalg.norm(vector(np.asarray(cv2.resize(collins, None, fx=scale, fy=scale))) - first) < 0.25
+    assert np.linalg.norm(vector(np.ascontiguousarray(collins[:, ::-1])) - first) < 0.2
+
+
+def test_a_model_for_something_else_is_refused(face_models: Path) -> None:
+    with pytest.raises(ModelError):
+        FaceFinder(open_model(face_models / "dlib-resnet"))
+    with pytest.raises(ModelError):
+        FaceEmbedder(open_model(face_models / "mtcnn"))
+
+
+# ── ../shared: the open-set rule on photographs of people ────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def people(shared: Path, finder: FaceFinder, embedder: FaceEmbedder) -> dict[str, list[Vector]]:
+    """Identity -> vectors; every photo but one of 187 gives a face."""
+    found: dict[str, list[Vector]] = defaultdict(list)
+    missed = []
+    with (shared / "data" / "faces" / "labels.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            image = np.asarray(cv2.imread(str(shared / "data" / "faces" / row["file"])), np.uint8)
+            faces = finder.detect(image)
+            if faces:
+                found[row["identity"]].append(embedder.embed(image, faces[0]))
+            else:
+                missed.append(row["file"])
+    assert len(missed) <= 2, missed
+    return found
+
+
+def open_set(people: dict[str, list[Vector]], rule: Rule, draws: int = 40) -> dict[str, float]:
+    """Half of those with over three photos enrolled with three: shares of own, wrong and strange faces accepted."""
+    rng = np.random.default_rng(0)
+    able = sorted(name for name, vectors in people.items() if len(vectors) > 3)
+    own = wrong = strange = owns = strangers = 0
+    for _ in range(draws):
+        enrolled = set(rng.choice(able, len(able) // 2 + 1, replace=False).tolist())
+        chosen = {name: set(rng.choice(len(people[name]), 3, replace=False).tolist()) for name in enrolled}
+        gallery = Gallery(
+            [(name, people[name][index].tobytes()) for name, indices in chosen.items() for index in indices], rule
+        )
+        for name, vectors in people.items():
+            for index, vector in enumerate(vectors):
+                match = gallery.match(vector)
+                if name not in enrolled:
+                    strangers += 1
+                    strange += match is not None
+                elif index not in chosen[name]:
+                    owns += 1
+                    own += match is not None and match.subject == name
+                    wrong += match is not None and match.subject != name
+    return {"own": own / owns, "wrong": wrong / owns, "strangers": strange / strangers}
+
+
+@pytest.mark.shared
+def test_the_open_set_rule_on_both_groups(people: dict[str, list[Vector]], face_models: Path) -> None:
+    """models.md reports 95.8 % of own and no stranger (western), 78.1 % and 1.7 % (East Asian, 24 enrolled)."""
+    rule = Rule.of(open_model(face_models / "dlib-resnet").card.thresholds)
+    western = open_set({name: each for name, each in people.items() if not name.startswith("ea_")}, rule)
+    asian = open_set({name: each for name, each in people.items() if name.startswith("ea_")}, rule)
+    print(f"\nwestern {western}\nEast Asian {asian}")
+    assert western["own"] >= 0.95
+    assert western["strangers"] == western["wrong"] == 0
+    assert asian["own"] >= 0.75
+    assert asian["wrong"] <= 0.005
+    assert asian["strangers"] <= 0.15  # nine look-alikes, five enrolled: the margin protects less than with 24
+    assert western["own"] - western["strangers"] > 0.9
+    assert asian["own"] - asian["strangers"] > 0.65
+
+
+@pytest.mark.shared
+def test_the_customary_threshold_would_let_strangers_in(people: dict[str, list[Vector]]) -> None:
+    asian = {name: each for name, each in people.items() if name.startswith("ea_")}
+    assert open_set(asian, Rule(0.6, 0.0, 0.6), draws=5)["strangers"] > 0.9
