@@ -13,8 +13,8 @@ from gateway.text import Language
 @click.command("demo")
 @click.option("--seconds", default=45.0, show_default=True, help="至少持续的秒数 · How long it lasts, at least.")
 @click.option("--keep", is_flag=True, help="演示后继续运行，Ctrl-C 结束 · Leave it running; Ctrl-C ends it.")
-@click.option("--language", "chosen", type=click.Choice(list(Language)), help="语言 · Language.")
-def command(seconds: float, keep: bool, chosen: Language | None) -> None:
+@click.option("--language", "chosen", type=click.Choice([str(one) for one in Language]), help="语言 · Language.")
+def command(seconds: float, keep: bool, chosen: str | None) -> None:
     """演示全部主要功能 · Show the main job on this machine.
 
     内置 MQTT 服务器、虚拟读卡器、回放画面；中途断网、断电 ·
@@ -22,4 +22,4 @@ def command(seconds: float, keep: bool, chosen: Language | None) -> None:
     """
     from gateway.demo.story import play
 
-    sys.exit(play(chosen or language(), seconds, keep=keep))
+    sys.exit(play(Language(chosen) if chosen else language(), seconds, keep=keep))
