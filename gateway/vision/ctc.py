@@ -18,9 +18,10 @@ Ints = NDArray[np.intp]
 
 _SURE_BLANK = 0.999
 _FLOOR = 1e-9  # a probability below this counts as this
-_HOPELESS = 15.0  # nats behind the best form's bound: not searched
-_BEHIND = 12.0  # nats behind the best path: not returned
-_LOWEST = -14.0  # nats: a best path below this is noise
+_SEEN = 3e-3  # a character that nowhere reaches this probability was not seen
+_HOPELESS = 12.0  # nats behind the best form's bound: not searched
+_BEHIND = 10.0  # nats behind the best path: not returned
+_LOWEST = -10.0  # nats: a path below this is noise
 _MOST = 6  # paths returned
 
 
@@ -56,12 +57,14 @@ def search(emission: Floats, blank: Floats, forms: Ints) -> list[Path]:
     `emission` (P, T, V): probability of each character in each kind of place, 0 where it may not stand; `blank` (T,);
     `forms` (F, K): kind of each place, -1 after the last.
     """
-    used = np.flatnonzero(emission.max(axis=(0, 1)) > 1e-4)
+    used = np.flatnonzero(emission.max(axis=(0, 1)) > _SEEN)
     if used.size == 0:
         return []
     log_emission = np.log(np.maximum(emission[:, :, used], _FLOOR)).astype(np.float32)
     bound = np.append(log_emission.max(axis=(1, 2)), 0)[forms].sum(axis=1)
-    hopeful = np.flatnonzero(bound >= bound.max() - _HOPELESS)
+    hopeful = np.flatnonzero(bound >= max(bound.max() - _HOPELESS, _LOWEST))
+    if hopeful.size == 0:
+        return []
     labels, blanks = _forward(log_emission, np.log(np.maximum(blank, _FLOOR)), forms[hopeful])
     lengths = (forms[hopeful] >= 0).sum(axis=1)
     rows = np.arange(len(hopeful))
