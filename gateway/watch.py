@@ -37,7 +37,7 @@ from gateway.wire import MAX_LINE, Beat, Hello, Message, RecogniserFault, Settle
 
 log = logging.getLogger(__name__)
 
-HUNG_S: Final = 10.0  # a driver that has not returned for so long never will
+HUNG_S = 10.0  # a driver that has not returned for so long never will
 EXIT_HUNG: Final = 3
 EXIT_USAGE: Final = 2
 _BEAT_S: Final = 1.0

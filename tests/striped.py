@@ -71,6 +71,8 @@ def build(recogniser: Recogniser, settings: Settings) -> Look:
 
 
 if __name__ == "__main__":
-    from gateway.watch import main
+    from gateway import watch
 
-    main(build)
+    if len(sys.argv) > 1:
+        watch.HUNG_S = float(sys.argv[1])
+    watch.main(build)

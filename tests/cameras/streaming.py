@@ -1,0 +1,55 @@
+"""A real RTSP server of one's own: GStreamer's, showing one still picture live."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.real import free_port
+from tests.striped import jpeg, paint
+
+SCRIPT = Path(__file__).resolve().parent.parent / "rtsp_server.py"
+PACKAGES = (
+    "python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good"
+    " gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly"
+)
+
+
+class RtspServer:
+    """Shows the picture with this number at /live, behind a Digest login where one is given."""
+
+    def __init__(self, folder: Path, number: int, *login: str, port: int | None = None) -> None:
+        self.port = port or free_port()
+        self.url = f"rtsp://127.0.0.1:{self.port}/live"
+        self._picture = folder / f"{number}.jpg"
+        self._picture.write_bytes(jpeg(paint(number)))
+        self._login = login
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> Self:
+        command = ["/usr/bin/python3", str(SCRIPT), str(self.port), str(self._picture), *self._login]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        if self._process.stdout.readline().strip() != "ready":
+            _, complaint = self._process.communicate(timeout=10)
+            raise AssertionError(f"no RTSP server: apt-get install {PACKAGES}\n{complaint}")
+        return self
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate(timeout=10)
+        self._process = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()

@@ -1,0 +1,137 @@
+"""A real RTSP server: pictures, logins, and what is said when it goes or refuses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from drivers.cameras import rtsp
+from drivers.cameras.credentials import Login, login_of
+from drivers.cameras.rtsp import RtspCamera
+from gateway.errors import DeviceLost
+from tests.cameras.streaming import RtspServer
+from tests.real import free_port
+from tests.striped import look_for_plates
+
+PASSWORD = "s3cret/@:x%"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RtspServer]:
+    with RtspServer(tmp_path, 12345) as running:
+        yield running
+
+
+def connect(url: str, **options: object) -> RtspCamera:
+    return rtsp.connect(rtsp.Options.model_validate({"url": url, **options}))
+
+
+def number(camera: RtspCamera) -> str:
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        frame = camera.read()
+        if frame is not None:
+            assert frame.stamp.age() < 1
+            return look_for_plates(frame)[0].plate.number
+    raise AssertionError("no picture")
+
+
+def read_until_lost(camera: RtspCamera) -> None:
+    def read_on() -> None:
+        for _ in range(1000):  # what was on its way still comes
+            camera.read()
+
+    with pytest.raises(DeviceLost, match="broke off"):
+        read_on()
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_pictures_come_by_the_transport_that_is_asked_for(server: RtspServer, transport: str) -> None:
+    camera = connect(server.url, transport=transport)
+    assert number(camera) == "鄂A12345"
+    assert bool(psutil.Process(os.getpid()).net_connections("udp")) == (transport == "udp")
+    camera.close()
+
+
+def test_a_killed_server_is_noticed_at_once_and_a_frozen_one_within_ten_seconds(server: RtspServer) -> None:
+    frozen = connect(server.url)
+    assert number(frozen) == "鄂A12345"
+    server.signal(signal.SIGSTOP)
+    began = time.monotonic()
+    read_until_lost(frozen)
+    assert time.monotonic() - began < 9
+    frozen.close()
+    server.signal(signal.SIGCONT)
+    killed = connect(server.url)
+    assert number(killed) == "鄂A12345"
+    server.stop()
+    began = time.monotonic()
+    read_until_lost(killed)
+    assert time.monotonic() - began < 2
+
+
+def test_a_login_is_used_and_its_faults_are_named(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text(PASSWORD + "\n")
+    with RtspServer(tmp_path, 321, "admin", PASSWORD) as server:
+        camera = connect(server.url, username="admin", password_file=str(secret))
+        assert number(camera) == "鄂A00321"
+        camera.close()
+        for options, hint in (
+            ({"username": "root", "password_file": str(secret)}, "check `username`"),
+            ({}, "set `username`"),
+        ):
+            with pytest.raises(DeviceLost, match="refuses the login") as lost:
+                connect(server.url, **options)
+            assert hint in str(lost.value)
+            assert PASSWORD not in str(lost.value)
+        secret.write_text("wrong")
+        with pytest.raises(DeviceLost, match="refuses the login"):
+            connect(server.url, username="admin", password_file=str(secret))
+        with pytest.raises(DeviceLost, match="cannot be read"):
+            connect(server.url, username="admin", password_file=str(tmp_path / "nowhere"))
+
+
+def test_each_reason_not_to_stream_is_named(server: RtspServer) -> None:
+    for url, words in (
+        (f"rtsp://127.0.0.1:{server.port}/other", "no stream of that path"),
+        (f"rtsp://127.0.0.1:{free_port()}/live", "refuses port"),
+        ("rtsp://no-such-host.invalid/live", "there is no host"),
+    ):
+        began = time.monotonic()
+        with pytest.raises(DeviceLost, match=words) as lost:
+            connect(url)
+        assert str(lost.value.hint)
+        assert time.monotonic() - began < 5
+
+
+def test_a_camera_that_takes_the_call_and_says_nothing_is_given_up(server: RtspServer) -> None:
+    server.signal(signal.SIGSTOP)
+    began = time.monotonic()
+    with pytest.raises(DeviceLost, match="does not answer"):
+        connect(server.url)
+    assert time.monotonic() - began < 9
+    server.signal(signal.SIGCONT)
+
+
+def test_a_password_is_masked_however_it_is_written() -> None:
+    login = Login("admin", PASSWORD)
+    assert PASSWORD not in repr(login)
+    url = login.url_with("rtsp://10.0.0.1:554/stream1?a=b")
+    assert url == "rtsp://admin:s3cret%2F%40%3Ax%25@10.0.0.1:554/stream1?a=b"
+    for text in (url, f"cannot log in with {PASSWORD}", "rtsp://x:other@h/"):
+        masked = login.mask(text)
+        assert PASSWORD not in masked
+        assert "s3cret" not in masked
+        assert "other" not in masked
+
+
+def test_a_login_inside_the_url_counts_where_none_is_given() -> None:
+    assert login_of("rtsp://joe:p%40ss@10.0.0.1/live", "", None) == Login("joe", "p@ss")
+    assert login_of("rtsp://joe:p%40ss@10.0.0.1/live", "ann", None) == Login("ann")

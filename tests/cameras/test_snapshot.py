@@ -1,0 +1,119 @@
+"""A camera polled over HTTP, a real server on loopback with Digest and Basic logins."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from drivers.cameras import snapshot
+from drivers.cameras.snapshot import SnapshotCamera
+from gateway.errors import DeviceLost
+from tests.real import free_port
+from tests.striped import jpeg, look_for_plates, paint
+
+USER, PASSWORD = "admin", "s3cret"
+
+
+def answer(nonce: str, header: str) -> str:
+    """What a client must send, worked out from RFC 7616 with the values it chose itself."""
+    asked = {key: quoted or plain for key, quoted, plain in re.findall(r'(\w+)=(?:"([^"]*)"|([^\s,]+))', header)}
+    one = hashlib.md5(f"{USER}:cam:{PASSWORD}".encode()).hexdigest()
+    two = hashlib.md5(f"GET:{asked['uri']}".encode()).hexdigest()
+    return hashlib.md5(f"{one}:{nonce}:{asked['nc']}:{asked['cnonce']}:auth:{two}".encode()).hexdigest()
+
+
+class Site(BaseHTTPRequestHandler):
+    body: ClassVar[bytes] = b""
+    scheme: ClassVar[str] = ""
+    status: ClassVar[int] = 200
+
+    def do_GET(self) -> None:
+        given = self.headers.get("Authorization", "")
+        nonce = "abc123"
+        good = {
+            "": True,
+            "basic": given == "Basic YWRtaW46czNjcmV0",
+            "digest": given.startswith("Digest") and f'response="{answer(nonce, given)}"' in given,
+        }[self.scheme]
+        self.send_response(self.status if good else 401)
+        if not good:
+            challenge = {"basic": 'Basic realm="cam"', "digest": f'Digest realm="cam", nonce="{nonce}", qop="auth"'}
+            self.send_header("WWW-Authenticate", challenge[self.scheme])
+        self.end_headers()
+        if good:
+            self.wfile.write(self.body)
+
+    def log_message(self, *_args: Any) -> None:
+        """Tests print nothing."""
+
+
+@pytest.fixture
+def site() -> Iterator[tuple[type[Site], str]]:
+    class Own(Site):
+        body = jpeg(paint(77))
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Own)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield Own, f"http://127.0.0.1:{server.server_port}/snap.jpg?channel=1"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def connect(url: str, **options: object) -> SnapshotCamera:
+    return snapshot.connect(snapshot.Options.model_validate({"url": url, "interval": 0.1, **options}))
+
+
+@pytest.mark.parametrize("scheme", ["", "basic", "digest"])
+def test_pictures_come_at_the_interval_whatever_login_is_asked_for(
+    site: tuple[type[Site], str], tmp_path: Path, scheme: str
+) -> None:
+    own, url = site
+    own.scheme = scheme
+    (tmp_path / "password").write_text(PASSWORD)
+    camera = connect(url, username=USER, password_file=str(tmp_path / "password"))
+    for _ in range(3):
+        frame = camera.read()
+        assert frame is not None
+        assert look_for_plates(frame)[0].plate.number == "鄂A00077"
+
+
+def test_a_wrong_password_is_named_and_not_shown(site: tuple[type[Site], str], tmp_path: Path) -> None:
+    own, url = site
+    own.scheme = "digest"
+    (tmp_path / "password").write_text("wrong-one")
+    with pytest.raises(DeviceLost, match="refuses the login") as lost:
+        connect(url, username=USER, password_file=str(tmp_path / "password"))
+    assert "wrong-one" not in str(lost.value)
+    with pytest.raises(DeviceLost, match="refuses the login"):
+        connect(url)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (404, b"", "answers 404"),
+        (302, b"", "answers 302"),
+        (200, b"<html>", "no JPEG"),
+        (200, jpeg(paint(1))[:-300], "cut off"),
+        (200, b"\xff\xd8\xff" + bytes(33 << 20), "more than a picture"),
+    ],
+)
+def test_what_is_no_picture_is_refused(site: tuple[type[Site], str], status: int, body: bytes, words: str) -> None:
+    own, url = site
+    own.status, own.body = status, body
+    with pytest.raises(DeviceLost, match=words):
+        connect(url)
+
+
+def test_a_camera_that_is_not_there_says_so() -> None:
+    with pytest.raises(DeviceLost, match="check `url`"):
+        connect(f"http://127.0.0.1:{free_port()}/snap.jpg")
