@@ -12,7 +12,7 @@ from math import exp, log
 
 import numpy as np
 
-from gateway.plate_rules import PLACES, RULES, WHITE, PlateKind, Rule, classify, kind_of
+from gateway.plate_rules import BLACK, PLACES, RULES, WHITE, PlateKind, Rule, classify, kind_of
 from gateway.types import Plate
 from gateway.vision.ctc import Floats, Ints, greedy, probability, search, squeeze
 
@@ -30,6 +30,7 @@ _CORRECTED = 2.0  # for each character that is only a twin of what was read
 _OLD_EMBASSY = 3.0  # 使dddddd in addition
 _COLOUR_FLOOR = 0.02  # a colour that speaks against a form cannot exclude it
 _SURE_COLOUR = 0.6
+_SHADES = (BLACK, WHITE)  # too little or too much light makes any colour one of these: no contradiction
 _MISMATCH_CUT = 0.5
 _LETTERS_CUT = 0.9  # more than two letters in the serial
 _RARE_O = 0.3  # of the letter O in second place, against D and Q: for choosing, not for the confidence
@@ -173,7 +174,8 @@ def _kind(rule: Rule, colour: Mapping[str, float], rows: int, narrow: bool) -> P
     if colour:
         likely = max(colour, key=colour.__getitem__)
         possible = max(rule.codes, key=lambda code: colour.get(code, 0.0))
-        seen = likely if colour[likely] >= _SURE_COLOUR else possible
+        contradicts = colour[likely] >= _SURE_COLOUR and likely not in _SHADES
+        seen = likely if likely in rule.codes or contradicts else possible
     return kind_of(rule, seen, rows=rows, narrow=narrow)
 
 

@@ -146,6 +146,15 @@ def test_an_unsure_colour_is_no_mismatch() -> None:
     assert plate.plate_color == GREEN
 
 
+def test_a_bleached_plate_is_no_mismatch() -> None:
+    bleached = best(lattice("浙A03168"), ALPHABET, {WHITE: 0.98, YELLOW: 0.01, BLUE: 0.005, GREEN: 0.005, BLACK: 0.0})
+    assert bleached is not None
+    assert (bleached.plate_class, bleached.plate_color, bleached.colour_mismatch) == ("01", YELLOW, False)
+    painted = best(lattice("鄂A1234警"), ALPHABET, seen(BLUE))
+    assert painted is not None
+    assert painted.colour_mismatch
+
+
 def test_noise_and_nothing_are_no_plate() -> None:
     rng = np.random.default_rng(5)
     noise = rng.dirichlet(np.ones(len(ALPHABET) + 1), 42).astype(np.float32)
