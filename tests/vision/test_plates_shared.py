@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from gateway.plate_rules import classify
@@ -12,6 +14,9 @@ from gateway.vision.images import read_image
 from gateway.vision.recogniser import PlateRecogniser, open_recogniser
 from models.train.accuracy import THRESHOLD, Outcome, judge, labels
 from tests.vision.yardsticks import ColourReader, HyperDetector
+
+if TYPE_CHECKING:
+    from gateway.types import Image
 
 pytestmark = pytest.mark.shared
 
@@ -64,6 +69,38 @@ def test_no_face_photograph_bears_a_plate(recogniser: PlateRecogniser, shared: P
         if plate.confidence >= THRESHOLD
     ]
     assert sure == []
+
+
+def clear_scenes(scenes: list[Outcome], shared: Path, count: int) -> list[tuple[str, Image]]:
+    """Number and picture of scenes that are read right and surely."""
+    clear = [one for one in scenes if one.right and one.confidence >= THRESHOLD]
+    return [(one.plate, read_image(shared / "data" / "plates" / one.file)) for one in clear[:count]]
+
+
+def test_two_plates_in_one_frame_are_both_read(
+    recogniser: PlateRecogniser, scenes: list[Outcome], shared: Path
+) -> None:
+    clear = clear_scenes(scenes, shared, 12)
+    whole = 0
+    for (first, left), (second, right) in zip(clear[0::2], clear[1::2], strict=True):
+        height = max(left.shape[0], right.shape[0])
+        frame = np.full((height, left.shape[1] + right.shape[1], 3), 114, np.uint8)
+        frame[: left.shape[0], : left.shape[1]] = left
+        frame[: right.shape[0], left.shape[1] :] = right
+        read = {plate.number for _, plate in recogniser.recognise(frame)}
+        whole += {first, second} <= read
+    assert whole >= 4
+
+
+def test_a_plate_cut_by_the_edge_is_never_sure_and_wrong(
+    recogniser: PlateRecogniser, scenes: list[Outcome], shared: Path
+) -> None:
+    for number, image in clear_scenes(scenes, shared, 12):
+        box = next(detection.box for detection, plate in recogniser.recognise(image) if plate.number == number)
+        for share in (0.5, 0.7, 0.85):
+            part = np.ascontiguousarray(image[:, : round(box.left + share * box.width)])
+            sure = [plate.number for _, plate in recogniser.recognise(part) if plate.confidence >= THRESHOLD]
+            assert set(sure) <= {number}
 
 
 def test_rest_of_the_pipeline_reads_with_third_party_nets(shared: Path) -> None:
