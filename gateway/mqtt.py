@@ -202,9 +202,9 @@ class Link:
 
     def _on_connect_fail(self, client: Client, _: object) -> None:
         client.disconnect()
-        self._tell(
-            Lost("no connection", Text("检查网络、主机名、端口和证书", "check network, host, port and certificates"))
-        )
+        where = f"{self._options.host}:{self._options.port}"
+        hint = Text("检查网络、主机名、端口和证书", "check network, host, port and certificates")
+        self._tell(Lost(f"no connection to {where}: {self._client.failure}", hint))
 
     def _on_disconnect(
         self, _client: Client, _: object, __: DisconnectFlags, code: ReasonCode, ___: Properties | None

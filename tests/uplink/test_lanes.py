@@ -1,0 +1,154 @@
+"""Every row is passed, none before its own answer, whatever the order of answers, cuts and crashes."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.journal import Cursor, Journal
+from gateway.types import EventClass
+from gateway.uplink.lanes import _MOST_STRETCHES, Lanes, Parcel, _compact
+from tests.facts import BOOT, event
+
+ALL = frozenset(EventClass)
+NAMES = ["access.granted", "vehicle.passed", "alarm.tamper", "device.online"]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "journal.db")
+
+
+def drain(lanes: Lanes, window: int = 1000) -> list[Parcel]:
+    parcels = []
+    while parcel := lanes.next(window, window, lambda: True):
+        parcels.append(parcel)
+    return parcels
+
+
+def test_alarms_then_live_then_backlog(journal: Journal) -> None:
+    lanes = Lanes(journal, "city", ALL, ack_required=False)
+    journal.append([event(1), event(2, "alarm.tamper")], BOOT)
+    lanes.begin()
+    journal.append([event(3), event(4, "alarm.tamper")], BOOT)
+    found = [(parcel.row.seq, parcel.lane, parcel.replay) for parcel in drain(lanes)]
+    assert found == [(2, "alarm", True), (4, "alarm", False), (3, "live", False), (1, "backlog", True)]
+    journal.close()
+
+
+def test_places_are_left_for_what_is_more_urgent(journal: Journal) -> None:
+    lanes = Lanes(journal, "city", ALL, ack_required=False)
+    journal.append([event(1)], BOOT)
+    lanes.begin()
+    assert lanes.next(5, 20, lambda: True) is None
+    assert lanes.next(6, 20, lambda: False) is None
+    journal.append([event(2), event(3, "alarm.tamper")], BOOT)
+    assert lanes.next(0, 20, lambda: True) is None
+    assert [lanes.next(1, 20, lambda: True).row.seq, lanes.next(1, 20, lambda: True)] == [3, None]  # type: ignore[union-attr]
+    journal.close()
+
+
+def test_only_the_own_answer_passes_a_row_and_only_from_the_front(journal: Journal) -> None:
+    lanes = Lanes(journal, "city", ALL, ack_required=False)
+    lanes.begin()
+    journal.append([event(n) for n in range(5)], BOOT)
+    drain(lanes)
+    for seq in (2, 3, 5):
+        lanes.answered("live", seq)
+    lanes.save()
+    assert Cursor("live", 0, None) in journal.cursors("city")
+    lanes.answered("live", 1)
+    lanes.save()
+    assert Cursor("live", 3, None) in journal.cursors("city")
+    journal.close()
+
+
+def test_a_new_connection_sends_again_what_has_no_answer(journal: Journal) -> None:
+    lanes = Lanes(journal, "city", ALL, ack_required=False)
+    lanes.begin()
+    journal.append([event(n) for n in range(6)], BOOT)
+    drain(lanes)
+    for seq in (1, 2, 4):
+        lanes.answered("live", seq)
+    lanes.begin()
+    assert [(parcel.row.seq, parcel.lane, parcel.replay) for parcel in drain(lanes)] == [
+        (seq, "backlog", True) for seq in (3, 4, 5, 6)
+    ]
+    journal.close()
+
+
+def test_a_dead_letter_does_not_hold_up_its_lane_and_is_tried_at_the_next_connect(journal: Journal) -> None:
+    lanes = Lanes(journal, "city", ALL, ack_required=False)
+    lanes.begin()
+    journal.append([event(1), event(2)], BOOT)
+    drain(lanes)
+    lanes.refused("live", 1, "not authorised")
+    lanes.answered("live", 2)
+    lanes.save()
+    assert journal.pending("city", ALL).count == 0
+    assert journal.count_dead("city") == 1
+    lanes.begin()
+    (parcel,) = drain(lanes)
+    assert (parcel.row.seq, parcel.lane, parcel.replay) == (1, "dead", True)
+    lanes.answered("dead", 1)
+    lanes.save()
+    assert journal.count_dead("city") == 0
+    journal.close()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.sets(st.sampled_from(sorted(EventClass)), min_size=1))
+def test_any_course_of_events_passes_every_row(seed: int, classes: set[EventClass]) -> None:
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Journal(Path(folder) / "journal.db")
+        lanes = Lanes(journal, "city", classes, ack_required=False)
+        lanes.begin()
+        flying: list[Parcel] = []
+        passed: set[int] = set()
+        for _ in range(120):
+            match chance.choice(["append", "send", "send", "answer", "answer", "cut", "crash", "save", "refuse"]):
+                case "append":
+                    journal.append([event(n, chance.choice(NAMES)) for n in range(chance.randint(1, 5))], BOOT)
+                case "send":
+                    parcel = lanes.next(20 - len(flying), 20, lambda: chance.random() < 0.8)
+                    flying += [parcel] if parcel else []
+                case "answer" if flying:
+                    parcel = flying.pop(chance.randrange(len(flying)))
+                    lanes.answered(parcel.lane, parcel.row.seq)
+                    passed.add(parcel.row.seq)
+                case "refuse" if flying:
+                    parcel = flying.pop(0)
+                    lanes.refused(parcel.lane, parcel.row.seq, "no")
+                case "cut":
+                    flying.clear()
+                    lanes.begin()
+                case "crash":
+                    flying.clear()
+                    lanes = Lanes(journal, "city", classes, ack_required=False)
+                    lanes.begin()
+                case "save":
+                    lanes.save()
+        lanes.save()
+        lanes.begin()
+        for parcel in drain(lanes):
+            lanes.answered(parcel.lane, parcel.row.seq)
+            passed.add(parcel.row.seq)
+        lanes.save()
+        assert passed == {row.seq for row in journal.read_after(0, classes, 10_000)}
+        assert journal.pending("city", classes).count == journal.count_dead("city") == 0
+        journal.close()
+
+
+def test_stretches_are_joined_and_bounded() -> None:
+    assert _compact([(4, 6), (0, 2), (2, 4), (9, 9)]) == [(0, 6)]
+    many = [(10 * n, 10 * n + (9 if n % 2 else 3)) for n in range(200)]
+    few = _compact(list(many))
+    assert len(few) == _MOST_STRETCHES
+    covered = {seq for after, upto in few for seq in range(after + 1, (upto or 0) + 1)}
+    assert {seq for after, upto in many for seq in range(after + 1, upto + 1)} <= covered
