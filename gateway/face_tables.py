@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from gateway.errors import StoreError
-from gateway.spool import give
+from gateway.ownership import give
 from gateway.text import Text
 
 _VERSION = 1
@@ -41,7 +41,7 @@ def open_base(path: Path) -> sqlite3.Connection:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        give(path, path.parent.stat())
+        give(path, path.parent)
     base = sqlite3.connect(path, timeout=5, isolation_level=None)
     try:
         base.execute("PRAGMA secure_delete = ON")

@@ -30,25 +30,38 @@ class LiveRegister:
         self._roster = roster
         self._board = board
         self._version = ""
+        self._fault = ""
         self._register = Register((), (), ())
 
     def __call__(self) -> Register:
         return self._register
 
     def refresh(self) -> bool:
-        """Load the roster where it changed. A roster that cannot be read leaves the last good one in force."""
+        """Load the roster where it changed; True if a sound one was loaded.
+
+        A roster that cannot be read leaves the one in force, at the start that of the last good copy.
+        """
         try:
             version = self._roster.version()
             if version == self._version:
                 return False
             self._register, self._version = self._roster.snapshot(), version
         except StoreError as error:
-            self._board.note("roster", {"holders": len(self._register), "fault": str(error)})
-            self._board.count("roster.unreadable")
+            self._fall_back(error)
             return False
+        self._fault = ""
         self._board.note("roster", {"holders": len(self._register)})
         log.info("roster: %d holders", len(self._register))
         return True
+
+    def _fall_back(self, error: StoreError) -> None:
+        if not len(self._register):
+            self._register = self._roster.last_good() or self._register
+        self._version = ""  # whatever comes next is news
+        if str(error) != self._fault:
+            self._fault = str(error)
+            log.critical("%s; %d holders of the last good roster may pass", error, len(self._register))
+            self._board.note("roster", {"holders": len(self._register), "fault": self._fault})
 
 
 class Housekeeping:
@@ -86,8 +99,9 @@ class Housekeeping:
             if waiting.event.id not in self._taken:
                 self._taken.add(waiting.event.id)
                 self._recorder.record(waiting.event, partial(self._kept, waiting))
-        if changed and self._erase_faces is not None:
-            self._erase_faces(self._register())
+        register = self._register()
+        if changed and len(register) and self._erase_faces is not None:  # an empty roster is more likely a mishap
+            self._erase_faces(register)
 
     def _kept(self, waiting: Waiting) -> None:
         """The journal has a spooled event (on the recorder's thread)."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gateway.credentials import Credential
 from gateway.errors import StoreError
+from gateway.ownership import give
 
 _BYTES = 32
 _DIGITS = 16  # hexadecimal digits of a reference
@@ -66,6 +67,7 @@ def _load_or_make(path: Path) -> bytes:
 def _make(path: Path) -> None:
     """Write the key beside its place, sync it, then link it there: two processes agree on the first one."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    give(path.parent, path.parent.parent)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
@@ -73,6 +75,7 @@ def _make(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    give(draft, path.parent.parent)
     try:
         os.link(draft, path)
     except FileExistsError:

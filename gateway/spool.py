@@ -19,6 +19,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from gateway.clock import ClockTrust, Stamp, boot_id
 from gateway.errors import Rejected, StoreError
+from gateway.ownership import give
 from gateway.privacy import refuse_face_data
 from gateway.types import Event, EventClass
 
@@ -75,7 +76,6 @@ class Spool:
         )
         try:
             self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-            owner = self._folder.parent.stat()
             draft = self._folder / f".{event.id}"
             draft.touch(mode=0o600, exist_ok=False)
             with draft.open("w", encoding="utf-8") as file:
@@ -83,7 +83,7 @@ class Spool:
                 file.flush()
                 os.fsync(file.fileno())
             for path in (self._folder, draft):
-                give(path, owner)
+                give(path, self._folder.parent)
             draft.rename(self._folder / f"{event.id}{_ENDING}")  # ids rise with time, so names sort by age
             _sync(self._folder)
         except OSError as error:
@@ -121,12 +121,6 @@ class Spool:
             _log.warning("%s in the spool cannot be read: %s", path.name, error.strerror)
             return None
         return Waiting(event, entry.boot, path)
-
-
-def give(path: Path, owner: os.stat_result) -> None:
-    """What root makes belongs to the owner of the data directory, or the daemon could not use it."""
-    if os.geteuid() == 0 and owner.st_uid != 0:
-        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _sync(folder: Path) -> None:

@@ -9,18 +9,23 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS: dict[str, int] = {
     # ground: values
-    **dict.fromkeys(["gateway", "text", "types", "credentials", "errors", "clock", "ids"], 0),
+    **dict.fromkeys(["gateway", "text", "types", "credentials", "errors", "clock", "ids", "ownership"], 0),
     # floor 1: contracts
-    **dict.fromkeys(["contracts", "board", "settings", "wire", "shipped", "plate_rules"], 1),
+    **dict.fromkeys(["contracts", "board", "settings", "wire", "wording", "shipped", "plate_rules"], 1),
     # floor 2: one thing each
-    **dict.fromkeys(["worker", "registry", "decide", "register", "roster", "roster_file", "journal", "keys"], 2),
-    **dict.fromkeys(["faces", "child", "captures", "mqtt", "cloudevent", "privacy", "spool", "systemd", "vision"], 2),
-    **dict.fromkeys(["roster_cells", "roster_conflicts", "roster_tables", "face_tables", "accounts"], 2),
+    **dict.fromkeys(["worker", "registry", "decide", "register", "roster", "journal", "keys"], 2),
+    **dict.fromkeys(
+        ["faces", "child", "captures", "mqtt", "cloudevent", "privacy", "spool", "systemd", "status_socket", "vision"],
+        2,
+    ),
+    **dict.fromkeys(["face_tables", "accounts"], 2),
     # floor 3: things that join others
-    **dict.fromkeys(["doorkeeper", "recorder", "passage", "watch", "supervisor", "uplink", "health"], 3),
+    **dict.fromkeys(
+        ["doorkeeper", "recorder", "passage", "watch", "supervisor", "uplink", "health", "housekeeping", "report"], 3
+    ),
     # floor 4, roof
     **dict.fromkeys(["config"], 4),
-    **dict.fromkeys(["app", "cli", "demo", "__main__"], 5),
+    **dict.fromkeys(["app", "cli", "demo", "live_check", "__main__"], 5),
 }
 
 

@@ -17,7 +17,7 @@ from gateway.text import Text
 
 if TYPE_CHECKING:
     from gateway.roster import Changes, Roster, RosterFaults
-    from gateway.roster_cells import Fault, Row
+    from gateway.roster.cells import Fault, Row
     from gateway.settings import Settings
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -50,7 +50,7 @@ def import_file(file: Path, replace: bool, dry_run: bool, as_json: bool, config_
     FILE 为 - 时读取标准输入 · FILE may be - for standard input.
     """
     from gateway.roster import RosterFaults
-    from gateway.roster_file import read
+    from gateway.roster.file import read
 
     settings = load_settings(config_path)
     sheet = read(_read_bytes(file), tuple(settings.points))
@@ -74,7 +74,7 @@ def export_file(file: Path, form: str | None, encoding: str, headings: str, conf
 
     含卡号明文，请妥善保管 · The file holds card numbers in clear: keep it safe.
     """
-    from gateway.roster_file import write
+    from gateway.roster.file import write
     from gateway.text import Language
 
     roster = _roster(load_settings(config_path))
@@ -97,7 +97,7 @@ def export_file(file: Path, form: str | None, encoding: str, headings: str, conf
 @config_option
 def list_holders(as_json: bool, config_path: Path) -> None:
     """列出住户 · List the holders; with --json each with the `ref` that events carry."""
-    from gateway.roster_file import lists
+    from gateway.roster.file import lists
     from gateway.text import Language
 
     roster = _roster(load_settings(config_path))
@@ -140,7 +140,7 @@ def add_holder(
 ) -> None:
     """添加或修改一位住户 · Add one holder, or change one with --update."""
     from gateway.roster import RosterFaults
-    from gateway.roster_cells import read_row
+    from gateway.roster.cells import read_row
 
     settings = load_settings(config_path)
     roster = _roster(settings)
@@ -178,7 +178,7 @@ def _roster(settings: Settings) -> Roster:
 def _cells(
     holder_id: str, given: dict[str, str | tuple[str, ...] | None], existing: Sequence[Row] | None
 ) -> dict[str, str]:
-    from gateway.roster_cells import write_row
+    from gateway.roster.cells import write_row
 
     cells = {"name": "", "points": ""}
     if existing is not None:
@@ -196,7 +196,7 @@ def _cells(
 
 
 def _read_bytes(file: Path) -> bytes:
-    from gateway.roster_file import MAX_BYTES
+    from gateway.roster.file import MAX_BYTES
 
     try:
         if str(file) == "-":

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from gateway.roster_cells import COLUMNS, NAMES, STATUS, Fault, Row, read_row, suggestion, write_row
+from gateway.roster.cells import COLUMNS, NAMES, STATUS, Fault, Row, read_row, suggestion, write_row
 from gateway.text import Language, Text
 
 Form = Literal["csv", "json"]

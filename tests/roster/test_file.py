@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.credentials import parse_credential
-from gateway.roster_cells import Row
-from gateway.roster_file import Sheet, read, write
+from gateway.roster.cells import Row
+from gateway.roster.file import Sheet, read, write
 from gateway.text import Language
 
 EN = "holder_id,name,kind,category,room,cards,plates,points,valid_from,valid_until"
@@ -181,7 +181,7 @@ def test_no_bytes_whatever_raise(data: bytes) -> None:
 
 
 def test_the_example_that_is_shipped_is_a_good_roster() -> None:
-    data = (Path(__file__).parent.parent / "config" / "roster.csv").read_bytes()
+    data = (Path(__file__).parents[2] / "config" / "roster.csv").read_bytes()
     sheet = read(data, POINTS)
     assert not sheet.faults
     assert len(sheet.rows) >= 2

@@ -18,8 +18,8 @@ from gateway.credentials import parse_credential
 from gateway.errors import Rejected, StoreError
 from gateway.keys import Keys
 from gateway.roster import Roster, RosterFaults
-from gateway.roster_cells import Row
-from gateway.roster_file import read
+from gateway.roster.cells import Row
+from gateway.roster.file import read
 
 CARD = "em4100:62E3086CED"
 
@@ -80,6 +80,7 @@ def test_a_card_of_two_holders_is_refused_and_nothing_changes(
     if known:
         roster.import_rows(rows[:1])
         rows = rows[1:]
+    roster.import_rows([])  # the file is there
     before = roster.list(), roster.version()
     with pytest.raises(RosterFaults) as refused:
         roster.import_rows(rows)
@@ -200,7 +201,8 @@ def test_a_roster_that_cannot_be_used_is_a_store_error(roster: Roster, tmp_path:
         data[4096:] = bytes(len(data) - 4096)
         path.write_bytes(data)
     elif damage == "newer":
-        code = f"import sqlite3; sqlite3.connect({str(path)!r}).execute('PRAGMA user_version = 99')"
+        update = "UPDATE _sqlite_migrations SET name = 'tenth'"
+        code = f"import sqlite3; b = sqlite3.connect({str(path)!r}); b.execute({update!r}); b.commit()"
         subprocess.run([sys.executable, "-c", code], check=True)
     elif damage == "words":
         update = "UPDATE cards SET format = 'x'"
@@ -212,6 +214,27 @@ def test_a_roster_that_cannot_be_used_is_a_store_error(roster: Roster, tmp_path:
     with pytest.raises(StoreError) as refused:
         roster.snapshot()
     assert str(refused.value.hint)
+
+
+def test_nobody_wrote_a_roster_yet(roster: Roster, tmp_path: Path) -> None:
+    assert len(roster.snapshot()) == 0
+    assert roster.version() == "absent"
+    assert not (tmp_path / "roster.db").exists()  # reading makes no file
+
+
+@pytest.mark.parametrize("mishap", ["gone", "damaged"])
+def test_residents_still_come_in_when_the_file_is_lost(roster: Roster, tmp_path: Path, mishap: str) -> None:
+    roster.import_rows([row("r-1", CARD)])
+    path = tmp_path / "roster.db"
+    if mishap == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(b"no database" * 1000)
+    with pytest.raises(StoreError):
+        roster.version()
+    copy = roster.last_good()
+    assert copy is not None
+    assert [holder.id for holder in copy.by_credential(parse_credential(CARD))] == ["r-1"]
 
 
 def test_a_hundred_thousand_rows(roster: Roster, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,27 +1,33 @@
 """The roster: the local copy of who may pass, in SQLite.
 
 Rule: every change is one transaction, all of it or none, and refused as a whole while anything in it is wrong. The
-doorkeeper never reads this file; it asks the `Register` that `snapshot` makes.
+doorkeeper never reads this file; it asks the `Register` that `snapshot` makes. After each change a copy is kept, by
+which residents still come in when the file is damaged.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.errors import Rejected, StoreError
 from gateway.keys import Keys
 from gateway.register import Register
-from gateway.roster_cells import Fault, Row, suggestion
-from gateway.roster_conflicts import conflicts
-from gateway.roster_tables import delete, insert, last_change, mark_change, open_base, rows_of
+from gateway.roster.cells import Fault, Row, suggestion
+from gateway.roster.conflicts import conflicts
+from gateway.roster.reading import last_change, open_to_read, rows_of
 from gateway.text import Text
 from gateway.types import Holder
 
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
 FILE_NAME = "roster.db"  # in the data directory
+ABSENT = "absent"  # the version of a roster that nobody has written
 
 
 class RosterFaults(Rejected):
@@ -61,8 +67,8 @@ class Roster:
 
         `faults` are those the file had already. Raises `RosterFaults` with them and with what contradicts the roster.
         """
-        with self._transaction(keep=not dry_run) as base:
-            known = {row.holder_id: row for row in rows_of(base)}
+        with self._writing(keep=not dry_run) as base:
+            known = {row.holder_id: row for row in rows_of(base.conn)}
             given = {row.holder_id: row for row in rows}
             staying = {} if replace else {key: row for key, row in known.items() if key not in given}
             found = [*faults, *conflicts([*staying.values(), *rows])]
@@ -74,10 +80,12 @@ class Roster:
                 unchanged=tuple(key for key, row in given.items() if known.get(key) == row),
                 removed=tuple(key for key in known if key not in given) if replace else (),
             )
-            delete(base, (*changes.updated, *changes.removed))
-            insert(base, (given[key] for key in (*changes.added, *changes.updated)))
             if changes.added or changes.updated or changes.removed:
-                mark_change(base)
+                from gateway.roster import writing
+
+                writing.delete(base, (*changes.updated, *changes.removed))
+                writing.insert(base, (given[key] for key in (*changes.added, *changes.updated)))
+                writing.mark_change(base)
         return changes
 
     def add(self, row: Row, *, dry_run: bool = False) -> Changes:
@@ -91,7 +99,9 @@ class Roster:
 
     def remove(self, holder_ids: Sequence[str], *, dry_run: bool = False) -> Changes:
         """Remove holders with their cards and plates: all of them, or none where one is unknown (`Rejected`)."""
-        with self._transaction(keep=not dry_run) as base:
+        from gateway.roster import writing
+
+        with self._writing(keep=not dry_run) as base:
             known = {row[0] for row in base.execute("SELECT id FROM holders")}
             for holder_id in holder_ids:
                 if holder_id not in known:
@@ -99,22 +109,54 @@ class Roster:
                         Text("名册中没有住户“{id}”", "no holder '{id}' in the roster").with_(id=holder_id),
                         hint=suggestion(holder_id, known) if len(known) <= 50 else "compound-gateway roster list",
                     )
-            delete(base, holder_ids)
-            mark_change(base)
+            writing.delete(base, holder_ids)
+            writing.mark_change(base)
         return Changes(removed=tuple(dict.fromkeys(holder_ids)))
 
     def list(self) -> Sequence[Row]:
         """Every holder, by id."""
-        with self._transaction(keep=False) as base:
-            return tuple(rows_of(base))
+        with self._reading(self._path) as base:
+            return tuple(rows_of(base)) if base else ()
 
     def ref(self, holder_id: str) -> str:
         """The keyed hash that events carry for this holder."""
         return self._keys.holder_ref(holder_id)
 
     def snapshot(self) -> Register:
-        """The whole roster in memory, for the doorkeeper."""
-        with self._transaction(keep=False) as base:
+        """The whole roster in memory, for the doorkeeper; an empty one where nobody has written any yet."""
+        return self._register(self._path) or Register((), (), ())
+
+    def last_good(self) -> Register | None:
+        """The roster as it was after its last change, from the copy; None where there is none that can be read."""
+        try:
+            return self._register(self._copy)
+        except StoreError:
+            return None
+
+    def version(self) -> str:
+        """Another text after each change, whoever made it and even if the file itself was replaced.
+
+        Raises `StoreError` where the file is damaged, or has gone while its copy is there.
+        """
+        with self._reading(self._path) as base:
+            if base:
+                count, _ = last_change(base)
+                return f"{self._path.stat().st_ino}.{count}"
+        if self._copy.exists():
+            raise StoreError(
+                Text("名册文件 {path} 不见了", "the roster {path} has gone").with_(path=self._path),
+                hint=Text("重新导入名册；在此之前沿用上次的副本", "import it again; until then its last copy counts"),
+            )
+        return ABSENT
+
+    @property
+    def _copy(self) -> Path:
+        return self._path.with_suffix(".last-good.db")
+
+    def _register(self, path: Path) -> Register | None:
+        with self._reading(path) as base:
+            if base is None:
+                return None
             rows = tuple(rows_of(base))
             _, as_of = last_change(base)
         return Register(
@@ -123,12 +165,6 @@ class Roster:
             ((plate, row.holder_id) for row in rows for plate in row.plates),
             as_of,
         )
-
-    def version(self) -> str:
-        """Another text after each change, whoever made it and even if the file itself was replaced."""
-        with self._transaction(keep=False) as base:
-            count, _ = last_change(base)
-            return f"{self._path.stat().st_ino}.{count}"
 
     def _holder(self, row: Row) -> Holder:
         return Holder(
@@ -145,24 +181,42 @@ class Roster:
         )
 
     @contextmanager
-    def _transaction(self, *, keep: bool) -> Iterator[sqlite3.Connection]:
-        """One transaction on a fresh connection; rolled back unless `keep`, and after every error."""
-        base: sqlite3.Connection | None = None
-        try:
-            base = open_base(self._path)
-            base.execute("BEGIN IMMEDIATE" if keep else "BEGIN")
-            yield base
-            base.execute("COMMIT" if keep else "ROLLBACK")
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(
-                Text("名册 {path} 无法读写：{error}", "the roster {path} cannot be used: {error}").with_(
-                    path=self._path, error=error
-                ),
-                hint=Text(
-                    "检查磁盘空间和权限；文件损坏时将其移走并重新导入",
-                    "check disk space and permissions; move a damaged file away and import again",
-                ),
-            ) from error
-        finally:
-            if base is not None:
-                base.close()  # an open transaction is rolled back
+    def _writing(self, *, keep: bool) -> Iterator[Database]:
+        """One transaction; rolled back unless `keep`, and after every error. What was kept is copied."""
+        from gateway.roster import writing
+
+        with _as_store_error(self._path):
+            base = writing.open_to_write(self._path)
+            with closing(base.conn):  # an open transaction is rolled back
+                yield base
+                base.conn.execute("COMMIT" if keep else "ROLLBACK")
+                if keep:
+                    writing.copy(base.conn, self._copy)
+
+    @contextmanager
+    def _reading(self, path: Path) -> Iterator[sqlite3.Connection | None]:
+        """One consistent view; None where there is no roster yet."""
+        with _as_store_error(path):
+            base = open_to_read(path)
+            if base is None:
+                yield None
+                return
+            with closing(base):
+                base.execute("BEGIN")
+                yield base
+
+
+@contextmanager
+def _as_store_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(
+            Text("名册 {path} 无法读写：{error}", "the roster {path} cannot be used: {error}").with_(
+                path=path, error=error
+            ),
+            hint=Text(
+                "检查磁盘空间和权限；文件损坏时将其移走并重新导入",
+                "check disk space and permissions; move a damaged file away and import again",
+            ),
+        ) from error

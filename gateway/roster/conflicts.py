@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gateway.credentials import Credential
-from gateway.roster_cells import Fault, Row
+from gateway.roster.cells import Fault, Row
 from gateway.text import Text
 
 _Card = tuple[Credential, int, Row]  # with the place of its row: the later row is at fault
