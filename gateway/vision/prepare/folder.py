@@ -41,6 +41,8 @@ def make(folder: Path, recipe: Recipe, files: dict[str, bytes]) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
+    path.touch(mode=0o644)
+    path.chmod(0o644)  # whatever the umask: the service reads what root made
     with path.open("wb") as file:
         file.write(data)
         file.flush()
