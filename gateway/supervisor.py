@@ -46,6 +46,8 @@ _STALLED = Text("识别进程无响应，正在重启", "the vision process does
 _TOO_BIG = Text("识别进程内存达 {size} MiB，正在重启", "the vision process grew to {size} MiB and is restarted")
 _BROKEN = Text("识别进程输出异常，正在重启", "the vision process says what it cannot mean and is restarted")
 
+_REMOVED = Text("已从配置中删除", "no longer in the configuration")
+
 Seen = PlateSeen | FaceSeen | PictureDone
 
 
@@ -56,6 +58,7 @@ class Supervisor:
         self, settings: Settings, submit: Callable[[Seen], object], board: Board, *, command: Sequence[str] = COMMAND
     ) -> None:
         self._settings, self._submit, self._board, self._command = settings, submit, board, command
+        self._fresh: Settings | None = None  # to be taken up by the next child
         self._orders: deque[Settle] = deque(maxlen=_MOST_ORDERS)
         self._starts = 0
         self._counted: Counter[str] = Counter()  # of this child, as last reported
@@ -66,13 +69,20 @@ class Supervisor:
         """The events of an observation are kept. Never blocks; called from any thread."""
         self._orders.append(Settle(device, token))
 
+    def replace(self, settings: Settings) -> None:
+        """End the child and start one with these settings. Returns at once; called from any thread."""
+        self._fresh = settings
+
     def run(self, stop: threading.Event) -> None:
-        """Keep a child until `stop`; back-off 1 → 30 s while they die young."""
+        """Keep a child until `stop`; back-off 1 → 30 s while they die young. Without cameras there is none."""
         delay = _FIRST_DELAY_S
-        while self._settings.cameras and not stop.is_set():
+        while not stop.is_set():
+            self._take_up_fresh_settings()
             born = time.monotonic()
             try:
-                self._keep_one(stop)
+                if self._settings.cameras:
+                    self._keep_one(stop)
+                    continue
             except ChildGone as gone:
                 self._lost(gone.why)
             if time.monotonic() - born > _STEADY_S:
@@ -81,8 +91,18 @@ class Supervisor:
             delay = min(_LONGEST_DELAY_S, 2 * delay)
         self._board.retire(PART)
 
+    def _take_up_fresh_settings(self) -> None:
+        fresh, self._fresh = self._fresh, None
+        if fresh is None:
+            return
+        gone = set(self._settings.cameras) - set(fresh.cameras)
+        for name in sorted(gone):
+            point = self._settings.cameras[name].point
+            self._board.device(name, "camera", point, DeviceStatus.OFFLINE, _REMOVED.say(fresh.site.language))
+        self._settings = fresh
+
     def _keep_one(self, stop: threading.Event) -> None:
-        """One child from its start to its end. Returns on `stop`."""
+        """One child from its start to its end. Returns on `stop`, and when there are fresh settings."""
         self._counted.clear()
         self._faults.clear()
         child = Child(self._command, self._settings.model_dump_json().encode() + b"\n", QUIET)
@@ -90,7 +110,7 @@ class Supervisor:
         try:
             self._beat_due = time.monotonic() + _START_S
             next_weighing = 0.0
-            while not stop.is_set():
+            while not stop.is_set() and self._fresh is None:
                 self._board.beat(PART)
                 while self._orders:
                     child.tell(encode(self._orders.popleft()))
@@ -189,6 +209,6 @@ class Supervisor:
 
     def _rest(self, seconds: float, stop: threading.Event) -> None:
         end = time.monotonic() + seconds
-        while not stop.is_set() and (left := end - time.monotonic()) > 0:
+        while not stop.is_set() and self._fresh is None and (left := end - time.monotonic()) > 0:
             self._board.beat(PART)
             stop.wait(min(left, _BLOCK_S))

@@ -232,6 +232,20 @@ def test_a_slow_doorkeeper_is_no_stalled_child(tmp_path: Path) -> None:
     assert not any(status is DeviceStatus.FAULT for _, status, _ in door.changes)
 
 
+def test_fresh_settings_make_a_fresh_child_and_no_fault(tmp_path: Path) -> None:
+    fill(tmp_path / "in", [1])
+    fill(tmp_path / "other", [2])
+    replay = {"driver": "replay", "loop": True}
+    with Door(settings(tmp_path)).open() as door:
+        door.supervisor.replace(settings(tmp_path, cam={**replay, "path": str(tmp_path / "in")}))
+        wait_until(lambda: door.numbers() == ["鄂A00001"], 20)
+        door.supervisor.replace(settings(tmp_path, new={**replay, "path": str(tmp_path / "other")}))
+        wait_until(lambda: door.numbers() == ["鄂A00001", "鄂A00002"], 20)
+        assert door.status("new") is DeviceStatus.ONLINE
+        assert door.status("cam") is DeviceStatus.OFFLINE
+    assert not any(status is DeviceStatus.FAULT for _, status, _ in door.changes)
+
+
 def test_stopping_ends_the_child_in_time(tmp_path: Path) -> None:
     fill(tmp_path / "in", [1])
     with Door(settings(tmp_path, cam={"driver": "replay", "path": str(tmp_path / "in"), "loop": True})).open() as door:

@@ -47,6 +47,7 @@ class View:
         self._owed: dict[int, str] = {}  # token -> source
         self._looks: deque[float] = deque(maxlen=512)  # when frames were looked at
         self._due = 0.0
+        self._born = time.monotonic()
 
     def waits_since(self, at: float) -> float | None:
         """When its picture was due; None where there is none, or it is too early for the camera's `fps`."""
@@ -56,10 +57,10 @@ class View:
         """The waiting picture, which is then due to be looked at."""
         picture = self.capture.take()
         at = time.monotonic()
-        self._due = max(self._due + 1.0 / self.camera.fps, at)
         if picture is not None:
             self._looks.append(at)
             self._still = isinstance(picture, Unreadable) or picture.source is not None
+        self._due = at if self._still else max(self._due + 1.0 / self.camera.fps, at)
         return picture
 
     def unreadable(self, picture: Unreadable) -> list[Seen]:
@@ -91,8 +92,10 @@ class View:
     def beat(self) -> CameraBeat:
         """How it is doing."""
         at = time.monotonic()
-        recent = sum(at - look <= _FPS_WINDOW_S for look in self._looks)
-        return CameraBeat(self.capture.frame_age_s(), round(recent / _FPS_WINDOW_S, 2))
+        while self._looks and at - self._looks[0] > _FPS_WINDOW_S:
+            self._looks.popleft()
+        watched = min(_FPS_WINDOW_S, max(1.0, at - self._born))
+        return CameraBeat(self.capture.frame_age_s(), round(len(self._looks) / watched, 2))
 
     def _still_seen(self, frame: Frame, found: Mapping[Recogniser, Sequence[Any]]) -> list[Seen]:
         seen: list[Seen] = []
