@@ -6,6 +6,7 @@ Rule: what comes out is at least possible; how sure it is, its confidence says.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from gateway.types import Image
 
 DETECTOR, REFINER, READER = "plate-detector", "plate-refiner", "plate-reader"
+_ONE_ROW, _TWO_ROWS = 0.2, 0.8  # between these the number of rows is in doubt
 
 
 class Detects(Protocol):
@@ -48,10 +50,16 @@ class PlateRecogniser:
         return self.read(image, self._detector.detect(image))
 
     def read(self, image: Image, detections: Sequence[PlateDetection]) -> list[tuple[PlateDetection, Plate]]:
-        """Read and judge what is already found."""
-        pairs = zip(detections, self._reader.read(image, detections), strict=True)
-        judged = ((detection, self.judge(read)) for detection, read in pairs)
-        return [(detection, plate) for detection, plate in judged if plate is not None]
+        """Read and judge what is already found. Where the rows are in doubt both ways are read, the surer one counts."""
+        ways = [(one, way) for one in detections for way in _ways(one)]
+        reads = self._reader.read(image, [way for _, way in ways])
+        surest: dict[int, tuple[PlateDetection, Plate]] = {}
+        for (one, way), read in zip(ways, reads, strict=True):
+            plate = self.judge(read)
+            before = surest.get(id(one))
+            if plate is not None and (before is None or plate.confidence > before[1].confidence):
+                surest[id(one)] = (way, plate)
+        return list(surest.values())
 
     def judge(self, read: PlateRead) -> Plate | None:
         """The plate that one read most probably is; None where it is none."""
@@ -65,6 +73,12 @@ class PlateRecogniser:
             calibration=self._reader.calibration,
         )
         return plate if plate is not None and plate.confidence >= self._reader.threshold else None
+
+
+def _ways(detection: PlateDetection) -> list[PlateDetection]:
+    if _ONE_ROW < detection.rows < _TWO_ROWS:
+        return [replace(detection, rows=0.0), replace(detection, rows=1.0)]
+    return [detection]
 
 
 def open_recogniser(dirs: Sequence[Path], nev_class: str | None = None) -> PlateRecogniser:

@@ -57,6 +57,14 @@ def test_the_cards_calibration_is_applied(tmp_path: Path) -> None:
     assert humble[0][1].confidence < plain.confidence
 
 
+def test_doubtful_rows_are_read_both_ways_and_told_once(tmp_path: Path) -> None:
+    dirs = models(tmp_path / "a", "鄂A12345", [0.9, 0.025, 0.025, 0.025, 0.025])
+    plate_refiner(tmp_path / "doubt" / REFINER, rows=0.5)
+    found = open_recogniser([tmp_path / "doubt", *dirs]).recognise(FRAME)
+    assert [plate.number for _, plate in found] == ["鄂A12345"] * 2
+    assert {detection.rows for detection, _ in found} <= {0.0, 1.0}
+
+
 def test_what_is_no_number_is_no_plate(tmp_path: Path) -> None:
     assert numbers(open_recogniser(models(tmp_path, "HELLO", GREEN))) == []
 
