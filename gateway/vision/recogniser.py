@@ -50,7 +50,7 @@ class PlateRecogniser:
         return self.read(image, self._detector.detect(image))
 
     def read(self, image: Image, detections: Sequence[PlateDetection]) -> list[tuple[PlateDetection, Plate]]:
-        """Read and judge what is already found. Where the rows are in doubt both ways are read, the surer one counts."""
+        """Read and judge what is already found; where the rows are in doubt, both ways, and the surer one counts."""
         ways = [(one, way) for one in detections for way in _ways(one)]
         reads = self._reader.read(image, [way for _, way in ways])
         surest: dict[int, tuple[PlateDetection, Plate]] = {}
