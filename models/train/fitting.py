@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 Labels = TypeVar("Labels")
 
@@ -92,8 +92,12 @@ def rate(step: int, steps: int, peak: float, warmup: int = 200) -> float:
 
 def averaged(net: nn.Module) -> AveragedModel:
     """A running average of weights and batch statistics; this is what ships."""
-    blend = get_ema_multi_avg_fn(0.998)  # type: ignore[no-untyped-call]
-    return AveragedModel(net, multi_avg_fn=blend, use_buffers=True)
+
+    def blend(mean: Tensor, new: Tensor, seen: Tensor | int) -> Tensor:
+        keep = min(0.998, (1 + int(seen)) / (10 + int(seen)))  # young averages forget faster
+        return mean + (new - mean) * (1 - keep) if mean.is_floating_point() else new
+
+    return AveragedModel(net, avg_fn=blend, use_buffers=True)
 
 
 def optimiser(net: nn.Module, peak: float) -> torch.optim.AdamW:
