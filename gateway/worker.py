@@ -148,16 +148,32 @@ class ReaderWorker(DeviceWorker):
 
 
 class Pulse:
-    """One order to open, on its way to the relay."""
+    """One order to open, on its way to the relay. Who gave it up, or gave it too long ago, may have walked on."""
+
+    _LONGEST_WAIT_S = 2.0
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
+        self._ordered = time.monotonic()
+        self._lock = threading.Lock()
+        self._given_up = False
         self._settled = threading.Event()
         self._sent = False
 
     def sent(self, timeout: float) -> bool:
-        """Whether the order went out on the wire; waits for that. False as well when it did not within `timeout`."""
-        return self._settled.wait(timeout) and self._sent
+        """Whether the order went out on the wire. One that did not within `timeout` is given up: False."""
+        if not self._settled.wait(timeout):
+            with self._lock:
+                self._given_up = True
+        return self._sent
+
+    def take(self) -> bool:
+        """The relay's thread begins with it; False where it must not any more."""
+        with self._lock:
+            fresh = not self._given_up and time.monotonic() - self._ordered <= self._LONGEST_WAIT_S
+        if not fresh:
+            self.settle(sent=False)
+        return fresh
 
     def settle(self, sent: bool) -> None:
         """Tell how it ended; the first word counts."""
@@ -214,7 +230,9 @@ class ActuatorWorker(DeviceWorker):
             self._board.beat(self._part)
             pulse = self._next_pulse(until)
             at = time.monotonic()
-            if pulse is not None:
+            if pulse is not None and not pulse.take():
+                self._board.count(f"actuator.{self._name}.too_late")
+            elif pulse is not None:
                 self._switch_on(relay, pulse)
                 ordered = time.monotonic()
                 until = max(until or 0.0, ordered + pulse.seconds)

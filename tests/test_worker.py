@@ -286,3 +286,31 @@ def test_waiting_pulses_are_bounded(board: Board) -> None:
         assert not any(pulse.sent(0) for pulse in pulses[66:])
         release.set()
         assert pulses[0].sent(1.0)
+
+
+class SlowRelay:
+    """A relay whose line hangs for a while at each order to switch on."""
+
+    def __init__(self, hang_s: float) -> None:
+        self.orders: list[bool] = []
+        self._hang_s = hang_s
+
+    def switch(self, on: bool) -> None:
+        if on:
+            time.sleep(self._hang_s)
+        self.orders.append(on)
+
+    def close(self) -> None:
+        pass
+
+
+def test_an_order_that_was_given_up_opens_nothing_later(board: Board) -> None:
+    relay = SlowRelay(0.6)
+    worker = ActuatorWorker("east-relay", "east-door", lambda: relay, board)
+    with running(worker):
+        wait_until(online(board), 3)
+        first, second = worker.pulse(0.1), worker.pulse(0.1)
+        assert not second.sent(0.2)  # the first one hangs on the wire: whoever waited for the second goes on
+        assert first.sent(2.0)
+        wait_until(lambda: board.counters().get("actuator.east-relay.too_late") == 1, 3)
+    assert relay.orders.count(True) == 1
