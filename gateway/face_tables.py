@@ -18,7 +18,7 @@ CREATE TABLE consents (
     channel TEXT NOT NULL,      -- how it was given: paper, app, counter …
     evidence_ref TEXT NOT NULL, -- where the proof lies
     given_at TEXT NOT NULL,
-    guardian TEXT,              -- who consented for a child under 14
+    guardian BLOB,              -- who consented for a child under 14: sealed, it is a name
     enrolled_at TEXT NOT NULL
 ) STRICT;
 CREATE TABLE templates (

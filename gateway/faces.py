@@ -103,11 +103,13 @@ class FaceStore:
         sealed = [self._seal(subject, model, vector) for vector in vectors]
         if not sealed:
             raise Rejected("there is no vector to enrol")
+        guardian = None if consent.guardian is None else b"".join(self._encrypt(consent.guardian.encode(), subject))
         with self._transaction() as base:
             base.execute("DELETE FROM consents WHERE subject = ?", (subject,))
-            given = (consent.version, consent.channel, consent.evidence_ref, consent.time.isoformat(), consent.guardian)
+            given = (consent.version, consent.channel, consent.evidence_ref, consent.time.isoformat())
             base.execute(
-                "INSERT INTO consents VALUES (?, ?, ?, ?, ?, ?, ?)", (subject, *given, datetime.now(UTC).isoformat())
+                "INSERT INTO consents VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (subject, *given, guardian, datetime.now(UTC).isoformat()),
             )
             base.executemany(
                 "INSERT INTO templates VALUES (?, ?, ?, ?, ?)",
@@ -150,7 +152,22 @@ class FaceStore:
                 "SELECT subject, nonce, sealed FROM templates WHERE model = ? AND model_sha256 = ? ORDER BY subject",
                 (model.name, model.sha256),
             ).fetchall()
-        return [Template(subject, self._unseal(subject, model, nonce, body)) for subject, nonce, body in rows]
+        return [
+            Template(subject, self._decrypt(nonce, body, subject, model.name, model.sha256))
+            for subject, nonce, body in rows
+        ]
+
+    def consent(self, subject: str) -> Consent | None:
+        """The record a subject is enrolled under."""
+        with self._reading() as base:
+            row = base.execute(
+                "SELECT version, channel, evidence_ref, given_at, guardian FROM consents WHERE subject = ?", (subject,)
+            ).fetchone()
+        if row is None:
+            return None
+        sealed = row[4]
+        guardian = None if sealed is None else self._decrypt(sealed[:_NONCE], sealed[_NONCE:], subject).decode()
+        return Consent(row[0], row[1], row[2], datetime.fromisoformat(row[3]), guardian)
 
     def people(self) -> int:
         """How many people are enrolled, with whatever model."""
@@ -169,12 +186,16 @@ class FaceStore:
         values = array("f", (float(value) for value in vector))
         if not values or not all(isfinite(value) for value in values) or not any(values):
             raise Rejected("a face vector must be finite numbers, not all of them zero")
-        nonce = os.urandom(_NONCE)
-        return nonce, self._cipher.encrypt(nonce, values.tobytes(), _bound_to(subject, model))
+        return self._encrypt(values.tobytes(), subject, model.name, model.sha256)
 
-    def _unseal(self, subject: str, model: ModelId, nonce: bytes, sealed: bytes) -> bytes:
+    def _encrypt(self, plain: bytes, *bound_to: str) -> tuple[bytes, bytes]:
+        """A nonce and what only opens with the same words: moved to another subject or model it does not."""
+        nonce = os.urandom(_NONCE)
+        return nonce, self._cipher.encrypt(nonce, plain, "\0".join(bound_to).encode())
+
+    def _decrypt(self, nonce: bytes, sealed: bytes, *bound_to: str) -> bytes:
         try:
-            return self._cipher.decrypt(nonce, sealed, _bound_to(subject, model))
+            return self._cipher.decrypt(nonce, sealed, "\0".join(bound_to).encode())
         except InvalidTag as error:
             raise StoreError(
                 Text("人脸库中有一条记录无法解密", "a record of the face database cannot be decrypted"),
@@ -208,11 +229,6 @@ class FaceStore:
         finally:
             if base is not None:
                 base.close()  # an open transaction is rolled back
-
-
-def _bound_to(subject: str, model: ModelId) -> bytes:
-    """A sealed template moved to another subject or model does not open."""
-    return "\0".join((subject, model.name, model.sha256)).encode()
 
 
 def _count(base: sqlite3.Connection) -> int:

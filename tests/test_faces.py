@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from array import array
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -61,6 +62,14 @@ def test_neither_vector_nor_name_is_in_the_file(store: FaceStore, tmp_path: Path
     content = (tmp_path / "faces.db").read_bytes()
     assert array("f", [0.125] * 2).tobytes() not in content
     assert (tmp_path / "faces.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_consent_comes_back_and_the_guardian_is_sealed(store: FaceStore, tmp_path: Path) -> None:
+    child = replace(CONSENT, guardian="王五")
+    store.enrol("h:1", [vector(0.5)], child, MODEL)
+    store.enrol("h:2", [vector(0.5)], CONSENT, MODEL)
+    assert (store.consent("h:1"), store.consent("h:2"), store.consent("h:3")) == (child, CONSENT, None)
+    assert "王五".encode() not in (tmp_path / "faces.db").read_bytes()
 
 
 def test_erased_leaves_no_trace(store: FaceStore, tmp_path: Path) -> None:

@@ -54,7 +54,11 @@ class FaceFinder:
         pnet, rnet, onet = (
             Session(model.read(f"{net}.onnx"), threads, name=f"{model.name}/{net}") for net in ("pnet", "rnet", "onet")
         )
-        self._cascade = Mtcnn(pnet, rnet, onet, min_face, Thresholds(**model.card.thresholds))
+        try:
+            thresholds = Thresholds(**model.card.thresholds)
+        except TypeError as error:
+            raise ModelError(f"the card of model {model.name} has another model's thresholds", hint=VERIFY) from error
+        self._cascade = Mtcnn(pnet, rnet, onet, min_face, thresholds)
 
     def detect(self, image: Image) -> list[Face]:
         """All faces of a BGR picture of any size, largest first."""
@@ -65,7 +69,14 @@ class FaceFinder:
             Face(Box(*(float(side) - pad for side in box)), float(score), points - pad)
             for box, score, points in zip(found.boxes, found.scores, found.points, strict=True)
         ]
-        return sorted(faces, key=lambda face: -face.box.width * face.box.height)
+        height, width = image.shape[:2]
+        inside = [face for face in faces if _is_inside(face.box, width, height)]
+        return sorted(inside, key=lambda face: -face.box.width * face.box.height)
+
+
+def _is_inside(box: Box, width: int, height: int) -> bool:
+    """Whether its middle is in the picture: what is seen in the repeated edge alone is no face."""
+    return 0 <= (box.left + box.right) / 2 < width and 0 <= (box.top + box.bottom) / 2 < height
 
 
 class FaceEmbedder:
@@ -113,6 +124,8 @@ class FaceEmbedder:
 def _per_channel(model: Model, key: str, default: float) -> Vector:
     try:
         values = np.asarray(model.card.input.get(key, [default] * 3), np.float32).reshape(3)
+        if key == "std" and values.min() <= 0:
+            raise ValueError("a deviation of nothing")
     except ValueError as error:
         raise ModelError(f"the card of model {model.name} must give {key} as three numbers", hint=VERIFY) from error
     return values

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.errors import ModelError
+
 _TUNED_FOR = 24  # people in the gallery the thresholds were measured with
 
 
@@ -30,10 +32,16 @@ class Rule:
 
     @classmethod
     def of(cls, thresholds: Mapping[str, float]) -> Rule:
-        return cls(
-            **{name: thresholds[name] for name in ("match", "margin", "alone")},
-            per_tenfold=thresholds.get("per_tenfold", 0.0),
-        )
+        """From a card's [thresholds]. Raises `ModelError` where one is missing."""
+        try:
+            return cls(
+                match=thresholds["match"],
+                margin=thresholds["margin"],
+                alone=thresholds["alone"],
+                per_tenfold=thresholds.get("per_tenfold", 0.0),
+            )
+        except KeyError as error:
+            raise ModelError(f"the model's card gives no threshold {error}", hint="see docs/faces.md") from error
 
     def threshold(self, people: int) -> float:
         """The distance below which a face may match, with so many people enrolled."""
@@ -92,9 +100,9 @@ class Gallery:
     def match(self, vector: NDArray[np.float32]) -> Match | None:
         """The person this vector belongs to, or None."""
         found = self.nearest(vector)
-        if found is None or found.distance >= found.threshold or found.margin < self._rule.margin:
-            return None
-        return found
+        # asked this way round, a distance that is no number accepts nobody
+        accepted = found is not None and found.distance < found.threshold and found.margin >= self._rule.margin
+        return found if accepted else None
 
     def nearest(self, vector: NDArray[np.float32]) -> Match | None:
         """The nearest person whether or not the rule accepts; None where nobody is enrolled."""

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from gateway.errors import ModelError
 from gateway.vision.gallery import Gallery, Rule
 
 RULE = Rule(match=0.45, margin=0.08, alone=0.40, per_tenfold=0.045)
@@ -89,3 +90,13 @@ def test_matrix_distances_equal_the_plain_ones() -> None:
     }
     np.testing.assert_allclose(people.distances(probe), [plain[name] for name in people.subjects], atol=1e-4)
     assert len(people) == 17
+
+
+def test_a_vector_of_no_numbers_is_nobody() -> None:
+    assert gallery(("a", (0.1, 0)), ("b", (2, 0))).match(at(math.nan)) is None
+    assert gallery(("a", (0.1, 0))).match(at(math.inf)) is None
+
+
+def test_a_card_without_the_rule_is_refused() -> None:
+    with pytest.raises(ModelError, match="margin"):
+        Rule.of({"match": 0.45, "alone": 0.4})
