@@ -177,7 +177,7 @@ def _names(settings: Settings) -> dict[str, str]:
 
 def _ref(settings: Settings, holder: str) -> str:
     """The reference of a holder who is in the roster."""
-    from gateway.roster_cells import suggestion
+    from gateway.roster.cells import suggestion
 
     found = {name: ref for ref, name in _names(settings).items()}
     if holder not in found:
