@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from gateway.text import Text
 
 _WAITING = 1000  # incoming messages that may wait for the owner; beyond that the oldest goes
 _CONNECT_TIMEOUT = 5.0
+_MAX_PACKET = 268_435_455  # of MQTT itself
+_HEADERS = 512  # topic, properties and fixed header of any of our messages
 _HINTS = {
     0x84: Text("请把 protocol 设为 3.1.1", 'set protocol = "3.1.1"'),
     0x85: Text("服务器不接受此客户端标识", "the broker refuses this client id"),
@@ -42,9 +45,10 @@ TRANSIENT = {0x80, 0x83, 0x91, 0x97}  # of a PUBACK: the broker is busy or full,
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The broker accepted us. It takes at most `window` unacknowledged messages."""
+    """The broker accepted us. It takes at most `window` unacknowledged messages of at most `max_bytes` each."""
 
     window: int
+    max_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +148,7 @@ class Link:
         """Hand one message over and return its number, by which `Acknowledged` names it. Raises `Unreachable`."""
         if not self._client.is_connected():
             raise Unreachable("the connection is gone")
-        properties = None
-        if self._is_five and content_type:
-            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-            properties.ContentType = content_type
+        properties = _content_type(content_type) if self._is_five and content_type else None
         try:
             info = self._client.publish(topic, payload, qos, retain, properties)
         except (ValueError, OSError) as error:
@@ -198,7 +199,8 @@ class Link:
             client.disconnect()
             return
         allowed = getattr(properties, "ReceiveMaximum", None) or self._options.window
-        self._tell(Connected(min(allowed, self._options.window)))
+        max_bytes = getattr(properties, "MaximumPacketSize", None) or _MAX_PACKET
+        self._tell(Connected(min(allowed, self._options.window), max_bytes - _HEADERS))
 
     def _on_connect_fail(self, client: Client, _: object) -> None:
         client.disconnect()
@@ -226,6 +228,13 @@ class Link:
     def _tell(self, news: News) -> None:
         self._news.append(news)
         self._wake()
+
+
+@cache
+def _content_type(value: str) -> Properties:
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    properties.ContentType = value
+    return properties
 
 
 def tls_context(options: Uplink) -> ssl.SSLContext:

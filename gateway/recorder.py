@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 _BATCH = 500
 _LONGEST_PAUSE = 5.0
 _HOUSEKEEPING = 30.0  # seconds between purges
+_BEAT = 30.0  # a memory card may take its time over one commit
 
 Then = Callable[[], None] | None
 
@@ -81,7 +82,7 @@ class Recorder:
     def run(self, stop: threading.Event) -> None:
         """Keep what comes until `stop`, then what is left."""
         while not stop.is_set():
-            self._board.beat("recorder")
+            self._board.beat("recorder", allowed_age=_BEAT)
             batch = self._gather(0.5)
             if batch:
                 self._keep(batch, stop)
@@ -111,7 +112,8 @@ class Recorder:
                 self._append(batch)
             except StoreError as error:
                 self._note_failure(error)
-                self._board.beat("recorder")
+                self._board.beat("recorder", allowed_age=_BEAT)
+                self._keep_house()  # may make the room that is missing
                 if stop.wait(pause):
                     log.critical("%d events could not be kept before the end", len(batch))
                     return False

@@ -43,6 +43,7 @@ class Conversation:
         self.is_open = False
         self._connect_before = time.monotonic() + _CONNECT_WITHIN
         self._window = 1
+        self._max_bytes = 0
         self._classes = frozenset(around.options.classes)
         self._under_way: dict[int, Parcel | str] = {}  # number -> what it carries: an event, or a topic
         self._to_say: deque[tuple[str, bytes]] = deque()  # retained messages: (topic, body)
@@ -109,6 +110,7 @@ class Conversation:
     def _greet(self, connected: Connected) -> None:
         self.is_open = True
         self._window = connected.window
+        self._max_bytes = connected.max_bytes
         self._progress = self._confirmed = time.monotonic()
         self._lanes.begin()
         if self._options.ack_required:
@@ -194,6 +196,9 @@ class Conversation:
             body = encode(row, around.identity.source, previous, parcel.replay, fields, around.keys, around.zone)
         except Rejected as error:
             self._bury(parcel, str(error))
+            return
+        if len(body) > self._max_bytes:  # sent all the same, it would end every connection
+            self._bury(parcel, f"{len(body)} bytes are more than the broker takes")
             return
         topic = f"{around.topic}/event/{row.event_class.value}"
         self._list(self._link.publish(topic, body, content_type=CONTENT_TYPE), parcel)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sqlite3
+import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,6 +19,7 @@ from gateway.journal import Cursor, Journal, Row, pages, repair
 from gateway.journal.sequence import BLOCK
 from gateway.types import EventClass
 from tests.facts import BOOT, event
+from tests.real import needed
 
 ALL = list(EventClass)
 COUNT = 400
@@ -237,6 +240,42 @@ def test_a_full_disk_refuses_what_it_cannot_keep_and_recovers(small_disk: Path) 
     journal = Journal(small_disk / "journal.db")
     assert journal.last_seq == len(accepted)
     journal.close()
+
+
+_SHUTDOWN = 0x8004587D  # EXT4_IOC_SHUTDOWN
+_NO_FLUSH = 2
+
+
+def test_what_was_accepted_survives_a_power_cut(tmp_path: Path) -> None:
+    """An ext4 of our own is cut off without flushing anything, where we may mount one."""
+    image, folder = tmp_path / "disk.img", tmp_path / "disk"
+    folder.mkdir()
+    with image.open("wb") as file:
+        file.truncate(64 << 20)
+    mount = ["mount", "-o", "loop", str(image), str(folder)]
+    subprocess.run([needed("mkfs.ext4", "e2fsprogs"), "-q", str(image)], check=True)
+    mounted = os.geteuid() == 0 and subprocess.run(mount, check=False).returncode == 0
+    journal = Journal(folder / "journal.db")
+    if not mounted:  # then at least every commit asks for it
+        assert journal._file._writer.execute("PRAGMA synchronous").fetchone() == (2,)
+        return
+    try:
+        accepted = [seq for n in range(100) for seq in journal.append([event(n)], BOOT)]
+        disk = os.open(folder, os.O_RDONLY)
+        fcntl.ioctl(disk, _SHUTDOWN, struct.pack("I", _NO_FLUSH))
+        os.close(disk)
+        with pytest.raises(StoreError):
+            journal.append([event(100)], BOOT)
+        journal.close()
+        subprocess.run(["umount", str(folder)], check=True)
+        subprocess.run(mount, check=True)
+        journal = Journal(folder / "journal.db")
+        kept = [row.seq for row in journal.read_after(0, ALL, 1000)]
+        journal.close()
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+    assert kept[:100] == accepted
+    assert len(kept) <= 101
 
 
 def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:

@@ -147,6 +147,9 @@ def test_another_process_may_read_while_we_write(path: Path) -> None:
     assert reader.stats()["classes"] == {"access": 2, "alarm": 1}
     reader.close()
     journal.close()
+    reader = JournalReader(path)  # nobody has it open now
+    assert len(reader.history()) == 3
+    reader.close()
 
 
 def test_reading_where_there_is_no_journal_says_so(path: Path) -> None:

@@ -165,3 +165,15 @@ def test_what_an_acl_denies_is_a_dead_letter_until_it_is_allowed(
         wait_until(lambda: platform.sequences() == [1, 3, 5, 2, 4])
         wait_until(lambda: house.journal.count_dead("city") == 0)
     wire.close()
+
+
+def test_an_event_that_is_too_long_for_the_broker_does_not_hold_up_the_others(house: House, tmp_path: Path) -> None:
+    house.journal.append([event(1), event(2, data={"text": "word " * 1000}), event(3)], BOOT)
+    with (
+        Mosquitto(tmp_path / "narrow", "max_packet_size 3000") as broker,
+        subscriber(broker.port) as platform,
+        house.running(house.uplink(broker.port)),
+    ):
+        wait_until(lambda: platform.sequences() == [1, 3])
+        wait_until(lambda: house.journal.count_dead("city") == 1)
+        assert house.count("connects") == 1
