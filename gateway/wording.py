@@ -31,6 +31,13 @@ _SENTENCES = {
     "device.online": Text("设备 {device} 上线", "device {device} is online"),
     "device.offline": Text("设备 {device} 离线：{detail}", "device {device} is offline: {detail}"),
     "device.fault": Text("设备 {device} 故障：{detail}", "device {device} has a fault: {detail}"),
+    "audit.face_enrolled": Text("已登记人脸，{who}", "a face was enrolled, {who}"),
+    "audit.face_erased": Text("已删除人脸，{who}", "a face was erased, {who}"),
+    "alarm.credential_attack": Text("{place}：连续 {tries} 次陌生卡", "{place}: {tries} unknown cards in a row"),
+    "alarm.journal_damaged": Text("事件库损坏，已修复并继续", "the journal was damaged; it was mended and goes on"),
+    "alarm.journal_unwritable": Text(
+        "事件曾无法保存，现已恢复", "events could not be kept for a while; they are again"
+    ),
     "loss": Text("有 {count} 个事件未能保留：{cause}", "{count} events could not be kept: {cause}"),
 }
 
@@ -57,4 +64,5 @@ def describe(name: str, subject: str, data: Mapping[str, Any]) -> Text:
         detail=data.get("detail") or data.get("source_file") or "?",
         count=data.get("count", "?"),
         cause=data.get("cause", "?"),
+        tries=data.get("tries", "?"),
     )

@@ -199,3 +199,60 @@ def _sources(platform: Subscriber) -> set[str]:
 
 def _plain(plate: str) -> str:
     return plate[:1] + plate[1:].replace("O", "0")
+
+
+FACES = """
+[cameras.door-cam]
+driver = "folder"
+path = "faces"
+point = "east-door"
+recognise = ["face"]
+sign_posted = true
+
+[face]
+enabled = true
+purpose = "test"
+necessity = "test"
+pia_ref = "TEST-1"
+"""
+
+
+@pytest.mark.shared
+def test_a_face_enrolled_from_one_photo_is_known_in_another(
+    tmp_path: Path, line: SerialLine, broker: Mosquitto, shared: Path, face_models: Path
+) -> None:
+    """One person enrolled from one photo; others of that person and of strangers walk in; erased, nobody is known."""
+    (tmp_path / "faces").mkdir()
+    house = door_house(tmp_path, line, broker, FACES)
+    shutil.copytree(face_models, tmp_path / "data" / "models")
+    people = shared / "data" / "faces"
+    consent = ["--consent-version", "1", "--consent-channel", "paper", "--consent-ref", "X-1"]
+    house.command("face", "enrol", "r-0502", str(people / "lfw_Colin_Powell" / "01.jpg"), *consent)
+    with Subscriber(broker.port) as platform, house:
+        house.wait_online("camera")
+        for number in (2, 3, 4):
+            shutil.copy(people / "lfw_Colin_Powell" / f"{number:02d}.jpg", tmp_path / "faces" / f"own-{number}.jpg")
+        for name in ("biden", "clapton", "alex_lacamoire"):
+            stranger = sorted((people / name).iterdir())[0]
+            shutil.copy(stranger, tmp_path / "faces" / f"stranger-{name}.jpg")
+        wait_until(lambda: _finished(tmp_path / "faces") == 6, 60, "six pictures looked at")
+        wait_until(lambda: platform.events("recognised"), 10)
+        seen = [event["data"] for event in platform.events("recognised")]
+        assert all(data["source_file"].startswith("own-") for data in seen)
+        assert seen[0].items() >= {"method": "face", "assurance": "low", "liveness": "none", "gallery_size": 1}.items()
+        assert seen[0]["holder"]["room"] == "3-1-0502"
+        assert not platform.events("access.granted")  # a face of low assurance opens nothing
+        house.command("face", "erase", "r-0502", "--reason", "moved out")
+        wait_until(lambda: platform.events("audit"))
+        erased = time.monotonic()
+        wait_until(lambda: time.monotonic() > erased + 2.1, what="the recogniser looks at the store every two seconds")
+        shutil.copy(people / "lfw_Colin_Powell" / "02.jpg", tmp_path / "faces" / "later.jpg")
+        wait_until(lambda: _finished(tmp_path / "faces") == 7, 20, "the seventh picture looked at")
+        time.sleep(0.5)  # an event would be here by now
+        assert not [event for event in platform.events("recognised") if event["data"]["source_file"] == "later.jpg"]
+
+
+def _finished(folder: Path) -> int:
+    """How many pictures the folder camera has written into its ledger."""
+    ledger = folder / ".consumed"
+    return len(ledger.read_text(encoding="utf-8").splitlines()) if ledger.exists() else 0

@@ -195,6 +195,8 @@ class Story:
 
     @contextmanager
     def _wait(self, what: Text) -> Iterator[None]:
+        if not self._console.is_terminal:
+            self._console.print(f"   … {what.say(self._language)}")
         with self._console.status(what.say(self._language)):
             yield
 
