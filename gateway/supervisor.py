@@ -37,7 +37,7 @@ QUIET: Final = {
 PART: Final = "supervisor"  # its beat on the board
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 1.0, 30.0
 _STEADY_S: Final = 60.0  # a child that lived so long did not crash at its start
-_START_S: Final = 60.0  # until its first beat: a slow box reads hundreds of megabytes of libraries
+_START_S: Final = 60.0  # until it has loaded all: a slow box reads hundreds of megabytes of libraries and models
 _BLOCK_S: Final = 0.2
 _MOST_ORDERS: Final = 10_000  # settled pictures that are not yet written to the child
 _COUNTERS: Final = frozenset({"plates_unreadable", "plates_repeated", "faces_unknown", "unreadable"})
@@ -174,7 +174,8 @@ class Supervisor:
         return allowed
 
     def _beat(self, beat: Beat, pid: int) -> None:
-        self._beat_due = time.monotonic() + self._settings.vision.stall_s
+        loading = "loading" in beat.recognisers.values()  # which may hold Python's lock for seconds
+        self._beat_due = time.monotonic() + (_START_S if loading else self._settings.vision.stall_s)
         self._count(beat.counters)
         cameras = {name: {"frame_age_s": one.frame_age_s, "fps": one.fps} for name, one in beat.cameras.items()}
         self._board.note(

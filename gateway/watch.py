@@ -53,6 +53,7 @@ class Watch:
         self._settings, self._say, self._build = settings, say, build
         self._counters: Counter[str] = Counter()
         self._arrived = threading.Event()
+        self._loaded = threading.Event()
         self._looks: dict[str, Look] = {}
         self._loading: set[Recogniser] = {kind for camera in settings.cameras.values() for kind in camera.recognise}
         if not settings.face.enabled:
@@ -72,6 +73,14 @@ class Watch:
             except (ModelError, StoreError) as error:
                 self._off(kind, error)
             self._loading.discard(kind)
+        self._loaded.set()
+
+    def capture(self, name: str, stop: threading.Event) -> None:
+        """One camera's thread. It begins when the models are there: a recording must not play to nobody."""
+        while not self._loaded.wait(0.2):
+            if stop.is_set():
+                return
+        self.views[name].capture.run(stop)
 
     def run(self, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -113,9 +122,9 @@ class Watch:
         return self.views[min(waiting)[1]] if waiting else None
 
     def _is_ready(self, view: View) -> bool:
-        """Whether its models are loaded. With none left that work its pictures wait: nothing is consumed unseen."""
+        """Whether a model of its kind works. With none its pictures wait: nothing is consumed unseen."""
         wanted = self._wanted.intersection(view.camera.recognise)
-        return not wanted & self._loading and (not wanted or any(kind in self._looks for kind in wanted))
+        return not wanted or any(kind in self._looks for kind in wanted)
 
     def _look(self, view: View) -> None:
         picture = view.take()
@@ -180,9 +189,10 @@ def main(build: Build = build) -> None:
     except (Rejected, ValidationError) as error:
         log.critical("a camera cannot be set up: %s", error)
         os._exit(EXIT_USAGE)
-    for target in (watch.load, *(view.capture.run for view in watch.views.values())):
-        threading.Thread(target=target, args=(stop,), daemon=True).start()
-    threading.Thread(target=_obey, args=(watch, orders, stop), daemon=True).start()
+    parts: list[Callable[[], None]] = [partial(watch.load, stop), partial(_obey, watch, orders, stop)]
+    parts += [partial(watch.capture, name, stop) for name in watch.views]
+    for part in parts:
+        threading.Thread(target=part, daemon=True).start()
     watch.run(stop)
     os._exit(0)
 
