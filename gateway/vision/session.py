@@ -1,12 +1,17 @@
 """One ONNX model ready to run on the CPU. The only importer of onnxruntime.
 
 Rule: one session is used by one thread; it takes one input array, and whatever is wrong becomes a `ModelError`.
+Nothing is told to the makers of the runtime: its Linux wheels since 1.29 write usage records under HOME and send them
+to Microsoft, unless the environment forbids it before the import (`disable_telemetry_events()` comes too late).
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import numpy as np
 import onnxruntime

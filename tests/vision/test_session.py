@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +57,15 @@ def test_what_is_no_model_is_a_model_error(data: bytes) -> None:
 def test_a_missing_file_is_a_model_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="nowhere"):
         Session(tmp_path / "nowhere.onnx")
+
+
+def test_the_runtime_tells_its_makers_nothing(tmp_path: Path) -> None:
+    """It would keep its records under HOME until it can send them. It holds back by itself where CI is set."""
+    model, home = plate_refiner(tmp_path / "plate-refiner"), tmp_path / "home"
+    home.mkdir()
+    code = (
+        "import sys; from pathlib import Path; from gateway.vision.session import Session; Session(Path(sys.argv[1]))"
+    )
+    file = model.folder / model.card.files[0].name
+    subprocess.run([sys.executable, "-c", code, str(file)], env={"HOME": str(home), "PATH": ""}, check=True)
+    assert not list(home.rglob("*"))
