@@ -30,6 +30,7 @@ _WRITE_TIMEOUT_S = 0.5
 _CHUNK = 1024  # bytes taken from the port at once, at most
 _FLOOD_PAUSE_S = 0.02  # after so many at once: a babbling device must not take the processor from the doors
 _NETWORK = ("socket", "rfc2217")
+_PSEUDO_TERMINALS = range(136, 144)  # device majors, Documentation/admin-guide/devices.txt
 
 protocol_socket.POLL_TIMEOUT = 1  # seconds for the TCP connection; pyserial's 5 would outlast a stop
 
@@ -129,7 +130,7 @@ class SerialPort:
                 line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
                 for option, value in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 3)):
                     line.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-        elif "://" not in self._name and not os.path.realpath(self._name).startswith("/dev/pts/"):
+        elif "://" not in self._name and os.major(os.fstat(self._port.fileno()).st_rdev) not in _PSEUDO_TERMINALS:
             # Not on a pseudo-terminal: there the mark outlives us and would lock out our own restart.
             fcntl.ioctl(self._port.fileno(), termios.TIOCEXCL)
 
