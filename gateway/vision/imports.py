@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from gateway.errors import ModelError, StoreError
+from gateway.ownership import give
 from gateway.text import Text
 from gateway.vision.catalogue import CARD, Model, folders, open_model
 
@@ -36,12 +37,15 @@ def _copy(model: Model, into: Path) -> Model:
     target = into / model.name
     try:
         into.mkdir(parents=True, exist_ok=True)
+        give(into, into.parent)
         fresh = Path(tempfile.mkdtemp(prefix=f".{model.name}-", dir=into))
         try:
             _write(fresh / CARD, (model.folder / CARD).read_bytes())
             for file in model.card.files:
                 _write(fresh / file.name, model.read(file.name))
             fresh.chmod(0o755)
+            for path in (*fresh.iterdir(), fresh):
+                give(path, into.parent)
             if target.exists():
                 target.rename(fresh.with_name(fresh.name + ".old"))
             fresh.rename(target)

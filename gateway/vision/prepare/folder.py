@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from gateway.errors import StoreError
+from gateway.ownership import give
 from gateway.vision.catalogue import CARD
 from gateway.vision.prepare.recipe import Recipe
 
@@ -25,6 +26,7 @@ def make(folder: Path, recipe: Recipe, files: dict[str, bytes]) -> None:
     """Write the folder anew, whatever is there. Raises `StoreError` where the disk refuses."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        give(folder.parent, folder.parent.parent)
         for left in folder.parent.glob(f".{folder.name}-*"):  # of a run that was killed
             shutil.rmtree(left, ignore_errors=True)
         fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -32,6 +34,8 @@ def make(folder: Path, recipe: Recipe, files: dict[str, bytes]) -> None:
             for name, data in {**files, CARD: recipe.with_files(files).encode()}.items():
                 _write(fresh / name, data)
             fresh.chmod(0o755)  # mkdtemp makes it private; a model is no secret and the service must read it
+            for path in (*fresh.iterdir(), fresh):
+                give(path, folder.parent)
             _sync(fresh)
             _swap(fresh, folder)
         finally:
