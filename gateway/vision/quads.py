@@ -64,21 +64,24 @@ def warp(image: Image, quad: Floats, target: Floats, size: tuple[int, int]) -> t
     factor = 0.8 * size[0] / max(float(np.hypot(*(quad[1] - quad[0]))), 1.0)
     source, moved = image, matrix
     if factor < _SHRINK_BELOW:
-        source, moved = _shrunk(image, matrix, size, factor)
+        source, moved = _shrunk(image, matrix, size, max(2, round(1 / factor)))
     cut = cv2.warpPerspective(source, moved, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(cut, np.uint8), matrix
 
 
-def _shrunk(image: Image, matrix: Matrix, size: tuple[int, int], factor: float) -> tuple[Image, Matrix]:
-    """The part of the picture that the cut shows, shrunk by area, and the matrix from there to the cut."""
+def _shrunk(image: Image, matrix: Matrix, size: tuple[int, int], times: int) -> tuple[Image, Matrix]:
+    """The part of the picture that the cut shows, shrunk by area, and the matrix from there to the cut.
+
+    A whole number of times: cv2 averages whole pixels up to twenty times faster than parts of pixels.
+    """
     width, height = size
     shown = place(np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32), matrix)
-    air = 2 / factor
-    # inside the picture, and never empty: outside it the border is repeated
-    left, top = np.clip(np.floor(shown.min(axis=0) - air), 0, (image.shape[1] - 1, image.shape[0] - 1)).astype(int)
-    right, bottom = np.clip(np.ceil(shown.max(axis=0) + air), (left + 1, top + 1), image.shape[1::-1]).astype(int)
-    part = image[top:bottom, left:right]
-    inner = max(1, round(part.shape[1] * factor)), max(1, round(part.shape[0] * factor))
+    limits = image.shape[1] - times, image.shape[0] - times
+    # inside the picture and never empty: outside it the border is repeated
+    left, top = np.clip(np.floor(shown.min(axis=0)) - 2 * times, 0, np.maximum(limits, 0)).astype(int)
+    right, bottom = np.clip(np.ceil(shown.max(axis=0)) + 2 * times, (left + times, top + times), image.shape[1::-1])
+    inner = max(1, int(right - left) // times), max(1, int(bottom - top) // times)
+    part = image[top : top + times * inner[1], left : left + times * inner[0]]
     small = np.asarray(cv2.resize(part, inner, interpolation=cv2.INTER_AREA), np.uint8)
     across, down = part.shape[1] / inner[0], part.shape[0] / inner[1]
     shift_x, shift_y = left + 0.5 * across - 0.5, top + 0.5 * down - 0.5

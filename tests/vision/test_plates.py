@@ -152,3 +152,22 @@ def test_a_model_of_another_adapter_is_refused(tmp_path: Path) -> None:
     refiner = plate_refiner(tmp_path / "r")
     with pytest.raises(ModelError, match="adapter"):
         PlateReader(refiner)
+
+
+@pytest.mark.parametrize("width", [300, 500, 900, 1500])
+def test_a_large_plate_is_shrunk_onto_the_same_place(width: int) -> None:
+    scene = np.zeros((1000, 1600, 3), np.uint8)
+    left, top, height = 20, 100, width // 3
+    scene[top : top + height, left + width // 2 : left + width] = 255
+    quad = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32) + np.array([left, top], np.float32)
+    cut = quads.crop(scene, quad, two_rows=False)
+    edge = np.abs(np.diff(cut[24, :, 0].astype(int))).argmax()
+    assert abs(edge - 83) <= 1
+    assert cut[24, 100:160].min() > 250
+    assert cut[24, :70].max() < 5
+
+
+def test_a_huge_quad_in_a_tiny_picture_is_cut_all_the_same() -> None:
+    quad = np.array([[-500, -200], [900, -190], [880, 300], [-520, 310]], np.float32)
+    for shape in ((1, 1, 3), (2, 50, 3), (60, 3, 3)):
+        assert quads.crop(np.zeros(shape, np.uint8), quad, two_rows=False).shape == (48, 168, 3)
