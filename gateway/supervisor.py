@@ -165,8 +165,8 @@ class Supervisor:
                 allowed = allowed and self._settings.face.enabled
             case PictureDone(device=device, point=point):
                 allowed = device in cameras and cameras[device].point == point
-            case DeviceReport(name=name, status=status):
-                allowed = name in cameras and status is not DeviceStatus.FAULT
+            case DeviceReport(name=name):
+                allowed = name in cameras
             case Beat(cameras=beats):
                 allowed = set(beats) <= set(cameras)
             case _:

@@ -10,6 +10,7 @@ import logging
 import random
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
@@ -55,6 +56,10 @@ class Capture:
                 self._read_until_lost(stop)
             except DeviceLost as error:
                 self._say(DeviceStatus.OFFLINE, spoken(error, self._language))
+            except Exception as error:  # noqa: BLE001 - the roof of a device's thread: a bug costs this camera alone
+                at = traceback.extract_tb(error.__traceback__)[-1]
+                # by kind and place, not by message: that may quote an address with its login
+                self._say(DeviceStatus.FAULT, f"driver bug: {type(error).__name__} at {at.filename}:{at.lineno}")
             if self._last_frame != frames_before:
                 delay = _FIRST_DELAY_S
             stop.wait(delay * random.uniform(0.5, 1.0))

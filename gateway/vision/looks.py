@@ -6,6 +6,7 @@ nothing but this module chooses models.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
@@ -22,6 +23,8 @@ from gateway.vision.sightings import FaceMatch, FaceSighting, PlateSighting
 if TYPE_CHECKING:
     from gateway.types import Image
     from gateway.vision.gallery import Gallery, Match
+
+log = logging.getLogger(__name__)
 
 Recogniser = Literal["plate", "face"]
 _FACE_WIDTH: Final = 1280  # faces are looked for in a picture no wider than this, and embedded from the original
@@ -74,7 +77,7 @@ def _face_look(settings: Settings) -> Look:
     def read_gallery() -> Gallery:
         return Gallery([(one.subject, one.values) for one in store.templates(identity)], rule)
 
-    enrolled = _Enrolled(store.version, read_gallery)
+    enrolled = _Enrolled(store.version, read_gallery, Gallery([], rule))
 
     def look(frame: Frame) -> list[FaceSighting]:
         gallery = enrolled.gallery()
@@ -106,9 +109,9 @@ def _accepted(match: Match | None, assurance: str) -> FaceMatch | None:
 class _Enrolled:
     """The gallery of the store, made anew within two seconds of an enrolment or an erasure by another process."""
 
-    def __init__(self, version: Callable[[], object], make: Callable[[], Gallery]) -> None:
-        self._version, self._make = version, make
-        self._known = version()
+    def __init__(self, version: Callable[[], str], make: Callable[[], Gallery], empty: Gallery) -> None:
+        self._version, self._make, self._empty = version, make, empty
+        self._known: str | None = version()
         self._gallery = make()
         self._next_check = time.monotonic() + _GALLERY_CHECK_S
 
@@ -119,8 +122,9 @@ class _Enrolled:
                 if (version := self._version()) != self._known:
                     self._gallery, self._known = self._make(), version
             except StoreError as error:
-                # whoever was erased must not be recognised from memory
-                raise ModelError("the face templates cannot be read", hint=error.hint) from error
+                log.warning("no face is recognised until the templates can be read again: %s", error)
+                # whoever was erased meanwhile must not be recognised from memory
+                self._gallery, self._known = self._empty, None
         return self._gallery
 
 

@@ -126,6 +126,16 @@ def test_a_camera_that_cannot_be_opened_is_tried_again_and_again() -> None:
     assert set(said) == {DeviceStatus.OFFLINE.value + " nobody home"}
 
 
+def test_a_bug_of_a_driver_is_a_fault_of_that_camera_and_quotes_nothing() -> None:
+    def connect() -> Camera:
+        raise ValueError("rtsp://admin:s3cret@10.0.0.1")
+
+    with running(connect) as (_, said):
+        wait_until(lambda: len(said) >= 2)
+    assert all(line.startswith("fault driver bug: ValueError at ") for line in said)
+    assert "s3cret" not in str(said)
+
+
 def test_how_long_a_driver_has_been_in_a_call_can_be_seen_from_outside() -> None:
     door = threading.Event()
 
