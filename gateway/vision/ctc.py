@@ -19,8 +19,8 @@ Ints = NDArray[np.intp]
 _SURE_BLANK = 0.999
 _FLOOR = 1e-9  # a probability below this counts as this
 _SEEN = 3e-3  # a character that nowhere reaches this probability was not seen
-_HOPELESS = 12.0  # nats behind the best form's bound: not searched
-_BEHIND = 10.0  # nats behind the best path: not returned
+_HOPELESS = 8.0  # nats behind the best form's bound: not searched
+_BEHIND = 8.0  # nats behind the best path: not returned
 _LOWEST = -10.0  # nats: a path below this is noise
 _MOST = 6  # paths returned
 
@@ -94,14 +94,15 @@ def _forward(log_emission: Floats, log_blank: Floats, forms: Ints) -> tuple[Floa
         top = label.argmax(axis=2)
         best = label[rows, columns, top]
         label[rows, columns, top] = -np.inf
-        second = label.max(axis=2)
-        label[rows, columns, top] = best
-        into = np.broadcast_to(np.maximum(best, blank)[:, :-1, None], by_place[frame].shape).copy()
         # a character cannot follow itself without a blank between
-        into[rows, columns[:, :-1], top[:, :-1]] = np.maximum(second, blank)[:, :-1]
-        after = np.maximum(into, label[:, 1:]) + by_place[frame]
-        blank = np.maximum(best, blank) + log_blank[frame]
-        label[:, 1:] = after
+        other = np.maximum(label.max(axis=2), blank)
+        label[rows, columns, top] = best
+        either = np.maximum(best, blank)
+        after = np.maximum(label[:, 1:], either[:, :-1, None])
+        at = rows, columns[:, :-1], top[:, :-1]
+        after[at] = np.maximum(label[:, 1:][at], other[:, :-1])
+        label[:, 1:] = after + by_place[frame]
+        blank = either + log_blank[frame]
         labels[frame], blanks[frame] = label, blank
     return labels, blanks
 
