@@ -24,6 +24,7 @@ from gateway.cloudevent import Identity
 from gateway.config import load
 from gateway.doorkeeper import Doorkeeper
 from gateway.errors import ConfigError
+from gateway.faces import FILE_NAME as FACES
 from gateway.faces import FaceStore
 from gateway.health import Health
 from gateway.housekeeping import Housekeeping, LiveRegister
@@ -31,7 +32,6 @@ from gateway.journal import Journal
 from gateway.keys import Keys
 from gateway.passage import Passages
 from gateway.recorder import Recorder
-from gateway.register import Register
 from gateway.registry import Kind, load_driver
 from gateway.report import Report
 from gateway.roster import Roster
@@ -126,7 +126,7 @@ class House:
             register=self.register,
             spool=Spool(data / "spool"),
             recorder=self.recorder,
-            erase_faces_of_the_gone=self._erase_faces_of_the_gone if settings.face.enabled else None,
+            faces=FaceStore(data / FACES, self.keys.face_key()) if settings.face.enabled else None,
             board=board,
         )
         readers = [
@@ -148,14 +148,6 @@ class House:
             Layer("devices", [*readers, ("supervisor", self.supervisor.run)], 3.0),
             Layer("watchdog", [("watchdog", Watchdog(board, self.report.words).run)], 0.5),
         ]
-
-    def _erase_faces_of_the_gone(self, register: Register) -> None:
-        """Who left the roster leaves the face store too, at once (the law gives 24 hours)."""
-        store = FaceStore(self.settings.gateway.data_dir / "faces.db", self.keys.face_key())
-        for subject in store.subjects():
-            if register.by_ref(subject.ref) is None:
-                store.erase(subject.ref)
-                log.info("a face template was erased: its holder left the roster")
 
     def start(self) -> None:
         for layer in self.layers:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from functools import partial
 
 from gateway.board import Board
+from gateway.clock import now
 from gateway.errors import GatewayError, StoreError
+from gateway.faces import FaceStore
 from gateway.recorder import Recorder
 from gateway.register import Register
-from gateway.roster import Roster
+from gateway.roster import ABSENT, Roster
 from gateway.spool import Spool, Waiting
+from gateway.types import Event
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ class LiveRegister:
         return self._register
 
     def refresh(self) -> bool:
-        """Load the roster where it changed; True if a sound one was loaded.
+        """Load the roster where it changed; True if one that somebody wrote was loaded soundly.
 
         A roster that cannot be read leaves the one in force, at the start that of the last good copy.
         """
@@ -52,7 +54,7 @@ class LiveRegister:
         self._fault = ""
         self._board.note("roster", {"holders": len(self._register)})
         log.info("roster: %d holders", len(self._register))
-        return True
+        return version != ABSENT
 
     def _fall_back(self, error: StoreError) -> None:
         if not len(self._register):
@@ -73,13 +75,13 @@ class Housekeeping:
         register: LiveRegister,
         spool: Spool,
         recorder: Recorder,
-        erase_faces_of_the_gone: Callable[[Register], None] | None,
+        faces: FaceStore | None,
         board: Board,
     ) -> None:
         self._register = register
         self._spool = spool
         self._recorder = recorder
-        self._erase_faces = erase_faces_of_the_gone
+        self._faces = faces
         self._board = board
         self._taken: set[str] = set()  # on their way to the journal
 
@@ -99,9 +101,17 @@ class Housekeeping:
             if waiting.event.id not in self._taken:
                 self._taken.add(waiting.event.id)
                 self._recorder.record(waiting.event, partial(self._kept, waiting))
-        register = self._register()
-        if changed and len(register) and self._erase_faces is not None:  # an empty roster is more likely a mishap
-            self._erase_faces(register)
+        if changed and self._faces is not None:
+            self._erase_faces_of_the_gone(self._faces, self._register())
+
+    def _erase_faces_of_the_gone(self, faces: FaceStore, register: Register) -> None:
+        """Who left the roster leaves the face store too, at once (the law gives 24 hours)."""
+        for subject in faces.subjects():
+            if register.by_ref(subject.ref) is None:
+                data = {"reason": "left the roster", "holder": {"ref": subject.ref}}
+                event = Event("audit.face_erased", "faces", now(), data)
+                faces.erase(subject.ref, audit=partial(self._spool.put, event))
+                log.info("a face template was erased: its holder left the roster")
 
     def _kept(self, waiting: Waiting) -> None:
         """The journal has a spooled event (on the recorder's thread)."""

@@ -6,6 +6,6 @@ cells.py      one row of such a file, cell by cell
 conflicts.py  what contradicts itself across rows
 """
 
-from gateway.roster.roster import FILE_NAME, Changes, Roster, RosterFaults
+from gateway.roster.roster import ABSENT, FILE_NAME, Changes, Roster, RosterFaults
 
-__all__ = ["FILE_NAME", "Changes", "Roster", "RosterFaults"]
+__all__ = ["ABSENT", "FILE_NAME", "Changes", "Roster", "RosterFaults"]

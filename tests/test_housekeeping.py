@@ -1,0 +1,125 @@
+"""The quiet work: the roster's changes, the spool, the faces of those who left."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gateway.board import Board
+from gateway.clock import boot_id, now
+from gateway.credentials import parse_credential
+from gateway.faces import Consent, FaceStore, ModelId
+from gateway.housekeeping import Housekeeping, LiveRegister
+from gateway.journal import Journal
+from gateway.keys import Keys
+from gateway.recorder import Recorder
+from gateway.roster import Roster
+from gateway.roster.cells import Row
+from gateway.spool import Spool
+from gateway.types import Event, EventClass
+from tests.real import wait_until
+
+MODEL = ModelId("tester", "0" * 64)
+
+
+def row(holder_id: str) -> Row:
+    card = parse_credential(f"text:{holder_id}")
+    return Row(holder_id, "", "resident", "owner", "1", (card,), (), None, None, None, "active")
+
+
+class Rig:
+    """The parts that housekeeping works on, all real, in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.board = Board()
+        self.keys = Keys(folder)
+        self.roster = Roster(folder / "roster.db", self.keys)
+        self.register = LiveRegister(self.roster, self.board)
+        self.spool = Spool(folder / "spool")
+        self.journal = Journal(folder / "journal" / "journal.db")
+        self.recorder = Recorder(self.journal, self.board, boot=boot_id())
+        self.faces = FaceStore(folder / "faces.db", self.keys.face_key())
+        self.work = Housekeeping(
+            register=self.register, spool=self.spool, recorder=self.recorder, faces=self.faces, board=self.board
+        )
+
+    def enrol(self, holder_id: str) -> None:
+        consent = Consent("1", "paper", "X", datetime.now(UTC))
+        self.faces.enrol(self.keys.holder_ref(holder_id), [[0.1] * 128], consent, MODEL)
+
+    def events(self) -> list[str]:
+        return [entry.name for entry in self.journal.read_after(0, list(EventClass), 100)]
+
+
+@contextmanager
+def recording(rig: Rig) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=rig.recorder.run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    made = Rig(tmp_path)
+    yield made
+    made.journal.close()
+
+
+def test_a_change_by_another_process_is_noticed(rig: Rig) -> None:
+    rig.work.round()
+    assert len(rig.register()) == 0
+    rig.roster.import_rows([row("r-1")])
+    rig.work.round()
+    assert len(rig.register()) == 1
+
+
+def test_a_spooled_event_is_journalled_once_and_then_gone(rig: Rig, tmp_path: Path) -> None:
+    rig.spool.put(Event("audit.face_enrolled", "faces", now(), {"holder": {"ref": "h:1"}}))
+    for _ in range(3):
+        rig.work.round()  # the recorder has not come to it yet
+    with recording(rig):
+        wait_until(lambda: rig.events() == ["audit.face_enrolled"])
+        wait_until(lambda: not list((tmp_path / "spool").iterdir()))
+
+
+def test_who_leaves_the_roster_leaves_the_faces(rig: Rig) -> None:
+    rig.roster.import_rows([row("r-1"), row("r-2")])
+    rig.enrol("r-1")
+    rig.enrol("r-2")
+    rig.work.round()
+    assert rig.faces.people() == 2
+    rig.roster.remove(["r-1"])
+    rig.work.round()
+    assert [subject.ref for subject in rig.faces.subjects()] == [rig.keys.holder_ref("r-2")]
+    rig.work.round()
+    with recording(rig):
+        wait_until(lambda: rig.events() == ["audit.face_erased"])
+
+
+@pytest.mark.parametrize("mishap", ["gone", "damaged", "never there"])
+def test_no_mishap_of_the_roster_erases_a_face_or_locks_a_resident_out(rig: Rig, tmp_path: Path, mishap: str) -> None:
+    if mishap != "never there":
+        rig.roster.import_rows([row("r-1")])
+    rig.enrol("r-1")
+    rig.work.round()
+    if mishap == "gone":
+        (tmp_path / "roster.db").unlink()
+    if mishap == "damaged":
+        (tmp_path / "roster.db").write_bytes(b"no database" * 1000)
+    rig.work.round()
+    assert rig.faces.people() == 1
+    if mishap != "never there":
+        again = LiveRegister(rig.roster, rig.board)  # as after a restart
+        again.refresh()
+        assert len(rig.register()) == len(again()) == 1
+        assert "fault" in rig.board.facts()["roster"]
