@@ -92,11 +92,14 @@ class Watch:
             if view is None:
                 self._arrived.wait(0.05)
                 self._arrived.clear()
-                for view in self.views.values():
-                    for seen in view.quiet():
-                        self._say(seen)
-                continue
-            self._look(view)
+                self._end_tracks()
+            else:
+                self._look(view)
+
+    def _end_tracks(self) -> None:
+        for view in self.views.values():
+            for seen in view.quiet():
+                self._say(seen)
 
     def settle(self, order: Settle) -> None:
         """The door process kept the events of an observation."""
@@ -161,6 +164,7 @@ class Watch:
                 view.capture.hung()
                 log.error("camera %s: its driver has not returned for %d s; this process ends", view.name, HUNG_S)
                 os._exit(EXIT_HUNG)
+        self._end_tracks()  # also where there is always a picture of another camera to look at
         cameras = {name: view.beat() for name, view in self.views.items()}
         states: dict[str, str] = {
             kind: "loading" if kind in self._loading else "ready" if kind in self._looks else "off"

@@ -237,6 +237,18 @@ def test_a_slow_doorkeeper_is_no_stalled_child(tmp_path: Path) -> None:
     assert not any(status is DeviceStatus.FAULT for _, status, _ in door.changes)
 
 
+def test_a_box_too_slow_for_its_cameras_still_tells_passages(tmp_path: Path) -> None:
+    """Four cameras at 0.6 s a look: each is looked at every 2.4 s, and a car needs three looks."""
+    fill(tmp_path / "in", [1])
+    table = {"driver": "replay", "path": str(tmp_path / "in"), "loop": True}
+    given = settings(tmp_path, a=table, b=table, c=table, d=table)
+    site = given.site.model_copy(update={"name": "slow box"})
+    with Door(given.model_copy(update={"site": site})).open() as door:
+        wait_until(lambda: len(door.seen) >= 4, 30)
+    assert sorted(seen.device for seen in door.seen) == ["a", "b", "c", "d"]
+    assert all(isinstance(seen, PlateSeen) and seen.reads >= 3 for seen in door.seen)
+
+
 def test_fresh_settings_make_a_fresh_child_and_no_fault(tmp_path: Path) -> None:
     fill(tmp_path / "in", [1])
     fill(tmp_path / "other", [2])

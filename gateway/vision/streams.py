@@ -43,17 +43,17 @@ class PlateStream:
     ) -> None:
         self._point, self._device, self._threshold = point, device, threshold
         self._vote, self._count = vote, count
-        self._tracker: Tracker[PlateSighting] = Tracker(grow=3.0, gap_s=gap_s, unlike=_another_car)
+        self.tracker: Tracker[PlateSighting] = Tracker(grow=3.0, gap_s=gap_s, unlike=_another_car)
         self._told: dict[str, _Told] = {}
         self._numbers: dict[int, str] = {}  # id(track) -> what was told of it
 
     def see(self, sightings: Sequence[PlateSighting], mono: float) -> list[PlateSeen]:
         """Take the sightings of one frame (or none) at a moment; return what is certain by now or has ended."""
         seen = []
-        for track in self._tracker.update(sightings, mono):
+        for track in self.tracker.update(sightings, mono):
             _trim(track)
             seen += self._judge(track, mono)
-        for track in self._tracker.ended(mono):
+        for track in self.tracker.ended(mono):
             seen += self._close(track, mono)
         self._told = {number: told for number, told in self._told.items() if mono - told.mono <= SAME_PASSAGE_S}
         return seen
@@ -112,17 +112,17 @@ class FaceStream:
 
     def __init__(self, point: str, device: str, *, gap_s: float, count: Count = lambda _what: None) -> None:
         self._point, self._device, self._count = point, device, count
-        self._tracker: Tracker[FaceSighting] = Tracker(grow=2.0, gap_s=gap_s)
+        self.tracker: Tracker[FaceSighting] = Tracker(grow=2.0, gap_s=gap_s)
         self._told: dict[str, float] = {}  # subject -> last seen
 
     def see(self, sightings: Sequence[FaceSighting], mono: float) -> list[FaceSeen]:
         """Take the sightings of one frame (or none) at a moment; return who is certain by now."""
         self._told = {subject: last for subject, last in self._told.items() if mono - last <= SAME_PASSAGE_S}
         seen = []
-        for track in self._tracker.update(sightings, mono):
+        for track in self.tracker.update(sightings, mono):
             del track.sightings[:-_KEEP]
             seen += self._judge(track, mono)
-        for track in self._tracker.ended(mono):
+        for track in self.tracker.ended(mono):
             if not any(sighting.match for sighting in track.sightings):
                 self._count("faces_unknown")
         return seen

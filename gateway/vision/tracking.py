@@ -56,12 +56,12 @@ class Track(Generic[S]):
 
 
 class Tracker(Generic[S]):
-    """The tracks of one camera for one kind of thing."""
+    """The tracks of one camera for one kind of thing. `gap_s` may change with the pace of the looks."""
 
     def __init__(
         self, *, grow: float, gap_s: float, unlike: Callable[[Track[S], S], bool] = lambda _track, _sighting: False
     ) -> None:
-        self._grow, self._gap_s, self._unlike = grow, gap_s, unlike
+        self.gap_s, self._grow, self._unlike = gap_s, grow, unlike
         self._tracks: list[Track[S]] = []
 
     def update(self, sightings: Sequence[S], mono: float) -> list[Track[S]]:
@@ -87,7 +87,7 @@ class Tracker(Generic[S]):
         """Take out the tracks that were not seen for `gap_s`, and the oldest beyond a bound."""
         self._tracks.sort(key=lambda track: track.last_mono)
         spare = max(0, len(self._tracks) - _MOST_TRACKS)
-        over = [track for n, track in enumerate(self._tracks) if n < spare or mono - track.last_mono > self._gap_s]
+        over = [track for n, track in enumerate(self._tracks) if n < spare or mono - track.last_mono > self.gap_s]
         self._tracks = [track for track in self._tracks if track not in over]
         return over
 

@@ -22,6 +22,7 @@ from gateway.wire import CameraBeat
 
 Seen = PlateSeen | FaceSeen | PictureDone
 _FPS_WINDOW_S = 10.0
+_LEAST_GAP_S, _MOST_GAP_S = 1.2, 10.0  # not seen for so long, a track has ended
 
 
 class View:
@@ -38,7 +39,7 @@ class View:
         counters: Counter[str],
     ) -> None:
         self.name, self.camera, self.capture = name, camera, capture
-        gap_s = max(1.2, 2.5 / camera.fps)
+        gap_s = max(_LEAST_GAP_S, 2.5 / camera.fps)
         self._counters = counters
         self._plates = PlateStream(camera.point, name, threshold=threshold, gap_s=gap_s, vote=vote, count=self._count)
         self._faces = FaceStream(camera.point, name, gap_s=gap_s, count=self._count)
@@ -58,6 +59,9 @@ class View:
         picture = self.capture.take()
         at = time.monotonic()
         if picture is not None:
+            if self._looks:  # a box too slow for `fps` looks less often: a track must not end between two looks
+                gap_s = min(_MOST_GAP_S, max(_LEAST_GAP_S, 2.5 / self.camera.fps, 3 * (at - self._looks[-1])))
+                self._plates.tracker.gap_s = self._faces.tracker.gap_s = gap_s
             self._looks.append(at)
             self._still = isinstance(picture, Unreadable) or picture.source is not None
         self._due = at if self._still else max(self._due + 1.0 / self.camera.fps, at)
@@ -77,8 +81,8 @@ class View:
         return [*self._plates.see(found.get("plate", []), mono), *self._faces.see(found.get("face", []), mono)]
 
     def quiet(self) -> list[Seen]:
-        """Nothing new: end the tracks that are over."""
-        if self._still:
+        """End the tracks that are over, unless a picture waits that may go on with them."""
+        if self._still or self.capture.waits():
             return []
         mono = time.monotonic()
         return [*self._plates.see([], mono), *self._faces.see([], mono)]
