@@ -94,8 +94,14 @@ def test_its_models_are_the_shipped_ones(program: Path) -> None:
 def test_its_drivers_are_found(program: Path) -> None:
     with (ROOT / "pyproject.toml").open("rb") as file:
         points = tomllib.load(file)["project"]["entry-points"]
-    code = "import json, gateway.registry as r; print(json.dumps({k: r.names(k) for k in ('reader', 'camera', 'actuator')}))"
+    code = """
+import json
+from gateway.registry import load_driver, names
+found = {kind: names(kind) for kind in ("reader", "camera", "actuator")}
+for kind, each in found.items():
+    for name in each:
+        load_driver(kind, name)
+print(json.dumps(found))
+"""
     found = json.loads(call_python(program, code))
     assert found == {kind: sorted(points[f"compound_gateway.{kind}s"]) for kind in found}
-    load = "import gateway.registry as r; [r.load_driver(k, n) for k in ('reader', 'camera', 'actuator') for n in r.names(k)]"
-    call_python(program, load)
