@@ -26,13 +26,14 @@ _WORDS = set(
         embedding embeddings vector vectors feature features template templates landmark landmarks faceprint""",
     )
 )
+_CARD_KEYS = {"card_no", "card_number", "card_hex", "card_uid", "cardno", "cardnumber", "pin", "password"}
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 _UNBROKEN = re.compile(r"[A-Za-z0-9+/_-]{128,}={0,2}")
 _MAGIC = re.compile(r"data:[\w.+-]+/|/9j/[A-Za-z0-9+/]{12}|iVBORw0KGgo|UklGR[A-Za-z0-9+/]{12}")
 
 
 def refuse_face_data(data: Mapping[str, Any]) -> None:
-    """Raise `Rejected` unless `data` is small plain JSON without pictures, crops, templates or embeddings."""
+    """Raise `Rejected` unless `data` is small plain JSON without pictures, templates, embeddings or card numbers."""
     texts, floats = 0, 0
     for key, value in _walk(data, 0):
         if isinstance(value, str):
@@ -76,6 +77,8 @@ def _refuse_key(name: object) -> None:
 @lru_cache(maxsize=1024)  # the same few keys come with every event
 def _is_suspicious(name: str) -> bool:
     words = [part.lower() for part in _PARTS.findall(name)]
+    if name.lower() in _CARD_KEYS:
+        return True
     return bool(words) and (words[0] == "face" or not _WORDS.isdisjoint(words))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gateway.credentials import Credential, Format
 from gateway.errors import Rejected
 from gateway.privacy import refuse_face_data
 
@@ -44,6 +45,8 @@ BLOB = os.urandom(300)
         {"note": float("nan")},
         {"note": "\ud800"},
         {1: "x"},
+        {"card_number": "0009334109"},
+        {"credential": Credential(Format.EM4100, bytes(5))},
         {"a": {"b": {"c": {"d": {"e": {"f": {"g": 1}}}}}}},
     ],
 )

@@ -84,8 +84,8 @@ def test_health_is_sent_once_per_sample_and_not_retained(house: House, broker: M
     with subscriber(broker.port) as platform, house.running(house.uplink(broker.port)):
         house.board.note("health", {"round": 1})
         wait_until(lambda: platform.last("health") == {"round": 1})
-        house.board.note("health", {"round": 2})
-        wait_until(lambda: platform.last("health") == {"round": 2})
+        house.board.note("health", {"round": 2, "uplinks": {"city": {"backlog": 7}, "estate": {"backlog": 9}}})
+        wait_until(lambda: platform.last("health") == {"round": 2, "backlog": 7})
         assert sum(message.topic.endswith("/health") for message in platform.messages) == 2
     with subscriber(broker.port) as latecomer:
         wait_until(lambda: latecomer.last("status"))
