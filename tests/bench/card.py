@@ -24,7 +24,8 @@ from tests.real import Mosquitto, wait_until
 
 CARDS = 300
 PERIOD_S = 0.1
-_WARM = 10
+_WARM = 400  # cards at a faster pace first, until the journal's write-ahead log has its full size
+_WARM_PERIOD_S = 0.03
 
 
 def bench(folder: Path, progress: Progress) -> Report:
@@ -59,9 +60,10 @@ def _present_in_turn(line: SerialLine, bare_line: SerialLine, progress: Progress
     dice = random.Random(7)
     sent: list[float] = []
     bare_sent: list[float] = []
-    for _ in progress.track(range(_WARM + CARDS), description="cards, and the floor in turn"):
+    for number in progress.track(range(_WARM + CARDS), description="cards, and the floor in turn"):
+        period = _WARM_PERIOD_S if number < _WARM else PERIOD_S
         for wire, times in ((line, sent), (bare_line, bare_sent)):
-            time.sleep(PERIOD_S / 2 * dice.uniform(0.8, 1.2))
+            time.sleep(period / 2 * dice.uniform(0.8, 1.2))
             times.append(time.monotonic())
             wire.present(KNOWN)
     return sent, bare_sent

@@ -26,6 +26,7 @@ LONE = 300
 ROUNDS = 5
 THREADS = 8
 EACH = 1000  # events a thread records: together fewer than the recorder's queue holds
+_WARM, _GROUP = 12, 500  # commits first, until the write-ahead log has its full size
 _BOOT = "5f0c1e2a-0000-4000-8000-000000000001"
 
 
@@ -59,6 +60,8 @@ def bench(folder: Path, progress: Progress) -> Report:
     rate_floors: list[float] = []
     groups: list[float] = []
     try:
+        for _ in range(_WARM):
+            journal.append([card_event() for _ in range(_GROUP)], _BOOT)
         for _ in progress.track(range(LONE), description="lone appends, and bare commits in turn"):
             event = card_event()
             lone.append(timed(lambda event=event: journal.append([event], _BOOT)) * 1000)  # type: ignore[misc]
