@@ -40,7 +40,7 @@ from gateway.settings import Uplink as UplinkSettings
 from gateway.spool import Spool
 from gateway.status_socket import StatusSocket
 from gateway.supervisor import Supervisor
-from gateway.systemd import Watchdog, notify
+from gateway.systemd import StatusLine, Watchdog, notify
 from gateway.uplink import Uplink
 from gateway.worker import ActuatorWorker, ReaderWorker
 
@@ -146,7 +146,7 @@ class House:
             Layer("journal", [("recorder", self.recorder.run), ("housekeeping", housekeeping.run)], 2.0),
             Layer("doors", [("doorkeeper", self.doorkeeper.run), *actuators], 1.5),
             Layer("devices", [*readers, ("supervisor", self.supervisor.run)], 3.0),
-            Layer("watchdog", [("watchdog", Watchdog(board, self.report.words).run)], 0.5),
+            Layer("watchdog", [("watchdog", Watchdog(board).run), ("words", StatusLine(self.report.words).run)], 0.5),
         ]
 
     def start(self) -> None:

@@ -1,4 +1,7 @@
-"""How the house stands: one line in words for systemd, a whole document for `status`, the catalog for platforms."""
+"""How the house stands: one line in words for systemd, a whole document for `status`, the catalog for platforms.
+
+Rule: a journal that cannot be read is a thing to report, and no reason to fail.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from gateway import __version__
 from gateway.board import Board, DeviceState
 from gateway.clock import boot_id, trust
 from gateway.cloudevent import SCHEMA_VERSION
+from gateway.errors import StoreError
 from gateway.journal import Journal
 from gateway.settings import Settings
 from gateway.text import Text
@@ -46,7 +50,8 @@ class Report:
         for name in self.settings.uplinks:
             state = self._uplink(name)
             link = Text("已连接", "connected") if state["connected"] else Text("未连接", "not connected")
-            waiting = Text("待上传 {n}", "{n} waiting").with_(n=state["waiting"])
+            count = "?" if state["waiting"] is None else state["waiting"]
+            waiting = Text("待上传 {n}", "{n} waiting").with_(n=count)
             parts.append(f"{name} {link.say(language)} {waiting.say(language)}")
         silent = self.board.silent()
         if silent:
@@ -71,7 +76,7 @@ class Report:
             "devices": [_device(state) for state in self.board.devices()],
             "threads": self.board.beats(),
             "silent": self.board.silent(),
-            "journal": self.journal.stats(),
+            "journal": self._journal(),
             "uplinks": {name: self._uplink(name) for name in self.settings.uplinks},
             "vision": facts.get("vision", {}),
             "roster": facts.get("roster", {}),
@@ -79,17 +84,23 @@ class Report:
             "counters": self.board.counters(),
         }
 
+    def _journal(self) -> dict[str, Any]:
+        try:
+            return self.journal.stats()
+        except (StoreError, OSError) as error:
+            return {"fault": str(error)}
+
     def _uplink(self, name: str) -> dict[str, Any]:
-        """How far one uplink has come."""
+        """How far one uplink has come; what the disk does not tell is None."""
         said = self.board.facts().get(f"uplink.{name}") or {}
-        pending = self.journal.pending(name, self.settings.uplinks[name].classes)
-        return {
-            **said,
-            "connected": said.get("status") == "online",
-            "waiting": pending.count,
-            "oldest": pending.oldest.isoformat(timespec="milliseconds") if pending.oldest else None,
-            "dead": self.journal.count_dead(name),
-        }
+        found: dict[str, Any] = {**said, "connected": said.get("status") == "online"}
+        try:
+            pending = self.journal.pending(name, self.settings.uplinks[name].classes)
+            dead = self.journal.count_dead(name)
+        except StoreError:
+            return {**found, "waiting": None, "oldest": None, "dead": None}
+        oldest = pending.oldest.isoformat(timespec="milliseconds") if pending.oldest else None
+        return {**found, "waiting": pending.count, "oldest": oldest, "dead": dead}
 
     def catalog(self) -> dict[str, Any]:
         """What this box has and what it may send: site, points, devices, event classes with schema versions."""

@@ -1,4 +1,7 @@
-"""What systemd hears from us: READY, STATUS in words, WATCHDOG fed by work done (sd_notify(3), without a library)."""
+"""What systemd hears from us: READY, STATUS in words, WATCHDOG fed by work done (sd_notify(3), without a library).
+
+Rule: the watchdog is fed from memory alone. A slow disk may delay the words, never the feeding.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ log = logging.getLogger(__name__)
 
 
 def notify(*lines: str) -> None:
-    """Send state lines such as `READY=1` to systemd. Does nothing where no systemd listens."""
+    """Send state lines such as `READY=1` to systemd, which takes each `\\n` for the end of one.
+
+    Does nothing where no systemd listens.
+    """
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
@@ -23,7 +29,7 @@ def notify(*lines: str) -> None:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as link:
             link.settimeout(0.5)
-            link.sendto("\n".join(lines).encode(), address)
+            link.sendto("\n".join(" ".join(line.splitlines()) for line in lines).encode(), address)
     except OSError as error:
         log.warning("systemd did not take %s: %s", lines[0], error)
 
@@ -35,11 +41,10 @@ def watchdog_period() -> float:
 
 
 class Watchdog:
-    """Feeds systemd's watchdog only while every part of the door process beats, and says in words how things stand."""
+    """Feeds systemd's watchdog only while every part of the door process beats."""
 
-    def __init__(self, board: Board, words: Callable[[], str]) -> None:
+    def __init__(self, board: Board) -> None:
         self._board = board
-        self._words = words
 
     def run(self, stop: threading.Event) -> None:
         period = watchdog_period()
@@ -47,7 +52,18 @@ class Watchdog:
         while not stop.wait(period):
             silent = self._board.silent()
             if not silent:
-                notify("WATCHDOG=1", f"STATUS={self._words()}")
+                notify("WATCHDOG=1")
             elif not starved:
                 log.error("no work from: %s; the watchdog is not fed", ", ".join(silent))
             starved = bool(silent)
+
+
+class StatusLine:
+    """Says in words how things stand, on a thread of its own: `words` may have to wait for the disk."""
+
+    def __init__(self, words: Callable[[], str], *, every: float = 5.0) -> None:
+        self._words, self._every = words, every
+
+    def run(self, stop: threading.Event) -> None:
+        while not stop.wait(self._every):
+            notify(f"STATUS={self._words()}")
