@@ -92,17 +92,69 @@ class Will:
 class _Client(Client):
     """Remembers why it could not connect; paho tells nobody."""
 
-    failure: Exception | None = None
+    failure = ""  # its text only: the exception would keep this client alive
 
     def reconnect(self) -> MQTTErrorCode:
         try:
             return super().reconnect()
         except OSError as error:
-            self.failure = error
+            self.failure = str(error)
             raise
         except ValueError as error:  # a host name that cannot be one would end paho's thread without a word
-            self.failure = error
+            self.failure = str(error)
             raise ConnectionError(str(error)) from error
+
+
+class _Ear:
+    """What paho's thread calls. It does not know the `Link`: a dropped link is gone at once, sockets and all."""
+
+    def __init__(self, options: Uplink, wake: Callable[[], None]) -> None:
+        self._options = options
+        self._wake = wake
+        self.news: deque[News] = deque()
+        self.messages: deque[Message] = deque(maxlen=_WAITING)
+        self.is_closing = False
+
+    def on_connect(
+        self, client: Client, _: object, __: ConnectFlags, code: ReasonCode, properties: Properties | None
+    ) -> None:
+        if self.is_closing:  # closed while connecting: a connection that nobody owns must not live on
+            client.disconnect()
+            return
+        if code.is_failure:
+            self._tell(Lost(f"the broker refuses: {code}", _HINTS.get(code.value, "")))
+            client.disconnect()
+            return
+        allowed = getattr(properties, "ReceiveMaximum", None) or self._options.window
+        max_bytes = getattr(properties, "MaximumPacketSize", None) or _MAX_PACKET
+        self._tell(Connected(min(allowed, self._options.window), max_bytes - _HEADERS))
+
+    def on_connect_fail(self, client: Client, _: object) -> None:
+        client.disconnect()
+        where = f"{self._options.host}:{self._options.port}"
+        hint = Text("检查网络、主机名、端口和证书", "check network, host, port and certificates")
+        self._tell(Lost(f"no connection to {where}: {getattr(client, 'failure', None)}", hint))
+
+    def on_disconnect(
+        self, _client: Client, _: object, __: DisconnectFlags, code: ReasonCode, ___: Properties | None
+    ) -> None:
+        self._tell(Lost(f"disconnected: {code}"))
+
+    def on_publish(self, _client: Client, _: object, mid: int, code: ReasonCode, __: Properties) -> None:
+        self._tell(Acknowledged(mid, code.value, str(code)))
+
+    def on_message(self, _client: Client, _: object, message: MQTTMessage) -> None:
+        properties = {}
+        for name in ("ResponseTopic", "CorrelationData", "ContentType"):
+            value = getattr(message.properties, name, None)
+            if value is not None:
+                properties[name] = value
+        self.messages.append(Message(message.topic, bytes(message.payload), message.retain, properties))
+        self._wake()
+
+    def _tell(self, news: News) -> None:
+        self.news.append(news)
+        self._wake()
 
 
 class Link:
@@ -111,11 +163,8 @@ class Link:
     def __init__(self, client_id: str, options: Uplink, will: Will, wake: Callable[[], None]) -> None:
         """Prepare everything that needs the configuration. Raises `ConfigError`."""
         self._options = options
-        self._wake = wake
-        self._news: deque[News] = deque()
-        self._messages: deque[Message] = deque(maxlen=_WAITING)
+        self._ear = _Ear(options, wake)
         self._is_five = options.protocol == "5"
-        self._closing = False
         self._client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
@@ -131,11 +180,11 @@ class Link:
             self._client.username_pw_set(options.username, read_password(options))
         if options.tls:
             self._client.tls_set_context(tls_context(options))
-        self._client.on_connect = self._on_connect
-        self._client.on_connect_fail = self._on_connect_fail
-        self._client.on_disconnect = self._on_disconnect
-        self._client.on_publish = self._on_publish
-        self._client.on_message = self._on_message
+        self._client.on_connect = self._ear.on_connect
+        self._client.on_connect_fail = self._ear.on_connect_fail
+        self._client.on_disconnect = self._ear.on_disconnect
+        self._client.on_publish = self._ear.on_publish
+        self._client.on_message = self._ear.on_message
 
     def open(self) -> None:
         """Start connecting; `Connected` or `Lost` follows as news. What blocks meanwhile is paho's thread only."""
@@ -166,68 +215,25 @@ class Link:
     def take(self) -> list[News]:
         """What has happened since the last call."""
         news: list[News] = []
-        for source in (self._news, self._messages):
+        for source in (self._ear.news, self._ear.messages):
             while source:
                 news.append(source.popleft())
         return news
 
     def close(self) -> None:
         """Say goodbye. Returns at once; paho's thread ends by itself, also one that is stuck in a connect."""
-        self._closing = True
+        self._ear.is_closing = True
         self._client.disconnect()
 
     def abandon(self) -> None:
         """Cut a connection that does not answer; the broker publishes the will."""
-        self._closing = True
+        self._ear.is_closing = True
         wire = self._client.socket()
         if isinstance(wire, socket.socket):
             with suppress(OSError):
                 # Not wire.shutdown(): that of a TLS socket drops the encryption first, under the feet of paho's thread.
                 socket.socket.shutdown(wire, socket.SHUT_RDWR)
         self._client.disconnect()
-
-    # ── on paho's thread ──────────────────────────────────────────────────────────────────────────────────
-
-    def _on_connect(
-        self, client: Client, _: object, __: ConnectFlags, code: ReasonCode, properties: Properties | None
-    ) -> None:
-        if self._closing:  # closed while connecting: a connection that nobody owns must not live on
-            client.disconnect()
-            return
-        if code.is_failure:
-            self._tell(Lost(f"the broker refuses: {code}", _HINTS.get(code.value, "")))
-            client.disconnect()
-            return
-        allowed = getattr(properties, "ReceiveMaximum", None) or self._options.window
-        max_bytes = getattr(properties, "MaximumPacketSize", None) or _MAX_PACKET
-        self._tell(Connected(min(allowed, self._options.window), max_bytes - _HEADERS))
-
-    def _on_connect_fail(self, client: Client, _: object) -> None:
-        client.disconnect()
-        where = f"{self._options.host}:{self._options.port}"
-        hint = Text("检查网络、主机名、端口和证书", "check network, host, port and certificates")
-        self._tell(Lost(f"no connection to {where}: {self._client.failure}", hint))
-
-    def _on_disconnect(
-        self, _client: Client, _: object, __: DisconnectFlags, code: ReasonCode, ___: Properties | None
-    ) -> None:
-        self._tell(Lost(f"disconnected: {code}"))
-
-    def _on_publish(self, _client: Client, _: object, mid: int, code: ReasonCode, __: Properties) -> None:
-        self._tell(Acknowledged(mid, code.value, str(code)))
-
-    def _on_message(self, _client: Client, _: object, message: MQTTMessage) -> None:
-        properties = {}
-        for name in ("ResponseTopic", "CorrelationData", "ContentType"):
-            value = getattr(message.properties, name, None)
-            if value is not None:
-                properties[name] = value
-        self._messages.append(Message(message.topic, bytes(message.payload), message.retain, properties))
-        self._wake()
-
-    def _tell(self, news: News) -> None:
-        self._news.append(news)
-        self._wake()
 
 
 @cache
