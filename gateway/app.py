@@ -47,6 +47,7 @@ from gateway.worker import ActuatorWorker, ReaderWorker
 log = logging.getLogger(__name__)
 
 Work = Callable[[threading.Event], None]
+_OF_VISION = ("cameras", "face", "vision")  # tables that a running house can take up anew
 
 
 @dataclass(slots=True)
@@ -194,14 +195,15 @@ def _reload(house: House, path: Path) -> None:
     except ConfigError as error:
         log.error("SIGHUP: the file has faults, the old settings stay: %s", error)
         return
-    old = house.settings
-    if fresh.cameras != old.cameras or fresh.face != old.face or fresh.vision != old.vision:
-        house.supervisor.replace(fresh)
-        log.info("SIGHUP: the cameras start afresh with the new settings")
-    mine = ("site", "gateway", "points", "readers", "actuators", "plate", "uplinks", "journal", "commands")
-    later = [name for name in mine if getattr(fresh, name) != getattr(old, name)]
+    changed = [name for name in Settings.model_fields if getattr(fresh, name) != getattr(house.settings, name)]
+    later = [name for name in changed if name not in _OF_VISION]
     if later:
         log.warning("SIGHUP: changes in %s need a restart: systemctl restart compound-gateway", ", ".join(later))
+    if set(changed) - set(later):
+        taken = {name: getattr(fresh, name) for name in _OF_VISION}
+        house.settings = house.settings.model_copy(update=taken)
+        house.supervisor.replace(house.settings)
+        log.info("SIGHUP: the cameras start afresh with the new settings")
 
 
 def _report_bug(broken: threading.Event, args: threading.ExceptHookArgs) -> None:

@@ -125,6 +125,11 @@ class House:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
 
+    def hang_up(self) -> None:
+        """SIGHUP: read the file again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
     def stop(self) -> int:
         """SIGTERM; the exit code."""
         assert self._process is not None

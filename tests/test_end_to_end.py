@@ -144,6 +144,23 @@ def test_check_live_names_each_device(tmp_path: Path, line: SerialLine, broker: 
     assert "✘ uplink   city" in said
 
 
+def test_sighup_adds_a_camera_and_leaves_the_doors_alone(tmp_path: Path, line: SerialLine, broker: Mosquitto) -> None:
+    house = door_house(tmp_path, line, broker)
+    (tmp_path / "pictures").mkdir()
+    with Subscriber(broker.port) as platform, house:
+        house.wait_online("reader")
+        good = house.config.read_text("utf-8")
+        house.config.write_text(good + "\nnonsense", encoding="utf-8")
+        house.hang_up()
+        wait_until(lambda: "the old settings stay" in house.log())
+        house.config.write_text(good + GATE, encoding="utf-8")
+        house.hang_up()
+        wait_until(lambda: [device for device in house.status()["devices"] if device["name"] == "gate-cam"], 20)
+        line.present(KNOWN)
+        wait_until(lambda: platform.events("access.granted"))
+        assert len([event for event in platform.events("device") if event["subject"] == "east-reader"]) == 1
+
+
 GATE = """
 [points.gate]
 name = "东门车行"
