@@ -14,7 +14,7 @@ from gateway.settings import Settings
 from gateway.text import Language, Text
 from gateway.vision.catalogue import find, model_dirs
 from gateway.vision.enrolment import Bounds, Gate, Portrait
-from gateway.vision.faces import FaceEmbedder, FaceFinder
+from gateway.vision.faces import FaceFinder, open_embedder
 from gateway.vision.gallery import Gallery, Rule
 from gateway.vision.images import read_image
 
@@ -83,7 +83,7 @@ def open_desk(settings: Settings, store: FaceStore, min_eyes: float | None = Non
     """Load the models that the configuration names. Raises `ModelError`."""
     dirs = model_dirs(settings.gateway.data_dir)
     finder = FaceFinder(find(settings.face.detector, dirs), min_face=_LEAST_FACE)
-    embedder = FaceEmbedder(find(settings.face.model, dirs))
+    embedder = open_embedder(find(settings.face.model, dirs))
     card = embedder.model.card
     bounds = Bounds() if min_eyes is None else Bounds(eyes=(min_eyes, Bounds().eyes[1]))
     identity = ModelId(card.name, card.files[0].sha256)

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from gateway.text import Text
-from gateway.vision.faces import Face, FaceEmbedder, FaceFinder, Vector
+from gateway.vision.faces import Embedder, Face, FaceFinder, Vector
 
 if TYPE_CHECKING:
     from gateway.types import Image
@@ -54,7 +54,7 @@ class Portrait:
 class Gate:
     """Judges photos one after another. Used by one thread."""
 
-    def __init__(self, finder: FaceFinder, embedder: FaceEmbedder, bounds: Bounds) -> None:
+    def __init__(self, finder: FaceFinder, embedder: Embedder, bounds: Bounds) -> None:
         self._finder, self._embedder, self._bounds = finder, embedder, bounds
 
     def judge(self, photo: str, image: Image) -> Portrait:

@@ -7,28 +7,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.errors import ModelError
 from gateway.types import Box
+from gateway.vision.adapters import adapter
 from gateway.vision.catalogue import VERIFY, Model
 from gateway.vision.chip import Template, cut_chip
-from gateway.vision.mtcnn import Mtcnn, Thresholds
+from gateway.vision.detectors.candidates import Detector
 from gateway.vision.session import Session
 
 if TYPE_CHECKING:
     from gateway.types import Image
 
 Vector = NDArray[np.float32]
-
-# A portrait or thumbnail may be all face, and the first net wants to see around it. Measured on photos cropped to 90 %
-# of the face: of 185, 97 are missed as they are and 13 with a quarter of the edge repeated on each side.
-_SMALL = 400  # pixels of the shorter side; such a picture costs little even when padded
-_PADDING = 0.25
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,27 +41,16 @@ class Face:
 
 
 class FaceFinder:
-    """Finds the faces of a picture. Used by one thread."""
+    """Finds the faces of a picture by the detector that the card's adapter names. Used by one thread."""
 
     def __init__(self, model: Model, *, min_face: int = 60, threads: int = 1) -> None:
-        if model.card.task != "face.detect" or model.card.adapter != "mtcnn":
-            raise _unfit(model, "mtcnn")
-        pnet, rnet, onet = (
-            Session(model.read(f"{net}.onnx"), threads, name=f"{model.name}/{net}") for net in ("pnet", "rnet", "onet")
-        )
-        try:
-            thresholds = Thresholds(**model.card.thresholds)
-        except TypeError as error:
-            raise ModelError(f"the card of model {model.name} has another model's thresholds", hint=VERIFY) from error
-        self._cascade = Mtcnn(pnet, rnet, onet, min_face, thresholds)
+        self._detector: Detector = adapter(model, "face.detect")(model, min_face=min_face, threads=threads)
 
     def detect(self, image: Image) -> list[Face]:
         """All faces of a BGR picture of any size, largest first."""
-        pad = round(min(image.shape[:2]) * _PADDING) if min(image.shape[:2]) <= _SMALL else 0
-        wider = cv2.copyMakeBorder(image, pad, pad, pad, pad, cv2.BORDER_REPLICATE) if pad else image
-        found = self._cascade.find(wider)  # type: ignore[arg-type]
+        found = self._detector.find(image)
         faces = [
-            Face(Box(*(float(side) - pad for side in box)), float(score), points - pad)
+            Face(Box(*(float(side) for side in box)), float(score), points)
             for box, score, points in zip(found.boxes, found.scores, found.points, strict=True)
         ]
         height, width = image.shape[:2]
@@ -75,8 +59,26 @@ class FaceFinder:
 
 
 def _is_inside(box: Box, width: int, height: int) -> bool:
-    """Whether its middle is in the picture: what is seen in the repeated edge alone is no face."""
+    """Whether its middle is in the picture: what is seen outside alone is no face."""
     return 0 <= (box.left + box.right) / 2 < width and 0 <= (box.top + box.bottom) / 2 < height
+
+
+class Embedder(Protocol):
+    """What an adapter for the task face.embed gives. Used by one thread."""
+
+    model: Model
+
+    def chip(self, image: Image, face: Face) -> Image:
+        """The aligned face."""
+
+    def embed(self, image: Image, face: Face) -> Vector:
+        """The vector of a face; distances between vectors are Euclidean."""
+
+
+def open_embedder(model: Model, *, threads: int = 1) -> Embedder:
+    """The embedder that the card's adapter names. Raises `ModelError`."""
+    opened: Embedder = adapter(model, "face.embed")(model, threads=threads)
+    return opened
 
 
 class FaceEmbedder:
@@ -84,12 +86,11 @@ class FaceEmbedder:
 
     The card's [input] says what the net takes: `points` and `weights` of the template, `width`, `height`, and unless it
     is uint8 BGR with the channels last: `colour` = "rgb", `layout` = "nchw", `mean` and `std` per channel.
-    [output] `unit` = 1 scales vectors to length 1, so that cosine and Euclidean distance order alike.
+    [output] `unit` = 1 scales vectors to length 1, so that cosine and Euclidean distance order alike. A net for one
+    chip at a time runs twice.
     """
 
     def __init__(self, model: Model, *, threads: int = 1) -> None:
-        if model.card.task != "face.embed" or model.card.adapter != "face-chip":
-            raise _unfit(model, "face-chip")
         self.model = model
         self.template = _template(model)
         card = model.card
@@ -98,7 +99,8 @@ class FaceEmbedder:
         self._unit = bool(card.output.get("unit", 0))
         self._net = Session(model.read(), threads, name=model.name)
         chip = (self.template.height, self.template.width)
-        self._net.require((None, 3, *chip) if self._planes else (None, *chip, 3), tuple(self._net.outputs)[:1])
+        batch = 1 if self._net.shape[:1] == (1,) else None
+        self._net.require((batch, 3, *chip) if self._planes else (batch, *chip, 3), tuple(self._net.outputs)[:1])
 
     def chip(self, image: Image, face: Face) -> Image:
         """The aligned face."""
@@ -107,7 +109,9 @@ class FaceEmbedder:
     def embed(self, image: Image, face: Face) -> Vector:
         """The mean vector of the face and its mirror image; distances between vectors are Euclidean."""
         chip = self.chip(image, face)
-        (both,) = self._net.run(self._given(np.stack([chip, chip[:, ::-1]])))
+        given = self._given(np.stack([chip, chip[:, ::-1]]))
+        single = self._net.shape[0] == 1
+        both = np.concatenate([self._net.run(part)[0] for part in ((given[:1], given[1:]) if single else (given,))])
         if not self._unit:
             return both.mean(axis=0, dtype=np.float32)  # type: ignore[no-any-return]
         mean = (both / np.linalg.norm(both, axis=1, keepdims=True)).mean(axis=0)
@@ -144,10 +148,3 @@ def _template(model: Model) -> Template:
     if weights.min() < 0 or weights.sum() <= 0 or not (16 <= width <= 512 and 16 <= height <= 512):
         raise ModelError(f"the card of model {model.name} has an impossible template", hint=VERIFY)
     return Template(points, weights, width, height)
-
-
-def _unfit(model: Model, adapter: str) -> ModelError:
-    return ModelError(
-        f"model {model.name} is for {model.card.task} by {model.card.adapter}; here {adapter} is needed",
-        hint="choose another model under [face] in the configuration",
-    )

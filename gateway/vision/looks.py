@@ -63,12 +63,12 @@ def _face_look(settings: Settings) -> Look:
         raise ModelError("face recognition is not enabled", hint="see [face] in the configuration")
     from gateway.faces import FILE_NAME, FaceStore, ModelId
     from gateway.keys import Keys
-    from gateway.vision.faces import Face, FaceEmbedder, FaceFinder
+    from gateway.vision.faces import Face, FaceFinder, open_embedder
     from gateway.vision.gallery import Gallery, Rule
 
     dirs = model_dirs(settings.gateway.data_dir)
     finder = FaceFinder(find(settings.face.detector, dirs), min_face=settings.face.min_face)
-    embedder = FaceEmbedder(find(settings.face.model, dirs))
+    embedder = open_embedder(find(settings.face.model, dirs))
     card = embedder.model.card
     rule = Rule.of(card.thresholds)
     store = FaceStore(settings.gateway.data_dir / FILE_NAME, Keys(settings.gateway.data_dir).face_key())

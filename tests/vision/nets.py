@@ -16,7 +16,15 @@ from gateway.vision.catalogue import Model, open_model
 Array = NDArray[np.float32]
 
 
-def constant_net(path: Path, name: str, shape: list[int | str], outputs: dict[str, Array], *, batch: bool) -> None:
+def constant_net(
+    path: Path,
+    name: str,
+    shape: list[int | str],
+    outputs: dict[str, Array],
+    *,
+    batch: bool,
+    takes: int = TensorProto.UINT8,
+) -> None:
     """Write a net that answers `outputs` whatever it sees; with `batch` each is repeated for every item."""
     nodes: list[Any] = []
     values: list[Any] = []
@@ -33,7 +41,7 @@ def constant_net(path: Path, name: str, shape: list[int | str], outputs: dict[st
             nodes.append(helper.make_node("Identity", [f"{output}_value"], [output]))
         size = ["n", *array.shape[1:]] if batch else list(array.shape)
         described.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, size))
-    given = helper.make_tensor_value_info(name, TensorProto.UINT8, shape)
+    given = helper.make_tensor_value_info(name, takes, shape)
     graph = helper.make_graph(nodes, "constant", [given], described, values)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, str(path))

@@ -16,9 +16,10 @@ import pytest
 from gateway.errors import ModelError
 from gateway.vision.catalogue import open_model
 from gateway.vision.chip import Template, cut_chip, similarity
-from gateway.vision.faces import FaceEmbedder, FaceFinder, Vector
+from gateway.vision.detectors.candidates import suppress
+from gateway.vision.detectors.mtcnn import pyramid, squared
+from gateway.vision.faces import FaceEmbedder, FaceFinder, Vector, open_embedder
 from gateway.vision.gallery import Gallery, Rule
-from gateway.vision.mtcnn import pyramid, squared, suppress
 
 if TYPE_CHECKING:
     from gateway.types import Image
@@ -165,7 +166,7 @@ def test_a_model_for_something_else_is_refused(face_models: Path) -> None:
     with pytest.raises(ModelError):
         FaceFinder(open_model(face_models / "dlib-resnet"))
     with pytest.raises(ModelError):
-        FaceEmbedder(open_model(face_models / "mtcnn"))
+        open_embedder(open_model(face_models / "mtcnn"))
 
 
 # ── ../shared: the open-set rule on photographs of people ────────────────────────────────────────────────

@@ -1,7 +1,7 @@
 """Finding faces with MTCNN: a net proposes windows on a pyramid, a second refines them, a third gives five points.
 
-Boxes here are float32 rows x1, y1, x2, y2 in pixels of the picture. The arithmetic of windows and offsets (the +1 and
--1) is that of the package whose weights these are; change none of it without measuring.
+Rule: the arithmetic of windows and offsets (the +1 and -1) is that of the package whose weights these are;
+change none of it without measuring.
 """
 
 from __future__ import annotations
@@ -13,17 +13,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.errors import ModelError
+from gateway.vision.catalogue import VERIFY, Model
+from gateway.vision.detectors.candidates import Array, Found, suppress
 from gateway.vision.session import Session
 
 if TYPE_CHECKING:
     from gateway.types import Image
 
-Array = NDArray[np.float32]
-
 _WINDOW = 12  # pixels: what the first net sees
 _STEP = 0.709  # each level of the pyramid has half the area of the one before
 _GREY = 128  # what lies outside the picture
-_MOST = 512  # candidates kept after the first net: a bound for noise and tiled patterns
+
+# A portrait or thumbnail may be all face, and the first net wants to see around it. Measured on photos cropped to 90 %
+# of the face: of 185, 97 are missed as they are and 13 with a quarter of the edge repeated on each side.
+_SMALL = 400  # pixels of the shorter side; such a picture costs little even when padded
+_PADDING = 0.25
 
 _PROPOSE_OVERLAP, _ACROSS_OVERLAP, _REFINE_OVERLAP, _LOCATE_OVERLAP = 0.5, 0.7, 0.7, 0.7
 
@@ -37,31 +42,31 @@ class Thresholds:
     locate: float = 0.8
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Found:
-    """n faces, best first."""
-
-    boxes: Array  # n x 4
-    scores: Array  # n
-    points: Array  # n x 5 x 2: eye and mouth corner on the image's left before those on its right
-
-
 class Mtcnn:
     """The cascade. `min_face`: side in pixels of the smallest face looked for."""
 
-    def __init__(self, pnet: Session, rnet: Session, onet: Session, min_face: int, thresholds: Thresholds) -> None:
+    def __init__(self, model: Model, *, min_face: int, threads: int) -> None:
+        pnet, rnet, onet = (
+            Session(model.read(f"{net}.onnx"), threads, name=f"{model.name}/{net}") for net in ("pnet", "rnet", "onet")
+        )
+        try:
+            self._thresholds = Thresholds(**model.card.thresholds)
+        except TypeError as error:
+            raise ModelError(f"the card of model {model.name} has another model's thresholds", hint=VERIFY) from error
         pnet.require((1, None, None, 3), ("offsets", "score"))
         rnet.require((None, 24, 24, 3), ("offsets", "score"))
         onet.require((None, 48, 48, 3), ("offsets", "points", "score"))
         self._pnet, self._rnet, self._onet = pnet, rnet, onet
         self._min_face = min_face
-        self._thresholds = thresholds
 
     def find(self, image: Image) -> Found:
-        """All faces of a BGR picture."""
-        boxes = self._propose(image)
-        boxes = self._refine(image, boxes)
-        return self._locate(image, boxes)
+        """See `candidates.Detector`."""
+        pad = round(min(image.shape[:2]) * _PADDING) if min(image.shape[:2]) <= _SMALL else 0
+        wider: Image = cv2.copyMakeBorder(image, pad, pad, pad, pad, cv2.BORDER_REPLICATE) if pad else image  # type: ignore[assignment]
+        boxes = self._propose(wider)
+        boxes = self._refine(wider, boxes)
+        found = self._locate(wider, boxes)
+        return Found(found.boxes - pad, found.scores, found.points - pad)
 
     def _propose(self, image: Image) -> Array:
         boxes, scores = [np.empty((0, 4), np.float32)], [np.empty(0, np.float32)]
@@ -111,29 +116,6 @@ def pyramid(image: Image, min_face: int) -> list[tuple[Image, float]]:
         levels.append((level, scale))
         scale *= _STEP
     return levels
-
-
-def suppress(boxes: Array, scores: Array, overlap: float, *, of_smaller: bool = False) -> NDArray[np.intp]:
-    """Indices of the boxes that stay, best first: none covers a better one by more than `overlap`.
-
-    Overlap is the shared area over the union, or over the smaller box.
-    """
-    order = np.argsort(-scores, kind="stable")[:_MOST]
-    if len(order) < 2:
-        return order
-    ranked = boxes[order]
-    low = np.maximum(ranked[:, None, :2], ranked[None, :, :2])
-    high = np.minimum(ranked[:, None, 2:], ranked[None, :, 2:])
-    sides = np.maximum(high - low + 1, 0)
-    shared = sides[..., 0] * sides[..., 1]
-    area = np.diagonal(shared)
-    whole = np.minimum(area[:, None], area) if of_smaller else area[:, None] + area - shared
-    covered = shared > overlap * whole
-    alive = np.ones(len(order), bool)
-    for index in range(len(order)):
-        if alive[index]:
-            alive[index + 1 :] &= ~covered[index, index + 1 :]
-    return order[alive]
 
 
 def moved(boxes: Array, offsets: Array) -> Array:
