@@ -32,13 +32,16 @@ class Platform:
             stderr=subprocess.DEVNULL,
             text=True,
             encoding="utf-8",
+            start_new_session=True,  # Ctrl-C is for the demo, which then ends its processes in order
         )
         threading.Thread(target=self._listen, name="platform", daemon=True).start()
 
     def up(self, seconds: float = 30.0) -> None:
         self._ledger.subscribed.clear()
         self._broker = subprocess.Popen(
-            [sys.executable, "-m", "gateway.demo.broker", str(self._port)], stderr=subprocess.DEVNULL
+            [sys.executable, "-m", "gateway.demo.broker", str(self._port)],
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         if not self._ledger.subscribed.wait(seconds):
             raise Unreachable("the demo's subscriber could not reach its broker")

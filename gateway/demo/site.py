@@ -6,7 +6,6 @@ Everything is done through the public commands, as an operator would.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -161,7 +160,10 @@ class Site:
         log = self.log.open("ab")
         began = time.monotonic()
         self._daemon = subprocess.Popen(
-            [sys.executable, "-m", "gateway", "run", "--config", str(self.config)], stdout=log, stderr=log
+            [sys.executable, "-m", "gateway", "run", "--config", str(self.config)],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
         log.close()
         doors_after = 0.0
@@ -197,4 +199,4 @@ class Site:
     def stay(self) -> None:
         """Wait until the daemon ends or the operator interrupts."""
         if self._daemon is not None:
-            os.waitpid(self._daemon.pid, 0)
+            self._daemon.wait()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -202,5 +204,6 @@ class Story:
 
 
 def play(language: Language, seconds: float, *, keep: bool) -> int:
-    """Play the demo; the exit code is 0 only if nothing was lost."""
+    """Play the demo; the exit code is 0 only if nothing was lost. SIGTERM ends it and all its processes."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     return Story(language, seconds, keep=keep).run()
