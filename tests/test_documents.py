@@ -1,0 +1,31 @@
+"""What staff read: both languages give the same commands, and no link leads nowhere."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.installed import ROOT
+
+PAIRS = [("README.md", "README.zh-CN.md"), ("docs/install.md", "docs/install.zh-CN.md")]
+PAGES = sorted(str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def commands(page: str) -> list[str]:
+    """The lines of the shell blocks, without their comments."""
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+    return [re.sub(r"\s+#.*", "", line) for block in blocks for line in block.splitlines()]
+
+
+@pytest.mark.parametrize(("english", "chinese"), PAIRS)
+def test_both_languages_give_the_same_commands(english: str, chinese: str) -> None:
+    assert commands(english)
+    assert commands(english) == commands(chinese)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_link_leads_nowhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    assert not [link for link in links if link and not ((ROOT / page).parent / link).exists()]
