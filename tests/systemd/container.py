@@ -106,7 +106,7 @@ class Container:
     def run(self, *words: str, code: int | None = 0, text: str = "") -> str:
         """Run a command inside; its output. Fails where the exit code is another; None takes any."""
         enter = ["nsenter", "-t", str(self._leader), *("-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w"), "--"]
-        environment = ["env", "-i", f"PATH=/opt/compound-gateway/bin:{_PATH}", "LANG=C.UTF-8"]
+        environment = ["env", "-i", f"PATH=/usr/local/bin:{_PATH}", "LANG=C.UTF-8"]
         done = subprocess.run(
             [*enter, *environment, *words], input=text, capture_output=True, encoding="utf-8", check=False, timeout=60
         )
