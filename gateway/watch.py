@@ -19,6 +19,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -42,6 +43,7 @@ EXIT_HUNG: Final = 3
 EXIT_USAGE: Final = 2
 _BEAT_S: Final = 1.0
 _NICE: Final = 5  # the doors come first
+_OOM_SCORE: Final = 500
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -237,9 +239,11 @@ def _own_pipe() -> int:
 
 
 def _depend_on_parent() -> None:
-    """Die with the door process, give it the processor first, and leave Ctrl-C to it."""
+    """Die with the door process, give it processor and memory first, and leave Ctrl-C to it."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.nice(_NICE)
+    with suppress(OSError):  # where the kernel must end somebody for want of memory, us
+        Path("/proc/self/oom_score_adj").write_text(f"{_OOM_SCORE}", encoding="ascii")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
