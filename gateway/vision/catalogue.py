@@ -7,6 +7,7 @@ This module imports neither numpy nor onnxruntime: listing and verifying models 
 from __future__ import annotations
 
 import hashlib
+import json
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -103,6 +104,13 @@ class Model:
     def is_made(self) -> bool:
         """False for the card of a model that `models prepare` makes on the box and has not made here."""
         return self.card.prepare is None or any((self.folder / file.name).exists() for file in self.card.files)
+
+    @property
+    def fingerprint(self) -> str:
+        """The same where two embedders make the same vectors of a face: their files and what their adapter is told."""
+        card = self.card
+        told = [card.adapter, [file.sha256 for file in card.files], card.input, card.output]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def read(self, file_name: str = "") -> bytes:
         """The bytes of one file, verified; without a name those of the first. Raises `ModelError`."""

@@ -6,6 +6,7 @@ The rule: all photos are good or none is used; who looks like somebody else who 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gateway.errors import Rejected
@@ -13,11 +14,13 @@ from gateway.faces import FaceStore, ModelId
 from gateway.settings import Settings
 from gateway.text import Language, Text
 from gateway.vision.catalogue import find, model_dirs
+from gateway.vision.enrolled import identity, rule_of
 from gateway.vision.enrolment import Bounds, Gate, Portrait
 from gateway.vision.faces import FaceFinder, open_embedder
 from gateway.vision.gallery import Gallery, Rule
 from gateway.vision.images import read_image
 
+_PHOTOS_DIFFER = 0.15  # by how much photos of one person may be farther apart than a match
 _LEAST_FACE = 40  # pixels: photos may be thumbnails, and no frame waits for this
 
 
@@ -84,10 +87,12 @@ def open_desk(settings: Settings, store: FaceStore, min_eyes: float | None = Non
     dirs = model_dirs(settings.gateway.data_dir)
     finder = FaceFinder(find(settings.face.detector, dirs), min_face=_LEAST_FACE)
     embedder = open_embedder(find(settings.face.model, dirs))
-    card = embedder.model.card
-    bounds = Bounds() if min_eyes is None else Bounds(eyes=(min_eyes, Bounds().eyes[1]))
-    identity = ModelId(card.name, card.files[0].sha256)
-    return EnrolmentDesk(Gate(finder, embedder, bounds), store, identity, Rule.of(card.thresholds))
+    rule = rule_of(embedder.model)
+    apart = embedder.model.card.thresholds.get("same_person", rule.match + _PHOTOS_DIFFER)
+    bounds = Bounds(same_person=round(apart, 4))
+    if min_eyes is not None:
+        bounds = replace(bounds, eyes=(min_eyes, bounds.eyes[1]))
+    return EnrolmentDesk(Gate(finder, embedder, bounds), store, identity(embedder.model), rule)
 
 
 _NOTE = Text("提示：{warning}", "note: {warning}")

@@ -6,15 +6,13 @@ nothing but this module chooses models.
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import cv2
 import numpy as np
 
-from gateway.errors import ModelError, StoreError
+from gateway.errors import ModelError
 from gateway.settings import Settings
 from gateway.types import Box, Frame
 from gateway.vision.catalogue import find, model_dirs
@@ -22,13 +20,10 @@ from gateway.vision.sightings import FaceMatch, FaceSighting, PlateSighting
 
 if TYPE_CHECKING:
     from gateway.types import Image
-    from gateway.vision.gallery import Gallery, Match
-
-log = logging.getLogger(__name__)
+    from gateway.vision.gallery import Match
 
 Recogniser = Literal["plate", "face"]
 _FACE_WIDTH: Final = 1280  # faces are looked for in a picture no wider than this, and embedded from the original
-_GALLERY_CHECK_S: Final = 2.0
 
 
 class Look(Protocol):
@@ -61,23 +56,17 @@ def _plate_look(settings: Settings) -> Look:
 def _face_look(settings: Settings) -> Look:
     if not settings.face.enabled:
         raise ModelError("face recognition is not enabled", hint="see [face] in the configuration")
-    from gateway.faces import FILE_NAME, FaceStore, ModelId
+    from gateway.faces import FILE_NAME, FaceStore
     from gateway.keys import Keys
+    from gateway.vision.enrolled import Enrolled
     from gateway.vision.faces import Face, FaceFinder, open_embedder
-    from gateway.vision.gallery import Gallery, Rule
 
     dirs = model_dirs(settings.gateway.data_dir)
     finder = FaceFinder(find(settings.face.detector, dirs), min_face=settings.face.min_face)
     embedder = open_embedder(find(settings.face.model, dirs))
     card = embedder.model.card
-    rule = Rule.of(card.thresholds)
     store = FaceStore(settings.gateway.data_dir / FILE_NAME, Keys(settings.gateway.data_dir).face_key())
-    identity = ModelId(card.name, card.files[0].sha256)
-
-    def read_gallery() -> Gallery:
-        return Gallery([(one.subject, one.values) for one in store.templates(identity)], rule)
-
-    enrolled = _Enrolled(store.version, read_gallery, Gallery([], rule))
+    enrolled = Enrolled(store, embedder.model)
 
     def look(frame: Frame) -> list[FaceSighting]:
         gallery = enrolled.gallery()
@@ -104,28 +93,6 @@ def _accepted(match: Match | None, assurance: str) -> FaceMatch | None:
         assurance=assurance,
         liveness="none",
     )
-
-
-class _Enrolled:
-    """The gallery of the store, made anew within two seconds of an enrolment or an erasure by another process."""
-
-    def __init__(self, version: Callable[[], str], make: Callable[[], Gallery], empty: Gallery) -> None:
-        self._version, self._make, self._empty = version, make, empty
-        self._known: str | None = version()
-        self._gallery = make()
-        self._next_check = time.monotonic() + _GALLERY_CHECK_S
-
-    def gallery(self) -> Gallery:
-        if time.monotonic() >= self._next_check:
-            self._next_check = time.monotonic() + _GALLERY_CHECK_S
-            try:
-                if (version := self._version()) != self._known:
-                    self._gallery, self._known = self._make(), version
-            except StoreError as error:
-                log.warning("no face is recognised until the templates can be read again: %s", error)
-                # whoever was erased meanwhile must not be recognised from memory
-                self._gallery, self._known = self._empty, None
-        return self._gallery
 
 
 def _at_most(image: Image, width: int) -> tuple[Image, float]:
