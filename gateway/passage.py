@@ -25,6 +25,7 @@ class _Passage:
     began: float
     holder_id: str | None
     shown: dict[type[Observation], object] = field(default_factory=dict)
+    still: object | None = None  # the uploaded picture that is part of it
 
 
 class Passages:
@@ -37,17 +38,21 @@ class Passages:
         """The id of the passage this observation belongs to: one already open, or a new one.
 
         Two observations are of one passage when they name the same holder, or show the same thing; another card,
-        plate or face than the passage has already shown is another passage.
+        plate or face than the passage has already shown is another passage. Each still is a passage of its own: the
+        camera that uploads it has told the passages apart.
         """
-        shown = _shown(observation)
+        shown, still = _shown(observation), _still(observation)
         recent = self._open.setdefault(observation.point, deque(maxlen=_REMEMBERED))
         for passage in reversed(recent):
+            if still is not None and passage.still not in (None, still):
+                continue
             if abs(observation.stamp.mono - passage.began) <= WINDOW_S and _belongs(
                 passage, type(observation), shown, holder_id
             ):
                 passage.shown[type(observation)] = shown
+                passage.still = still or passage.still
                 return passage.id
-        passage = _Passage(new_id(), observation.stamp.mono, holder_id, {type(observation): shown})
+        passage = _Passage(new_id(), observation.stamp.mono, holder_id, {type(observation): shown}, still)
         recent.append(passage)
         return passage.id
 
@@ -64,6 +69,13 @@ def _shown(observation: Observation) -> Credential | str | None:
     if isinstance(observation, PlateSeen):
         return observation.plate.number if observation.plate else None
     return observation.subject
+
+
+def _still(observation: Observation) -> tuple[str, str, int | None] | None:
+    """Which uploaded picture it was seen in; names alone come again."""
+    if isinstance(observation, CardRead) or observation.source_file is None:
+        return None
+    return observation.device, observation.source_file, observation.token
 
 
 class WrongTries:

@@ -65,6 +65,17 @@ def test_other_evidence_starts_a_new_one(first, who, second, whose) -> None:  # 
     assert passages.join(first, who) != passages.join(second, whose)
 
 
+def test_each_uploaded_picture_is_a_passage_of_its_own() -> None:
+    passages = Passages()
+    first, second = (replace(plate(0), source_file="gate.jpg", token=token) for token in (1, 2))
+    assert passages.join(first, None) != passages.join(second, None)
+    mine = passages.join(card(1), "r-1")
+    seen = replace(face(2), source_file="a.jpg", token=1)
+    assert passages.join(seen, "r-1") == mine
+    assert passages.join(replace(plate(3), source_file="a.jpg", token=1), "r-1") == mine  # in the same picture
+    assert passages.join(replace(plate(4), source_file="b.jpg", token=2), "r-1") != mine
+
+
 def test_someone_else_in_between_does_not_part_card_and_face() -> None:
     passages = Passages()
     mine = passages.join(card(0), "r-1")
