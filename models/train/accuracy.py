@@ -2,9 +2,10 @@
 
     python -m models.train.accuracy --data ../shared/data/plates [--faces ../shared/data/faces] [--models DIR]
 
-prints a table: plates read exactly, by kind, source and colour, how many reads are above the threshold of the
-configuration and how many of these are right; then how far the confidence can be believed, with the `scale` and
-`offset` for the reader's card that would make it honest; and plates "read" on photographs that show none.
+prints a table by kind, source and colour: plates read exactly, the surest of a scene or (among) any, as many scenes
+show a second car; how many reads are above the threshold of the configuration and how many of these are the labelled
+plate; then how far the confidence can be believed, with the `scale` and `offset` for the reader's card that would make it
+honest; and plates "read" on photographs that show none.
 """
 
 from __future__ import annotations
@@ -41,9 +42,10 @@ class Outcome:
     plate: str
     colour: str
     kind: str
-    read: str
+    read: str  # the surest of the plates read
     confidence: float
     colour_right: bool
+    among: bool  # the labelled plate is among those read: scenes often show a second car
 
     @property
     def right(self) -> bool:
@@ -77,6 +79,7 @@ def judge(recogniser: PlateRecogniser, data: Path, row: dict[str, str]) -> Outco
         plate.number if plate else "",
         plate.confidence if plate else 0.0,
         plate is not None and plate.plate_color == COLOUR_CODES[row["colour"]],
+        row["plate"] in {plate.number for _, plate in found},
     )
 
 
@@ -93,13 +96,14 @@ def groups(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
 
 def table(outcomes: list[Outcome]) -> Iterator[str]:
     """Lines of the table."""
-    yield f"{'group':<18}{'n':>5}{'exact':>8}{'no prov.':>10}{'colour':>8}{'>=thr':>7}{'of these':>10}{'nothing':>9}"
+    yield "group                 n   exact   among  no prov.  colour  >=thr  of these  nothing"
     for name, members in groups(outcomes).items():
         count = len(members)
         sure = [one for one in members if one.confidence >= THRESHOLD]
         yield (
             f"{name:<18}{count:>5}"
             f"{sum(one.right for one in members) / count:>8.1%}"
+            f"{sum(one.among for one in members) / count:>8.1%}"
             f"{sum(one.read[1:] == one.plate[1:] for one in members) / count:>10.1%}"
             f"{sum(one.colour_right for one in members) / count:>8.1%}"
             f"{len(sure) / count:>7.0%}"
@@ -130,7 +134,8 @@ def fitted(outcomes: list[Outcome], rounds: int = 50) -> tuple[float, float]:
     for _ in range(rounds):
         said = 1 / (1 + np.exp(-inputs @ weights))
         curve = inputs.T @ (inputs * (said * (1 - said))[:, None]) + 0.1 * np.eye(2)
-        weights = weights - np.linalg.solve(curve, inputs.T @ (said - right) + 0.1 * (weights - (1.0, 0.0)))
+        step = np.linalg.solve(curve, inputs.T @ (said - right) + 0.1 * (weights - (1.0, 0.0)))
+        weights = weights - step / max(1.0, float(np.linalg.norm(step)))
     return float(weights[0]), float(weights[1])
 
 

@@ -62,7 +62,6 @@ def test_doubtful_rows_are_read_both_ways_and_told_once(tmp_path: Path) -> None:
     plate_refiner(tmp_path / "doubt" / REFINER, rows=0.5)
     found = open_recogniser([tmp_path / "doubt", *dirs]).recognise(FRAME)
     assert [plate.number for _, plate in found] == ["鄂A12345"] * 2
-    assert {detection.rows for detection, _ in found} <= {0.0, 1.0}
 
 
 def test_what_is_no_number_is_no_plate(tmp_path: Path) -> None:
