@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -32,39 +33,43 @@ _UNBROKEN = re.compile(r"[A-Za-z0-9+/_-]{128,}={0,2}")
 _MAGIC = re.compile(r"data:[\w.+-]+/|/9j/[A-Za-z0-9+/]{12}|iVBORw0KGgo|UklGR[A-Za-z0-9+/]{12}")
 
 
+@dataclass(slots=True)
+class _Tally:
+    """What one event has held so far."""
+
+    characters: int = 0
+    floats: int = 0
+
+
 def refuse_face_data(data: Mapping[str, Any]) -> None:
     """Raise `Rejected` unless `data` is small plain JSON without pictures, templates, embeddings or card numbers."""
-    texts, floats = 0, 0
-    for key, value in _walk(data, 0):
-        if isinstance(value, str):
-            texts += len(value)
-            if not _is_text(value):
-                raise Rejected(f"{key} is no valid text")
-            _refuse_encoded(key, value)
-        elif isinstance(value, float):
-            floats += 1
-            if not math.isfinite(value):
-                raise Rejected(f"{key} is {value}, which JSON cannot say")
-        if texts > MAX_TEXT or floats > MAX_FLOATS:
-            raise _refusal(f"its data has more than {MAX_TEXT} characters or {MAX_FLOATS} floats")
+    _inspect("data", data, 0, _Tally())
 
 
-def _walk(value: object, depth: int, key: str = "data") -> Iterator[tuple[str, object]]:
+def _inspect(key: str, value: object, depth: int, tally: _Tally) -> None:
+    """Every event passes here three times or more: what is common comes first."""
     if depth > _DEEPEST:
         raise Rejected(f"{key} is nested deeper than {_DEEPEST} levels")
-    if isinstance(value, (dict, Mapping)):  # dict first: the check of an abstract class is slow
+    if isinstance(value, str):
+        _refuse_text(key, value)
+        tally.characters += len(value)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise Rejected(f"{key} is {value}, which JSON cannot say")
+        tally.floats += 1
+    elif isinstance(value, (dict, Mapping)):  # dict first: the check of an abstract class is slow
         for name, inner in value.items():
             _refuse_key(name)
-            yield str(name), str(name)
-            yield from _walk(inner, depth + 1, str(name))
+            tally.characters += len(name)
+            _inspect(name, inner, depth + 1, tally)
     elif isinstance(value, (list, tuple)):
         _refuse_series(key, value)
         for inner in value:
-            yield from _walk(inner, depth + 1, key)
-    elif value is None or isinstance(value, (str, int, float)):
-        yield key, value
-    else:
+            _inspect(key, inner, depth + 1, tally)
+    elif value is not None and not isinstance(value, int):
         raise _refusal(f"{key} is a {type(value).__name__}")
+    if tally.characters > MAX_TEXT or tally.floats > MAX_FLOATS:
+        raise _refusal(f"its data has more than {MAX_TEXT} characters or {MAX_FLOATS} floats")
 
 
 def _refuse_key(name: object) -> None:
@@ -76,6 +81,7 @@ def _refuse_key(name: object) -> None:
 
 @lru_cache(maxsize=1024)  # the same few keys come with every event
 def _is_suspicious(name: str) -> bool:
+    _refuse_text(name, name)
     words = [part.lower() for part in _PARTS.findall(name)]
     if name.lower() in _CARD_KEYS:
         return True
@@ -91,16 +97,6 @@ def _refuse_series(key: str, values: Iterable[object]) -> None:
         _refuse_encoded(key, joined)
 
 
-def _is_text(value: str) -> bool:
-    if value.isascii():
-        return True
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # a lone surrogate, from a file name that is not UTF-8
-        return False
-    return True
-
-
 def _is_number(item: object) -> bool:
     if isinstance(item, str):
         try:
@@ -111,9 +107,17 @@ def _is_number(item: object) -> bool:
     return isinstance(item, (int, float)) and not isinstance(item, bool)
 
 
+def _refuse_text(key: str, text: str) -> None:
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:  # a lone surrogate, from a file name that is not UTF-8
+            raise Rejected(f"{key} is no valid text") from error
+    if len(text) >= _SHORT:
+        _refuse_encoded(key, text)
+
+
 def _refuse_encoded(key: str, text: str) -> None:
-    if len(text) < _SHORT:
-        return
     unbroken = text.replace("\n", "").replace("\r", "") if len(text) > 64 else text
     if _UNBROKEN.search(unbroken) or _MAGIC.search(unbroken):
         raise _refusal(f"{key} looks like encoded binary data")
