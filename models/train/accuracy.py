@@ -4,8 +4,8 @@
 
 prints a table by kind, source and colour: plates read exactly, the surest of a scene or (among) any, as many scenes
 show a second car; how many reads are above the threshold of the configuration and how many of these are the labelled
-plate; then how far the confidence can be believed, with the `scale` and `offset` for the reader's card that would make it
-honest; and plates "read" on photographs that show none.
+plate; then how far confidences can be believed, with the `scale` and `offset` for the reader's card that would make
+them honest; and plates "read" on photographs that show none.
 """
 
 from __future__ import annotations
