@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from gateway.errors import ConfigError, Unreachable
 from gateway.settings import Uplink
@@ -192,12 +193,22 @@ class Link:
         self._client.loop_start()
 
     def publish(
-        self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, content_type: str | None = None
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int = 1,
+        retain: bool = False,
+        content_type: str | None = None,
+        correlation: bytes | None = None,
     ) -> int:
-        """Hand one message over and return its number, by which `Acknowledged` names it. Raises `Unreachable`."""
+        """Hand one message over and return its number, by which `Acknowledged` names it. Raises `Unreachable`.
+
+        `content_type` and `correlation` (a request's correlation data, given back) exist in MQTT 5 only.
+        """
         if not self._client.is_connected():
             raise Unreachable("the connection is gone")
-        properties = _content_type(content_type) if self._is_five and content_type else None
+        properties = _properties(content_type, correlation) if self._is_five else None
         try:
             info = self._client.publish(topic, payload, qos, retain, properties)
         except (ValueError, OSError) as error:
@@ -207,8 +218,15 @@ class Link:
         return info.mid
 
     def subscribe(self, *filters: str) -> None:
-        """Ask for messages, which follow as news. Raises `Unreachable`."""
-        code, _ = self._client.subscribe([(one, 1) for one in filters])
+        """Ask for messages, which follow as news. Raises `Unreachable`.
+
+        On MQTT 5 a message that was published as retained says so even when it comes at once.
+        """
+        if self._is_five:
+            options = SubscribeOptions(qos=1, retainAsPublished=True)
+            code, _ = self._client.subscribe([(one, options) for one in filters])
+        else:
+            code, _ = self._client.subscribe([(one, 1) for one in filters])
         if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise Unreachable("the subscription cannot be sent")
 
@@ -236,10 +254,13 @@ class Link:
         self._client.disconnect()
 
 
-@cache
-def _content_type(value: str) -> Properties:
+@lru_cache(maxsize=16)  # every event has the same
+def _properties(content_type: str | None, correlation: bytes | None) -> Properties:
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-    properties.ContentType = value
+    if content_type:
+        properties.ContentType = content_type
+    if correlation is not None:
+        properties.CorrelationData = correlation
     return properties
 
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from gateway.text import Language
-from gateway.types import Direction, EventClass, PointKind
+from gateway.types import CommandName, Direction, EventClass, PointKind
 
 _SIZE = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _SPAN = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -179,7 +179,7 @@ class Journal(Table):
 
 
 class Commands(Table):
-    allow: list[str] = []
+    allow: list[CommandName] = []  # what a platform may order; nothing unless named here
 
 
 class Vision(Table):

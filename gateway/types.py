@@ -244,3 +244,21 @@ class DeviceStatus(StrEnum):
     ONLINE = "online"
     OFFLINE = "offline"
     FAULT = "fault"
+
+
+# ── commands ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class CommandName(StrEnum):
+    """What a platform may order, where `[commands] allow` names it."""
+
+    DOOR_OPEN = "door.open"
+    BARRIER_OPEN = "barrier.open"
+    ROSTER_SYNC = "roster.sync"
+    CREDENTIAL_REVOKE = "credential.revoke"
+    PERSON_ERASE = "person.erase"
+    EVENT_RESEND = "event.resend"
+    CAPTURE_GET = "capture.get"
+    NOTICE_SHOW = "notice.show"
+    CONFIG_GET = "config.get"
+    PING = "ping"

@@ -19,6 +19,7 @@ from gateway.errors import Rejected, StoreError, Unreachable
 from gateway.mqtt import TRANSIENT, Acknowledged, Connected, Link, Lost, Message, Will
 from gateway.uplink.allowance import Allowance
 from gateway.uplink.lanes import Lanes, Parcel
+from gateway.uplink.orders import Order, Reply, Resend
 from gateway.uplink.surroundings import Surroundings, to_json
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class Conversation:
         self._window = 1
         self._max_bytes = 0
         self._classes = frozenset(around.options.classes)
-        self._under_way: dict[int, Parcel | str] = {}  # number -> what it carries: an event, or a topic
+        self._under_way: dict[int, Parcel | Reply | str] = {}  # by number: an event, a reply, a topic
         self._to_say: deque[tuple[str, bytes]] = deque()  # retained messages: (topic, body)
         self._progress = time.monotonic()
         self._confirmed = time.monotonic()
@@ -104,8 +105,11 @@ class Conversation:
             log.info("uplink %s: stopped without goodbye: %s", self._around.name, error)
 
     def leave(self) -> None:
-        """Cut the connection."""
+        """Cut the connection. Replies that may not have arrived go out on the next one."""
         self._link.abandon()
+        for carried in self._under_way.values():
+            if isinstance(carried, Reply):
+                self._around.outbox.put(carried)
 
     # ── hearing ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -115,11 +119,16 @@ class Conversation:
         self._max_bytes = connected.max_bytes
         self._progress = self._confirmed = time.monotonic()
         self._lanes.begin()
-        if self._options.ack_required:
-            self._link.subscribe(f"{self._around.topic}/ack")
+        self._listen()
         self._status = self._around.status("online")
         data = data_catalogue(self._classes, self._options.fields)
         self._say("catalog", to_json({**self._around.catalog(), "data": data}))
+
+    def _listen(self) -> None:
+        leaves = ["ack"] if self._options.ack_required else []
+        leaves += ["cmd/+", "roster/+/set"] if self._around.obey else []
+        if leaves:
+            self._link.subscribe(*(f"{self._around.topic}/{leaf}" for leaf in leaves))
 
     def _hear_answer(self, answer: Acknowledged) -> None:
         carried = self._under_way.pop(answer.number, None)
@@ -134,11 +143,16 @@ class Conversation:
                 self._lanes.answered(carried.lane, carried.row.seq)
                 self._count("acknowledged")
         elif failed and carried:
-            log.warning("uplink %s: the broker refuses the topic %s: %s", self._around.name, carried, answer.reason)
+            topic = carried.topic if isinstance(carried, Reply) else carried
+            log.warning("uplink %s: the broker refuses the topic %s: %s", self._around.name, topic, answer.reason)
             self._count("refused_topics")
 
     def _hear_message(self, message: Message) -> None:
-        if message.topic != f"{self._around.topic}/ack":
+        around = self._around
+        if message.topic != f"{around.topic}/ack":
+            if around.obey and message.topic.startswith(f"{around.topic}/"):
+                self._count("orders")
+                around.obey(Order(around.name, around.topic, message, around.outbox))
             return
         try:
             seq = json.loads(message.payload)["seq"]
@@ -156,10 +170,31 @@ class Conversation:
         self._to_say.append((f"{self._around.topic}/{leaf}", payload))
 
     def _speak(self) -> None:
+        self._answer()
         while self._to_say and len(self._under_way) < self._window:
             topic, payload = self._to_say.popleft()
             number = self._link.publish(topic, payload, retain=True, content_type="application/json")
             self._list(number, topic)
+
+    def _answer(self) -> None:
+        """Send what the downlink has to say; before everything else, for somebody waits for it."""
+        while len(self._under_way) < self._window and (item := self._around.outbox.take()):
+            if isinstance(item, Resend):
+                self._lanes.resend(item.after, item.upto)
+                continue
+            room = self._max_bytes - len(item.payload)
+            correlation = item.correlation if len(item.correlation or b"") <= room else None
+            if room < 0:
+                log.warning("uplink %s: a reply of %d bytes is too long", self._around.name, len(item.payload))
+                continue
+            try:
+                kind = "application/json"
+                number = self._link.publish(item.topic, item.payload, content_type=kind, correlation=correlation)
+            except Unreachable:
+                self._around.outbox.put(item)
+                raise
+            self._list(number, item)
+            self._count("replies")
 
     def _say_what_changed(self) -> None:
         if time.monotonic() >= self._status_due:
@@ -208,7 +243,7 @@ class Conversation:
         self._count("published")
         self._count("bytes", len(body))
 
-    def _list(self, number: int, carried: Parcel | str) -> None:
+    def _list(self, number: int, carried: Parcel | Reply | str) -> None:
         if not self._under_way:
             self._progress = time.monotonic()
         if number in self._under_way:

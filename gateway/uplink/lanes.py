@@ -7,6 +7,8 @@ it has NOT passed, in three lanes:
     live     (H, ∞)                    what was recorded after the last connect (sequence H)
     backlog  (a, b] (c, d] …           what was in the journal then: older outages first, replayed at a capped rate
 
+    resend   (e, f] …                  what the platform asked for again, of all its classes; after the backlog
+
 At each connect the unpassed rest of `live` becomes the last stretch of `backlog`. Whatever happens to the process, the
 saved stretches cover everything unpassed: an old save only sends again, with the same ids and sequences. Dead letters
 (refused by the broker for good) are passed in their lane, kept apart, and tried again at each connect and every 10 min.
@@ -107,8 +109,9 @@ class Lanes:
         self._alarm = _Lane("alarm", lambda after, upto: journal.read_after(after, alarms, _BATCH, upto=upto))
         self._live = _Lane("live", lambda after, upto: journal.read_after(after, others, _BATCH, upto=upto))
         self._backlog = _Lane("backlog", lambda after, upto: journal.read_after(after, others, _BATCH, upto=upto))
+        self._resend = _Lane("resend", lambda after, upto: journal.read_after(after, wanted, _BATCH, upto=upto))
         self._dead = _Lane("dead", lambda after, _: journal.dead_letters(uplink, after, _BATCH))
-        self._lanes = {lane.name: lane for lane in (self._alarm, self._live, self._backlog, self._dead)}
+        self._lanes = {lane.name: lane for lane in self._in_order()}
         self._watermark: int | None = 0 if ack_required else None
         self._buried: dict[int, str] = {}
         self._revived: list[int] = []
@@ -126,6 +129,7 @@ class Lanes:
         self._alarm.restart(self._alarm.left(self._watermark))
         self._backlog.restart(_compact([(after, newest if upto is None else upto) for after, upto in waiting]))
         self._live.restart([(newest, None)])
+        self._resend.restart(self._resend.left(None))
         self._dead.restart([])
         self._next_retry = 0.0
 
@@ -144,7 +148,7 @@ class Lanes:
         if free <= window // 4:
             return None
         self._retry_dead(newest)
-        for lane in (self._backlog, self._dead):
+        for lane in (self._backlog, self._resend, self._dead):
             if lane.peek(newest):
                 return self._parcel(lane) if may_replay() else None
         return None
@@ -160,6 +164,11 @@ class Lanes:
         self._lanes[lane].answer(seq)
         self._buried[seq] = reason
 
+    def resend(self, after: int, upto: int) -> None:
+        """The platform wants these again; they survive a broken connection and a restart."""
+        waiting = [*self._resend.left(None), (after, min(upto, self._journal.last_seq))]
+        self._resend.restart(_compact(waiting))
+
     def stored(self, seq: int) -> bool:
         """The platform's watermark: it has stored everything up to `seq`. False if that is news to nobody."""
         if self._watermark is None or not self._watermark < seq <= self._journal.last_seq:
@@ -171,7 +180,8 @@ class Lanes:
     def awaits_watermark(self) -> bool:
         """Whether rows have their PUBACK but not yet the platform's word."""
         watermark = self._watermark
-        return watermark is not None and any(lane.left(watermark) != lane.left(None) for lane in self._lanes.values())
+        lanes = (lane for lane in self._in_order() if lane is not self._resend)
+        return watermark is not None and any(lane.left(watermark) != lane.left(None) for lane in lanes)
 
     def save(self) -> None:
         """Write down how far we have come. Raises `StoreError`; then the next save does it."""
@@ -180,6 +190,7 @@ class Lanes:
             for lane in (self._alarm, self._backlog, self._live)
             for after, upto in lane.left(self._watermark)
         ]
+        cursors += [Cursor("resend", after, upto or 0) for after, upto in self._resend.left(None)]
         if cursors == self._saved and not self._buried and not self._revived:
             return
         self._journal.save_cursors(self._uplink, cursors, buried=self._buried.items(), revived=self._revived)
@@ -189,7 +200,10 @@ class Lanes:
 
     def _parcel(self, lane: _Lane) -> Parcel:
         row = lane.take()
-        return Parcel(row, lane.name, replay=row.seq <= self._boundary)
+        return Parcel(row, lane.name, replay=row.seq <= self._boundary or lane is self._resend)
+
+    def _in_order(self) -> tuple[_Lane, ...]:
+        return (self._alarm, self._live, self._backlog, self._resend, self._dead)
 
     def _retry_dead(self, newest: int) -> None:
         if time.monotonic() >= self._next_retry and not self._dead.flying:
@@ -198,13 +212,13 @@ class Lanes:
 
     def _load(self) -> None:
         saved = self._journal.cursors(self._uplink)
-        for name, open_from in (("alarm", 0), ("live", 0), ("backlog", None)):
+        for name, open_from in (("alarm", 0), ("live", 0), ("backlog", None), ("resend", None)):
             stretches = [(cursor.after, cursor.upto) for cursor in saved if cursor.lane == name]
             if not stretches and open_from is not None:  # a new uplink gets all there is
                 stretches = [(open_from, None)]
             self._lanes[name].restart(sorted(stretches, key=lambda stretch: stretch[0]))
         if self._watermark is not None:
-            self._watermark = min((cursor.after for cursor in saved), default=0)
+            self._watermark = min((cursor.after for cursor in saved if cursor.lane != "resend"), default=0)
 
 
 def _compact(stretches: list[tuple[int, int | None]]) -> list[tuple[int, int | None]]:

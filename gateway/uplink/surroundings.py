@@ -17,6 +17,7 @@ from gateway.cloudevent import Identity, local_time
 from gateway.journal import Journal
 from gateway.keys import Keys
 from gateway.settings import Uplink as Options
+from gateway.uplink.orders import Order, Outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Surroundings:
     keys: Keys
     zone: ZoneInfo
     catalog: Callable[[], Mapping[str, Any]]
+    outbox: Outbox
+    obey: Callable[[Order], None] | None = None  # hands an order to the downlink; never blocks
 
     @property
     def topic(self) -> str:

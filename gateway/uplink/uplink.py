@@ -24,6 +24,7 @@ from gateway.keys import Keys
 from gateway.settings import Uplink as Options
 from gateway.uplink.conversation import Conversation
 from gateway.uplink.lanes import Lanes
+from gateway.uplink.orders import Order, Outbox
 from gateway.uplink.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,10 @@ _BEAT = 30.0  # the longest round: a slow disk under the cursors
 
 
 class Uplink:
-    """`run` is one thread's work. `catalog` returns site, points and devices for the `catalog` message."""
+    """`run` is one thread's work. `catalog` returns site, points and devices for the `catalog` message.
+
+    `obey` takes the platform's orders, if anybody does; it is called on this thread and must not block.
+    """
 
     def __init__(
         self,
@@ -46,14 +50,16 @@ class Uplink:
         zone: ZoneInfo,
         catalog: Callable[[], Mapping[str, Any]],
         *,
+        obey: Callable[[Order], None] | None = None,
         shortest_pause: float = 0.5,
         longest_pause: float = 30.0,
     ) -> None:
         self.name = name
-        self._around = Surroundings(name, options, identity, journal, board, keys, zone, catalog)
+        self._wake = threading.Event()
+        outbox = Outbox(self._wake.set)
+        self._around = Surroundings(name, options, identity, journal, board, keys, zone, catalog, outbox, obey)
         self._board = board
         self._lanes = Lanes(journal, name, options.classes, ack_required=options.ack_required)
-        self._wake = threading.Event()
         self._shortest_pause = shortest_pause
         self._longest_pause = longest_pause
         self._pause = shortest_pause

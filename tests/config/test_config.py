@@ -179,6 +179,12 @@ def test_uplinks_are_checked(tmp_path: Path, text: str, expected: str) -> None:
     assert any(expected in line for line in said), said
 
 
+def test_unknown_commands_are_refused_with_what_was_meant(tmp_path: Path) -> None:
+    said = faults(tmp_path, SMALL + '\n[commands]\nallow = ["ping", "door.opne"]\n')
+    assert any("'door.opne' is not allowed" in line and "Did you mean 'door.open'?" in line for line in said), said
+    assert said[0].startswith("21: commands.allow.1")
+
+
 def test_lines_are_found_past_arrays_strings_and_inline_tables() -> None:
     text = 'a = """\n[no]\nx = 1\n"""\nb = [\n  [1, 2],\n  # [c]\n]\n[t."q r".s]\nk.l = { m = 1 }\n[[u]]\nv = "[w]"\n'
     lines = Lines(text)
