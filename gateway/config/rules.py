@@ -59,8 +59,12 @@ def _driver_options(table: Table, base: Path, complain: Complain) -> Iterator[tu
                     Text("{what}。{hint}", "{what}. {hint}").with_(what=error.message, hint=error.hint),
                 )
                 continue
-            own = [key for key in model.model_fields if key != "options"]
+            shared = set(driver.Options.model_fields)  # a key may be both: `fps` is also the pace of a replay
+            own = [key for key in model.model_fields if key != "options" and key not in shared]
             rest = {key: value for key, value in entry.items() if key not in own}
+            for key in rest:
+                if key.endswith("_file") and isinstance(rest[key], str) and not (base / rest[key]).is_file():
+                    complain((section, name, key), _no_file(base / rest[key]))
             try:
                 options = driver.Options.model_validate_json(json.dumps(rest, default=str), strict=True)
             except ValidationError as error:
@@ -68,9 +72,8 @@ def _driver_options(table: Table, base: Path, complain: Complain) -> Iterator[tu
                     complain(where, message)
                 continue
             given = _anchored(options, base)
-            for key in given:
-                if key.endswith("_file") and not Path(given[key]).is_file():
-                    complain((section, name, key), _no_file(given[key]))
+            if driver_name == "replay" and not Path(given["path"]).exists():
+                complain((section, name, "path"), _no_file(given["path"]))
             yield (section, name), given
 
 
@@ -177,7 +180,7 @@ def _face_law(table: Table, complain: Complain) -> None:
                     "must be filled in before face recognition may run",
                 ),
             )
-    other_ways = {entry.get("point") for _, entry in _entries(table, "readers")}
+    other_ways = [entry.get("point") for _, entry in _entries(table, "readers")]
     for name, camera in _entries(table, "cameras"):
         if "face" not in (camera.get("recognise") or ()):
             continue
@@ -198,7 +201,7 @@ def _face_law(table: Table, complain: Complain) -> None:
                     "a sign must be posted at a camera that recognises faces; then set sign_posted = true",
                 ),
             )
-        if camera.get("point") not in other_ways and camera.get("point") in dict(_entries(table, "points")):
+        if camera.get("point") not in other_ways and camera.get("point") in list(table.get("points") or ()):
             complain(
                 (*where, "point"),
                 Text(

@@ -1,0 +1,45 @@
+"""What spans tables of the configuration, on values nobody should write but somebody will."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.config import load
+from tests.config.test_config import FACE, LAW, SMALL, faults, written
+
+
+@pytest.mark.parametrize("value", ['["east-door"]', "{ name = 1 }", "5", "[[]]"])
+@pytest.mark.parametrize("section", ["readers", "cameras"])
+def test_a_point_that_is_no_name_is_a_fault_and_no_crash(tmp_path: Path, section: str, value: str) -> None:
+    text = SMALL + LAW + FACE.format(point="east-door", sign="true")
+    table = "readers.east-reader" if section == "readers" else "cameras.cam"
+    head, _, tail = text.partition(f"[{table}]")
+    changed = tail.replace('point = "east-door"', f"point = {value}", 1)
+    said = faults(tmp_path, f"{head}[{table}]{changed}")
+    assert any(f"{table}.point: " in line and "it must be text" in line for line in said), said
+
+
+def test_a_missing_secret_is_named_beside_other_faults_of_its_device(tmp_path: Path) -> None:
+    camera = '\n[cameras.c]\ndriver = "rtsp"\nurl = "http://x"\npoint = "east-door"\npassword_file = "none"\n'
+    said = faults(tmp_path, SMALL + camera)
+    assert any("cameras.c.url" in line for line in said), said
+    assert any("cameras.c.password_file: there is no file" in line for line in said), said
+
+
+@pytest.mark.parametrize("table", ["cameras", "readers"])
+def test_a_recording_must_be_there(tmp_path: Path, table: str) -> None:
+    said = faults(tmp_path, SMALL + f'\n[{table}.c]\ndriver = "replay"\npath = "none"\npoint = "east-door"\n')
+    assert any(f"{table}.c.path: there is no file" in line for line in said), said
+
+
+def test_a_number_where_a_word_belongs_wants_quotes(tmp_path: Path) -> None:
+    said = faults(tmp_path, SMALL.replace('"rdm6300"', '"wiegand"\nformat = 26'))
+    assert any("'26' has the wrong type, it must be text (in quotes)" in line for line in said), said
+
+
+def test_fps_of_a_replay_is_its_pace_as_well_as_the_rate_of_recognition(tmp_path: Path) -> None:
+    camera = '\n[cameras.c]\ndriver = "replay"\npath = "."\npoint = "east-door"\nfps = 2\n'
+    found = load(written(tmp_path, SMALL + camera)).cameras["c"]
+    assert (found.fps, found.options["fps"]) == (2.0, 2.0)
