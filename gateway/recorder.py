@@ -45,7 +45,7 @@ class Recorder:
 
     def __init__(
         self,
-        journal: Journal,
+        journal: Journal | None,
         board: Board,
         policy: Policy | None = None,
         *,
@@ -53,7 +53,7 @@ class Recorder:
         capacity: int = 10_000,
         read_trust: Callable[[], ClockTrust] = trust,
     ) -> None:
-        self._journal = journal
+        self._attached = journal
         self._board = board
         self._policy = policy or Policy()
         self._boot = boot or boot_id()
@@ -65,6 +65,15 @@ class Recorder:
         self._to_tell: list[Event] = []
         self._failing_since: float | None = None
         self._next_housekeeping = time.monotonic() + _HOUSEKEEPING
+
+    def attach(self, journal: Journal) -> None:
+        """Where to keep the events, if that was not known from the beginning; before `run`."""
+        self._attached = journal
+
+    @property
+    def _journal(self) -> Journal:
+        assert self._attached is not None, "a recorder runs only once its journal is attached"
+        return self._attached
 
     def record(self, event: Event, then: Then = None) -> None:
         """Take an event; `then` is called on the recorder's thread once it is on the disk."""

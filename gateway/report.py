@@ -29,13 +29,13 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Report:
-    """Reads the board and the journal; writes nothing."""
+    """Reads the board and the journal, once there is one; writes nothing."""
 
     settings: Settings
     board: Board
-    journal: Journal
+    journal: Journal | None = None
 
     def words(self) -> str:
         """One line in the site's language, e.g. `读卡器 2/2 在线，待上传 0`."""
@@ -85,6 +85,8 @@ class Report:
         }
 
     def _journal(self) -> dict[str, Any]:
+        if self.journal is None:
+            return {"fault": self.board.facts().get("journal.fault") or "not open yet"}
         try:
             return self.journal.stats()
         except (StoreError, OSError) as error:
@@ -94,6 +96,8 @@ class Report:
         """How far one uplink has come; what the disk does not tell is None."""
         said = self.board.facts().get(f"uplink.{name}") or {}
         found: dict[str, Any] = {**said, "connected": said.get("status") == "online"}
+        if self.journal is None:
+            return {**found, "waiting": None, "oldest": None, "dead": None}
         try:
             pending = self.journal.pending(name, self.settings.uplinks[name].classes)
             dead = self.journal.count_dead(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import threading
@@ -12,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from gateway.board import Board
-from gateway.errors import StoreError, Unreachable
+from gateway.errors import Unreachable
 from gateway.text import Text
 
 NAME = "status.sock"
+_TRY_AGAIN_S = 5.0
+
+log = logging.getLogger(__name__)
 
 
 class StatusSocket:
@@ -27,16 +31,25 @@ class StatusSocket:
         self._board = board
 
     def run(self, stop: threading.Event) -> None:
-        with self._listening() as listener:
-            while not stop.is_set():
-                self._board.beat("status")
-                try:
-                    caller, _ = listener.accept()
-                except TimeoutError:
-                    continue
-                with caller:
-                    caller.settimeout(1.0)
-                    self._answer(caller)
+        """Answer until `stop`. A folder that takes no socket costs the status, and nothing else."""
+        while not stop.is_set():
+            try:
+                with self._listening() as listener:
+                    self._serve(listener, stop)
+            except OSError as error:
+                log.error("no status can be asked for: %s: %s", self._data_dir / NAME, error.strerror)
+                stop.wait(_TRY_AGAIN_S)
+
+    def _serve(self, listener: socket.socket, stop: threading.Event) -> None:
+        while not stop.is_set():
+            self._board.beat("status")
+            try:
+                caller, _ = listener.accept()
+            except TimeoutError:
+                continue
+            with caller:
+                caller.settimeout(1.0)
+                self._answer(caller)
 
     def _answer(self, caller: socket.socket) -> None:
         try:
@@ -49,16 +62,14 @@ class StatusSocket:
         path = self._data_dir / NAME
         path.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX) as listener, _short(path) as address:
-            try:
-                listener.bind(address)
-            except OSError as error:
-                raise StoreError(f"cannot open {path}: {error.strerror}") from error
+            listener.bind(address)
             path.chmod(0o660)
             listener.listen(4)
             listener.settimeout(0.5)
             try:
                 yield listener
             finally:
+                self._board.retire("status")
                 path.unlink(missing_ok=True)
 
 

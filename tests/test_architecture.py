@@ -25,7 +25,7 @@ FLOORS: dict[str, int] = {
     ),
     # floor 4, roof
     **dict.fromkeys(["config"], 4),
-    **dict.fromkeys(["app", "cli", "demo", "live_check", "__main__"], 5),
+    **dict.fromkeys(["app", "daemon", "cli", "demo", "live_check", "__main__"], 5),
 }
 
 

@@ -19,7 +19,7 @@ def command(config_path: Path, verbose: bool) -> None:
 
     SIGTERM 在 10 秒内干净停止，SIGHUP 重新载入 · SIGTERM stops it cleanly within 10 s, SIGHUP reloads.
     """
-    from gateway.app import run
+    from gateway.daemon import run
 
     logging.basicConfig(
         stream=sys.stderr,

@@ -6,7 +6,7 @@ sequence.py the sequence, remembered outside the file  purge.py     what goes, a
 repair.py   a damaged file set aside and carried over  pages.py     records read without SQLite
 """
 
-from gateway.journal.journal import Journal
+from gateway.journal.journal import FolderInUse, Journal
 from gateway.journal.rows import Cursor, JournalReader, Pending, Row
 
-__all__ = ["Cursor", "Journal", "JournalReader", "Pending", "Row"]
+__all__ = ["Cursor", "FolderInUse", "Journal", "JournalReader", "Pending", "Row"]

@@ -22,7 +22,12 @@ from gateway.journal.file import JournalFile
 from gateway.journal.rows import Cursor, JournalReader, open_end
 from gateway.privacy import refuse_face_data
 from gateway.settings import Journal as Policy
+from gateway.text import Text
 from gateway.types import Event, EventClass
+
+
+class FolderInUse(StoreError):
+    """Another process owns the journal's folder; waiting would not help."""
 
 
 class Journal(JournalReader):
@@ -145,7 +150,8 @@ def _own_folder(folder: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
-        raise StoreError(
-            f"another gateway uses {folder}", hint="stop it first (systemctl stop compound-gateway)"
+        raise FolderInUse(
+            Text("另一个网关正在使用 {folder}", "another gateway uses {folder}").with_(folder=folder),
+            hint=Text("先停止它：systemctl stop compound-gateway", "stop it first: systemctl stop compound-gateway"),
         ) from error
     return descriptor
