@@ -170,7 +170,7 @@ def label(item: Thing, scene: Image) -> Label:
     inside, _ = cv2.intersectConvexConvex(item.quad, frame)
     left, top, right, bottom = np.clip(boxes_of(item.quad[None])[0], 0, [width, height] * 2).astype(int)
     seen = scene[top : bottom + 1, left : right + 1]
-    clear = inside > 0.75 * area and seen.size > 0 and float(cv2.cvtColor(seen, cv2.COLOR_BGR2GRAY).std()) > 7
+    clear = inside > 0.75 * area and seen.size > 0 and float(cv2.cvtColor(seen, cv2.COLOR_BGR2GRAY).std()) > 4.5
     kind = item.kind if clear else IGNORED
     return Label(item.quad, kind, item.rows, item.colour)
 

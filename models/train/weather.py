@@ -39,6 +39,16 @@ def lamps(rng: Random, image: Image) -> None:
     image[:] = cv2.add(image, cv2.merge([soft, soft, soft]))
 
 
+def backlight(rng: Random, image: Image) -> Image:
+    """A bright sky over a dark road: below a soft horizon little light is left."""
+    height = image.shape[0]
+    horizon = rng.uniform(0, 0.6) * height
+    dusk = np.interp(
+        np.arange(height), [horizon, horizon + rng.uniform(0.05, 0.4) * height], [1, rng.uniform(0.12, 0.5)]
+    )
+    return np.asarray((image * (dusk * 256).astype(np.uint16)[:, None, None]) >> 8, np.uint8)
+
+
 def blur(rng: Random, image: Image) -> Image:
     """Out of focus, shake, or fewer pixels than there seem to be."""
     kind = rng.random()
@@ -73,6 +83,8 @@ def grain(rng: Random, image: Image, strength: float) -> Image:
 def spoil(rng: Random, image: Image) -> Image:
     """Return the scene as a camera would have stored it."""
     night = rng.random() < 0.15
+    if rng.random() < 0.15:
+        image = backlight(rng, image)
     image = tone(rng, image, night)
     if (night and rng.random() < 0.6) or rng.random() < 0.04:
         lamps(rng, image)
