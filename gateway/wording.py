@@ -31,8 +31,8 @@ _SENTENCES = {
     "device.online": Text("设备 {device} 上线", "device {device} is online"),
     "device.offline": Text("设备 {device} 离线：{detail}", "device {device} is offline: {detail}"),
     "device.fault": Text("设备 {device} 故障：{detail}", "device {device} has a fault: {detail}"),
-    "audit.face_enrolled": Text("已登记人脸，{who}", "a face was enrolled, {who}"),
-    "audit.face_erased": Text("已删除人脸，{who}", "a face was erased, {who}"),
+    "audit.face_enrolled": Text("已登记人脸：{ref}", "a face was enrolled: {ref}"),
+    "audit.face_erased": Text("已删除人脸：{ref}", "a face was erased: {ref}"),
     "alarm.credential_attack": Text("{place}：连续 {tries} 次陌生卡", "{place}: {tries} unknown cards in a row"),
     "alarm.journal_damaged": Text("事件库损坏，已修复并继续", "the journal was damaged; it was mended and goes on"),
     "alarm.journal_unwritable": Text(
@@ -50,14 +50,15 @@ def short_name(cloud_type: str) -> str:
 def describe(name: str, subject: str, data: Mapping[str, Any]) -> Text:
     """Say what happened. `name` is e.g. `access.granted`; an event without a sentence is named as it is."""
     holder = data.get("holder")
-    room = holder.get("room") if isinstance(holder, Mapping) else None
+    holder = holder if isinstance(holder, Mapping) else {}
     template = _SENTENCES.get(name) or _SENTENCES.get(name.partition(".")[0])
     if template is None:
         return Text("{subject}：{name}", "{subject}: {name}").with_(subject=subject, name=name)
     reason = str(data.get("reason", ""))
     return template.with_(
         place=data.get("point") or subject,
-        who=room or Text("已登记", "in the roster"),
+        who=holder.get("room") or Text("已登记", "in the roster"),
+        ref=holder.get("ref", "?"),
         reason=_REASONS.get(reason, reason),
         plate=data.get("plate_no") or data.get("candidate") or "?",
         device=data.get("device") or subject,
