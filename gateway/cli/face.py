@@ -21,7 +21,7 @@ from gateway.errors import Rejected
 from gateway.text import Text
 
 if TYPE_CHECKING:
-    from gateway.faces import Consent, FaceStore
+    from gateway.faces import Consent, FaceStore, ModelId
     from gateway.settings import Settings
     from gateway.vision.desk import EnrolmentDesk
 
@@ -117,6 +117,7 @@ def list_subjects(as_json: bool, config_path: Path) -> None:
     """列出已登记的人（不含模板） · List who is enrolled, without templates."""
     settings = load_settings(config_path)
     names = _names(settings)
+    in_use = _model_in_use(settings)
     rows = [
         {
             "ref": one.ref,
@@ -125,7 +126,7 @@ def list_subjects(as_json: bool, config_path: Path) -> None:
             "templates": one.templates,
             "consent_version": one.consent_version,
             "enrolled_at": one.enrolled_at.isoformat(timespec="seconds"),
-            "usable": one.model.name == settings.face.model,
+            "usable": one.model == in_use,
         }
         for one in _store(settings).subjects()
     ]
@@ -159,6 +160,19 @@ def _store(settings: Settings) -> FaceStore:
 
     path = settings.gateway.data_dir / FILE_NAME
     return FaceStore(path, _keys(settings).face_key(), filing_no=settings.face.filing_no)
+
+
+def _model_in_use(settings: Settings) -> ModelId | None:
+    """None where it is not there: then no template is usable."""
+    from gateway.errors import ModelError
+    from gateway.faces import ModelId
+    from gateway.vision.catalogue import find, model_dirs
+
+    try:
+        model = find(settings.face.model, model_dirs(settings.gateway.data_dir))
+    except ModelError:
+        return None
+    return ModelId(model.name, model.fingerprint)
 
 
 def _keys(settings: Settings) -> Any:
