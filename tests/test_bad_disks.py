@@ -10,29 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import HEAD, ROSTER, UPLINK, House, SerialLine, Subscriber
+from tests.house import DOOR, HEAD, ROSTER, UPLINK, House, SerialLine, Subscriber
 from tests.real import Mosquitto, wait_until
 
 KNOWN = bytes.fromhex("62E3086CED")
 ON = bytes.fromhex("A00101A2")
 
-DOOR = """
-[points.east-door]
-name = "东门人行1"
-kind = "pedestrian"
-direction = "in"
-actuator = "east-relay"
-
-[readers.east-reader]
-driver = "rdm6300"
-port = "{reader}"
-point = "east-door"
-hold_s = 0
-
-[actuators.east-relay]
-driver = "lcus1"
-port = "{relay}"
-"""
+RELAY_DOOR = DOOR.replace('driver = "log"', 'driver = "lcus1"\nport = "{relay}"')
 
 
 class Door:
@@ -44,7 +28,7 @@ class Door:
         self.disk = folder / "data"
         self.disk.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(self.disk)], check=True)
-        wires = DOOR.format(reader=self.reader.path, relay=self.relay.path)
+        wires = RELAY_DOOR.format(port=self.reader.path, relay=self.relay.path)
         self.house = House(folder, HEAD + wires + UPLINK.format(port=broker.port))
         (folder / "roster.csv").write_text(ROSTER, encoding="utf-8")
         self.house.command("roster", "import", str(folder / "roster.csv"))
