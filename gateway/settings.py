@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from gateway.text import Language
 from gateway.types import CommandName, Direction, EventClass, PointKind
@@ -46,6 +46,18 @@ def _zone(value: object) -> object:
     return value
 
 
+def _pair(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value  # TOML knows lists only
+
+
+def _polygon(corners: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    if 0 < len(corners) < 3:
+        raise ValueError("an area has at least three corners; leave it out to look at the whole picture")
+    return corners
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Corner = Annotated[tuple[Share, Share], BeforeValidator(_pair)]
 Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
 Seconds = Annotated[int, BeforeValidator(_seconds), Field(ge=0)]
 Zone = Annotated[str, BeforeValidator(_zone)]
@@ -112,7 +124,7 @@ class Camera(DeviceTable):
     point: str
     recognise: list[Literal["plate", "face"]] = []
     fps: Annotated[float, Field(gt=0, le=30)] = 5.0
-    roi: list[tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]]] = []
+    roi: Annotated[list[Corner], AfterValidator(_polygon)] = []
     sign_posted: bool = False
 
 
@@ -128,6 +140,7 @@ class Face(Table):
     filing_no: str = ""
     model: str = "dlib-resnet"
     detector: str = "mtcnn"
+    liveness: str = ""  # a model for face.liveness; empty: none
     min_face: Annotated[int, Field(ge=20, le=1000)] = 60  # pixels, side of the face box
 
 
@@ -138,7 +151,7 @@ class PlateReading(Table):
 
 
 class Uplink(Table):
-    host: str
+    host: Annotated[str, Field(pattern=r"^\S+$")]
     port: Annotated[int, Field(ge=1, le=65535)] = 1883
     ca_file: Path | None = None
     cert_file: Path | None = None

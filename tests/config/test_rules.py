@@ -43,3 +43,32 @@ def test_fps_of_a_replay_is_its_pace_as_well_as_the_rate_of_recognition(tmp_path
     camera = '\n[cameras.c]\ndriver = "replay"\npath = "."\npoint = "east-door"\nfps = 2\n'
     found = load(written(tmp_path, SMALL + camera)).cameras["c"]
     assert (found.fps, found.options["fps"]) == (2.0, 2.0)
+
+
+CAMERA = '\n[cameras.c]\ndriver = "folder"\npath = "in"\npoint = "east-door"\nrecognise = ["plate"]\n'
+
+
+def test_a_region_of_interest_is_a_list_of_corners(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, SMALL + CAMERA + "roi = [[0, 0.5], [1, 0.5], [1, 1.0]]\n"))
+    assert settings.cameras["c"].roi == [(0.0, 0.5), (1.0, 0.5), (1.0, 1.0)]
+    assert type(settings).model_validate_json(settings.model_dump_json()) == settings
+
+
+@pytest.mark.parametrize(
+    ("roi", "expected"),
+    [
+        ("[[0, 0], [2, 0], [1, 1]]", "cameras.c.roi.1.0: 2 is out of range"),
+        ("[[0, 0], [1, 0]]", "at least three corners"),
+        ('[[0, 0], ["1", 0], [1, 1]]', "'1' has the wrong type, it must be a number"),
+        ("[[0, 0], [1], [1, 1]]", "cameras.c.roi.1.1: is missing"),
+        ("[[0, 0], [1, 0, 1], [1, 1]]", "cameras.c.roi.1: "),
+        ("[0, 0, 1, 1]", "it must be a list"),
+    ],
+)
+def test_a_wrong_region_is_refused(tmp_path: Path, roi: str, expected: str) -> None:
+    said = faults(tmp_path, SMALL + CAMERA + f"roi = {roi}\n")
+    assert any(expected in line for line in said), said
+
+
+def test_an_uplink_without_a_host_is_refused(tmp_path: Path) -> None:
+    assert any("uplinks.c.host:" in line for line in faults(tmp_path, SMALL + '\n[uplinks.c]\nhost = ""\n'))
