@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from gateway.errors import GatewayError
 from tests.bench import card, drain, frames, keep, memory, start
 from tests.bench.figures import Bench, Figure, Report
 from tests.bench.site import ROOT
@@ -43,7 +44,7 @@ def main(names: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         for name in names or BENCHES:
             with Progress(console=console, refresh_per_second=1, transient=True) as progress:
-                reports[name] = BENCHES[name](Path(folder) / name, progress)
+                reports[name] = _run(BENCHES[name], Path(folder) / name, progress)
     console.print(_table(reports))
     for name, report in reports.items():
         for note in report.notes:
@@ -52,7 +53,15 @@ def main(names: list[str]) -> int:
     console.print(f"load before {before['load']}, after {after['load']}; {time.monotonic() - began:.0f} s in all")
     _OUT.parent.mkdir(exist_ok=True)
     _OUT.write_text(json.dumps(_as_json(reports, before, after), ensure_ascii=False, indent=2), encoding="utf-8")
-    return 0
+    return 1 if any("FAILED" in note for report in reports.values() for note in report.notes) else 0
+
+
+def _run(bench: Bench, folder: Path, progress: Progress) -> Report:
+    """A bench whose parts do not work says so and leaves the others."""
+    try:
+        return bench(folder, progress)
+    except (AssertionError, GatewayError, OSError) as error:
+        return Report([], [f"FAILED: {error}"])
 
 
 def _table(reports: dict[str, Report]) -> Table:

@@ -89,9 +89,9 @@ def bench(folder: Path, progress: Progress) -> Report:
 
 
 def _house(folder: Path, tty: str, port: int) -> House:
+    drive("鄂J12345", (52, 52, 150), folder / "gate", start=0)
     house = door_house(folder, tty, port, hold_s=60, more=_CAMERAS)
     house.command("models", "prepare")
-    drive("鄂J12345", (52, 52, 150), folder / "gate", start=0)
     return house
 
 
