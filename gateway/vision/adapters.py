@@ -21,6 +21,7 @@ _SHIPPED: Final = {
     "face.detect.yunet": "gateway.vision.detectors.yunet:YuNet",
     "face.detect.scrfd": "gateway.vision.detectors.scrfd:Scrfd",
     "face.embed.face-chip": "gateway.vision.faces:FaceEmbedder",
+    "face.liveness.liveness-patch": "gateway.vision.liveness:PatchLiveness",
 }
 
 

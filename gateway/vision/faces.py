@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from gateway.vision.adapters import adapter
 from gateway.vision.catalogue import VERIFY, Model
 from gateway.vision.chip import Template, cut_chip
 from gateway.vision.detectors.candidates import Detector
+from gateway.vision.feed import Feed
 from gateway.vision.session import Session
 
 if TYPE_CHECKING:
@@ -84,23 +85,16 @@ def open_embedder(model: Model, *, threads: int = 1) -> Embedder:
 class FaceEmbedder:
     """Turns a face into a vector by the card's template and net. Used by one thread.
 
-    The card's [input] says what the net takes: `points` and `weights` of the template, `width`, `height`, and unless it
-    is uint8 BGR with the channels last: `colour` = "rgb", `layout` = "nchw", `mean` and `std` per channel.
-    [output] `unit` = 1 scales vectors to length 1, so that cosine and Euclidean distance order alike. A net for one
-    chip at a time runs twice.
+    The card's [input] says what the net takes: `points` and `weights` of the template, `width`, `height` and what
+    `feed` reads. [output] `unit` = 1 scales vectors to length 1, so that cosine and Euclidean distance order alike.
     """
 
     def __init__(self, model: Model, *, threads: int = 1) -> None:
         self.model = model
         self.template = _template(model)
-        card = model.card
-        self._rgb, self._planes = card.input.get("colour") == "rgb", card.input.get("layout") == "nchw"
-        self._mean, self._std = _per_channel(model, "mean", 0.0), _per_channel(model, "std", 1.0)
-        self._unit = bool(card.output.get("unit", 0))
-        self._net = Session(model.read(), threads, name=model.name)
-        chip = (self.template.height, self.template.width)
-        batch = 1 if self._net.shape[:1] == (1,) else None
-        self._net.require((batch, 3, *chip) if self._planes else (batch, *chip, 3), tuple(self._net.outputs)[:1])
+        self._unit = bool(model.card.output.get("unit", 0))
+        net = Session(model.read(), threads, name=model.name)
+        self._feed = Feed(model, net, self.template.height, self.template.width)
 
     def chip(self, image: Image, face: Face) -> Image:
         """The aligned face."""
@@ -109,30 +103,11 @@ class FaceEmbedder:
     def embed(self, image: Image, face: Face) -> Vector:
         """The mean vector of the face and its mirror image; distances between vectors are Euclidean."""
         chip = self.chip(image, face)
-        given = self._given(np.stack([chip, chip[:, ::-1]]))
-        single = self._net.shape[0] == 1
-        both = np.concatenate([self._net.run(part)[0] for part in ((given[:1], given[1:]) if single else (given,))])
+        both = self._feed.run(np.stack([chip, chip[:, ::-1]]))
         if not self._unit:
-            return both.mean(axis=0, dtype=np.float32)  # type: ignore[no-any-return]
+            return np.asarray(both.mean(axis=0), np.float32)
         mean = (both / np.linalg.norm(both, axis=1, keepdims=True)).mean(axis=0)
         return (mean / np.linalg.norm(mean)).astype(np.float32)  # type: ignore[no-any-return]
-
-    def _given(self, chips: NDArray[np.uint8]) -> NDArray[Any]:
-        """The chips as the net wants them."""
-        given = chips[..., ::-1] if self._rgb else chips
-        if self._net.dtype != np.uint8:
-            given = ((given - self._mean) / self._std).astype(self._net.dtype)
-        return np.ascontiguousarray(given.transpose(0, 3, 1, 2) if self._planes else given)
-
-
-def _per_channel(model: Model, key: str, default: float) -> Vector:
-    try:
-        values = np.asarray(model.card.input.get(key, [default] * 3), np.float32).reshape(3)
-        if key == "std" and values.min() <= 0:
-            raise ValueError("a deviation of nothing")
-    except ValueError as error:
-        raise ModelError(f"the card of model {model.name} must give {key} as three numbers", hint=VERIFY) from error
-    return values
 
 
 def _template(model: Model) -> Template:

@@ -7,6 +7,7 @@ nothing but this module chooses models.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import cv2
@@ -21,6 +22,7 @@ from gateway.vision.sightings import FaceMatch, FaceSighting, PlateSighting
 if TYPE_CHECKING:
     from gateway.types import Image
     from gateway.vision.gallery import Match
+    from gateway.vision.liveness import Liveness
 
 Recogniser = Literal["plate", "face"]
 _FACE_WIDTH: Final = 1280  # faces are looked for in a picture no wider than this, and embedded from the original
@@ -60,11 +62,13 @@ def _face_look(settings: Settings) -> Look:
     from gateway.keys import Keys
     from gateway.vision.enrolled import Enrolled
     from gateway.vision.faces import Face, FaceFinder, open_embedder
+    from gateway.vision.liveness import open_liveness
 
     dirs = model_dirs(settings.gateway.data_dir)
     finder = FaceFinder(find(settings.face.detector, dirs), min_face=settings.face.min_face)
     embedder = open_embedder(find(settings.face.model, dirs))
-    card = embedder.model.card
+    assurance = embedder.model.card.assurance or "low"
+    liveness = open_liveness(find(settings.face.liveness, dirs)) if settings.face.liveness else None
     store = FaceStore(settings.gateway.data_dir / FILE_NAME, Keys(settings.gateway.data_dir).face_key())
     enrolled = Enrolled(store, embedder.model)
 
@@ -76,7 +80,8 @@ def _face_look(settings: Settings) -> Look:
             box = Box(*(side / scale for side in (face.box.left, face.box.top, face.box.right, face.box.bottom)))
             original = Face(box, face.score, np.asarray(face.points / scale, np.float32))
             found = gallery.match(embedder.embed(frame.pixels, original)) if len(gallery) else None
-            sightings.append(FaceSighting(box, frame.stamp, _accepted(found, card.assurance or "low")))
+            score = liveness.score(frame.pixels, box) if found and liveness else None
+            sightings.append(_judged(FaceSighting(box, frame.stamp, _accepted(found, assurance)), score, liveness))
         return sightings
 
     return look
@@ -93,6 +98,15 @@ def _accepted(match: Match | None, assurance: str) -> FaceMatch | None:
         assurance=assurance,
         liveness="none",
     )
+
+
+def _judged(sighting: FaceSighting, score: float | None, liveness: Liveness | None) -> FaceSighting:
+    """The sighting with what the liveness model said of it; asked this way round, a score that is no number is none."""
+    if sighting.match is None or score is None or liveness is None:
+        return sighting
+    if not score >= liveness.threshold:
+        return replace(sighting, match=None, lives=False)
+    return replace(sighting, match=replace(sighting.match, liveness=f"passive:{liveness.name}:{score:.2f}"))
 
 
 def _at_most(image: Image, width: int) -> tuple[Image, float]:

@@ -34,8 +34,9 @@ class FaceMatch:
 
 @dataclass(frozen=True, slots=True)
 class FaceSighting:
-    """A face in one frame. `match` is None where it is nobody enrolled."""
+    """A face in one frame. `match` is None where it is nobody enrolled, or where it did not seem to live."""
 
     box: Box
     stamp: Stamp
     match: FaceMatch | None
+    lives: bool = True  # False only where a liveness model said so of somebody enrolled

@@ -3,7 +3,8 @@
 Rule for plates: told as soon as three frames agree and their vote is above the threshold; else, when the track ends,
 the vote of at least two frames as a candidate; a single frame only if it is above the threshold by itself. The same
 number again within 30 s, or while it stays in view, is the same passage and is not told again, unless it was uncertain
-and is certain now. Rule for faces: told when two frames of a track recognise the same holder; strangers only count.
+and is certain now. Rule for faces: told when two frames of a track recognise the same holder; strangers and faces that
+do not seem to live only count.
 """
 
 from __future__ import annotations
@@ -124,7 +125,8 @@ class FaceStream:
             seen += self._judge(track, mono)
         for track in self.tracker.ended(mono):
             if not any(sighting.match for sighting in track.sightings):
-                self._count("faces_unknown")
+                lived = all(sighting.lives for sighting in track.sightings)
+                self._count("faces_unknown" if lived else "faces_not_live")
         return seen
 
     def _judge(self, track: Track[FaceSighting], mono: float) -> list[FaceSeen]:
@@ -133,7 +135,8 @@ class FaceStream:
             return []
         subject, frames = Counter(match.subject for match in matches).most_common(1)[0]
         against = len(matches) - frames  # frames that took the face for somebody else
-        if frames < FACE_FRAMES + 3 * against or track.last.match.subject != subject:
+        lifeless = sum(not sighting.lives for sighting in track.sightings)
+        if frames < FACE_FRAMES + 3 * against or frames <= lifeless or track.last.match.subject != subject:
             return []
         told, self._told[subject] = subject in self._told, mono
         if told:

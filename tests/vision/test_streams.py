@@ -197,3 +197,23 @@ def test_a_stranger_is_only_counted_and_once() -> None:
         door.frame()
     assert door.seen == []
     assert door.counts == {"faces_unknown": 1}
+
+
+def test_a_face_that_seldom_seems_to_live_is_nobody_and_counted() -> None:
+    door = Door()
+    for at in range(9):
+        door.mono += 1 / FPS
+        lives = at % 3 == 2
+        face = FaceSighting(Box(100 + at, 100, 180, 190), stamp(door.mono), match("h:1") if lives else None, lives)
+        door.seen += door.stream.see([face], door.mono)
+    for _ in range(10):
+        door.frame()
+    assert door.seen == []
+    assert door.counts == {}
+    for at in range(4):
+        door.mono += 1 / FPS
+        face = FaceSighting(Box(400 + at, 100, 480, 190), stamp(door.mono), None, lives=False)
+        door.seen += door.stream.see([face], door.mono)
+    for _ in range(10):
+        door.frame()
+    assert door.counts == {"faces_not_live": 1}
