@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from gateway.plate_rules import PROVINCES
 from gateway.text import Language
 from gateway.types import CommandName, Direction, EventClass, PointKind
 
@@ -147,6 +148,7 @@ class Face(Table):
 class PlateReading(Table):
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.85
     nev_class: Annotated[str, Field(pattern=r"^\d{2}$")] | None = None  # overrides 51/52 where a city asks
+    province: Annotated[str, Field(pattern=f"^[{PROVINCES}]$")] | None = None  # where most cars of the site are from
     permission: bool = True  # False: a vehicle point lets every read plate pass
 
 

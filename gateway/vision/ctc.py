@@ -43,6 +43,18 @@ def squeeze(prob: Floats) -> Floats:
     return prob[~repeats]
 
 
+def lean(prob: Floats, rivals: Ints, favoured: int, odds: float) -> Floats:
+    """The probabilities (T, C) after a prior: one of the rival columns is `odds` times as frequent as each other.
+
+    Each frame gives its rivals together as much as before, so nothing else becomes more or less probable.
+    """
+    weights = np.where(rivals == favoured, np.float32(odds), np.float32(1))
+    weighted = prob[:, rivals] * weights
+    leaning = prob.copy()
+    leaning[:, rivals] = weighted * (prob[:, rivals].sum(axis=1) / np.maximum(weighted.sum(axis=1), _FLOOR))[:, None]
+    return leaning
+
+
 def greedy(prob: Floats, alphabet: str) -> str:
     """What the recogniser says by itself: best label of each frame (T, C), repeats and blanks (index 0) removed."""
     labels = prob.argmax(axis=1)

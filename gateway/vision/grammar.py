@@ -12,9 +12,9 @@ from math import exp, log
 
 import numpy as np
 
-from gateway.plate_rules import BLACK, PLACES, RULES, WHITE, PlateKind, Rule, classify, kind_of
+from gateway.plate_rules import BLACK, PLACES, PROVINCES, RULES, WHITE, PlateKind, Rule, classify, kind_of
 from gateway.types import Plate
-from gateway.vision.ctc import Floats, Ints, greedy, probability, search, squeeze
+from gateway.vision.ctc import Floats, Ints, greedy, lean, probability, search, squeeze
 
 # How much rarer than ordinary plates, in nats; decides only between forms that fit almost equally well.
 _RARITY = {
@@ -36,6 +36,7 @@ _LETTERS_CUT = 0.9  # more than two letters in the serial
 _RARE_O = 0.3  # of the letter O in second place, against D and Q: for choosing, not for the confidence
 _NOTHING = 1e-6  # no number at all
 _TWINS = {"0": "O", "1": "I", "O": "0"}  # read as the second, means the first in its place
+_HOME_ODDS = 30.0  # how much more often plates of the site's own province come than those of each other one
 _NEW_ENERGY = ("new_energy_small", "new_energy_large")
 
 
@@ -96,15 +97,17 @@ def best(
     rows: int = 1,
     narrow: bool = False,
     nev_class: str | None = None,
+    province: str | None = None,
     calibration: Calibration = PLAIN,
 ) -> Plate | None:
     """The most probable plate; None where nothing like a number was seen.
 
     `prob` (T, 1 + len(alphabet)): probabilities of each frame, column 0 is the blank. `colour`: probability of each
-    PlateColor, empty where unknown. `rows`, `narrow`: see `plate_rules.classify`.
+    PlateColor, empty where unknown. `rows`, `narrow`: see `plate_rules.classify`. `province`: the one most cars at this
+    site are from; it decides only where the character is in doubt.
     """
     forms = _forms_for(alphabet)
-    candidates = _candidates(squeeze(prob), forms, colour)
+    candidates = _candidates(squeeze(_at_home(prob, alphabet, province)), forms, colour)
     chosen = max(candidates, key=lambda candidate: candidate.score, default=None)
     if chosen is None or chosen.probability < _NOTHING:
         return None
@@ -119,6 +122,13 @@ def best(
         corrected=chosen.corrected > 0,
         colour_mismatch=kind.colour_mismatch,
     )
+
+
+def _at_home(prob: Floats, alphabet: str, province: str | None) -> Floats:
+    if not province or province not in alphabet:
+        return prob
+    rivals = np.array([alphabet.index(one) + 1 for one in PROVINCES if one in alphabet], np.intp)
+    return lean(prob, rivals, alphabet.index(province) + 1, _HOME_ODDS)
 
 
 @dataclass(frozen=True, slots=True)

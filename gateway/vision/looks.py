@@ -47,7 +47,9 @@ def build(recogniser: Recogniser, settings: Settings) -> Look:
 def _plate_look(settings: Settings) -> Look:
     from gateway.vision.recogniser import open_recogniser
 
-    recogniser = open_recogniser(model_dirs(settings.gateway.data_dir), settings.plate.nev_class)
+    recogniser = open_recogniser(
+        model_dirs(settings.gateway.data_dir), settings.plate.nev_class, settings.plate.province
+    )
 
     def look(frame: Frame) -> list[PlateSighting]:
         return [PlateSighting(found.box, frame.stamp, plate) for found, plate in recogniser.recognise(frame.pixels)]

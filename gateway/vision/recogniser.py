@@ -42,10 +42,13 @@ class Reads(Protocol):
 class PlateRecogniser:
     """Detector, reader and grammar in a row. For one thread."""
 
-    def __init__(self, detector: Detects, reader: Reads, nev_class: str | None = None) -> None:
+    def __init__(
+        self, detector: Detects, reader: Reads, nev_class: str | None = None, province: str | None = None
+    ) -> None:
         self._detector = detector
         self._reader = reader
         self._nev_class = nev_class
+        self._province = province
 
     def recognise(self, image: Image) -> list[tuple[PlateDetection, Plate]]:
         """Image: uint8 (H, W, 3) BGR of any size. Best detection first; what reads as nothing is left out."""
@@ -76,6 +79,7 @@ class PlateRecogniser:
             rows=read.rows,
             narrow=read.narrow,
             nev_class=self._nev_class,
+            province=self._province,
             calibration=self._reader.calibration,
         )
         return plate if plate is not None and plate.confidence >= self._reader.threshold else None
@@ -92,7 +96,7 @@ def _ways(detection: PlateDetection) -> list[PlateDetection]:
     return [detection]
 
 
-def open_recogniser(dirs: Sequence[Path], nev_class: str | None = None) -> PlateRecogniser:
+def open_recogniser(dirs: Sequence[Path], nev_class: str | None = None, province: str | None = None) -> PlateRecogniser:
     """The recogniser of the installed models (`catalogue.model_dirs`). Raises `ModelError`."""
     detector = PlateDetector(find(DETECTOR, dirs), find(REFINER, dirs))
-    return PlateRecogniser(detector, PlateReader(find(READER, dirs)), nev_class)
+    return PlateRecogniser(detector, PlateReader(find(READER, dirs)), nev_class, province)

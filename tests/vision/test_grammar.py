@@ -217,3 +217,19 @@ def test_agreement_cannot_outvote_a_wrong_colour() -> None:
     voted = vote([plate("鄂A12345", 0.5, colour_mismatch=True)] * 5)
     assert voted is not None
     assert voted.confidence <= 0.5
+
+
+def test_the_site_s_province_decides_only_in_doubt() -> None:
+    def read_at(province: str | None, share: float) -> Plate:
+        plate = best(lattice("皖A12345", p0=("鄂", share)), ALPHABET, {}, province=province)
+        assert plate is not None
+        return plate
+
+    assert read_at(None, 0.4).number == "皖A12345"
+    assert read_at("鄂", 0.4).number == "鄂A12345"
+    assert read_at("鄂", 0.4).confidence > 0.9
+    assert read_at("鄂", 0.4).raw == "皖A12345"  # what was read stays what was read
+    assert read_at("鄂", 0.005).number == "皖A12345"  # a visitor
+    assert read_at("皖", 0.4).confidence > read_at(None, 0.4).confidence
+    assert read_at("鄂", 0.4).char_confidence[1:] == read_at(None, 0.4).char_confidence[1:]
+    assert best(lattice("使12345A"), ALPHABET, {}, province="鄂") == best(lattice("使12345A"), ALPHABET, {})
