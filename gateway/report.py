@@ -27,6 +27,10 @@ _KINDS = {
     "camera": Text("摄像机", "cameras"),
     "actuator": Text("执行器", "actuators"),
 }
+_OFF = {
+    "plate": Text("车牌识别已停用", "plate recognition is off"),
+    "face": Text("人脸识别已停用", "face recognition is off"),
+}
 
 
 @dataclass(slots=True)
@@ -47,6 +51,8 @@ class Report:
             if states:
                 online = states.count(DeviceStatus.ONLINE)
                 parts.append(f"{title.say(language)} {online}/{len(states)}")
+        faults = (self.board.facts().get("vision") or {}).get("faults") or {}
+        parts += [_OFF[kind].say(language) for kind in faults if kind in _OFF]
         for name in self.settings.uplinks:
             state = self._uplink(name)
             link = Text("已连接", "connected") if state["connected"] else Text("未连接", "not connected")

@@ -31,6 +31,11 @@ def test_words_name_devices_and_uplinks(report: Report) -> None:
     assert report.words() == "readers 1/1 · actuators 0/1 · city connected 0 waiting"
 
 
+def test_words_say_which_recognition_is_off(report: Report) -> None:
+    report.board.note("vision", {"faults": {"face": "the model was altered"}})
+    assert report.words() == "face recognition is off · city not connected 0 waiting"
+
+
 def test_a_journal_that_cannot_be_read_is_reported(report: Report, tmp_path: Path) -> None:
     report.journal.renew()  # each thread opens the file anew …
     (tmp_path / "journal" / "journal.db").unlink()  # … and it is gone

@@ -1,0 +1,26 @@
+"""What `status` prints for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.cli.status import _print
+
+DEVICE = {"kind": "reader", "name": "east", "point": None, "status": "offline", "detail": "[Errno 2] no such [file]"}
+STATUS: dict[str, Any] = {
+    "words": "all [well]",
+    "devices": [DEVICE],
+    "vision": {"faults": {"face": "the model was altered"}},
+    "uplinks": {"city": {"connected": True, "waiting": None, "dead": 0}},
+}
+
+
+def test_status_shows_details_as_they_are_and_what_is_off(capsys: pytest.CaptureFixture[str]) -> None:
+    _print(STATUS)
+    said = capsys.readouterr().out
+    assert "all [well]" in said
+    assert "[Errno 2]" in said  # brackets are no markup
+    assert "the model was altered" in said
+    assert not {"True", "None"} & set(said.split())
