@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.board import DeviceState
+from gateway.clock import Stamp
 from gateway.decide import is_emergency
 from gateway.settings import Point
 from gateway.types import (
@@ -32,6 +33,7 @@ from gateway.types import (
 METHOD_CARD = {"method": "card", "method_code": "100101"}
 METHOD_FACE = {"method": "face", "method_code": "100201"}
 METHOD_PLATE = {"method": "plate"}
+METHOD_REMOTE = {"method": "remote", "method_code": "100302"}
 _ATTACK_SEVERITY = 3  # 1 to 4
 
 
@@ -96,6 +98,12 @@ def attack_event(read: CardRead, point: Point, tries: int, window_s: float) -> E
     if point.position is not None:
         data["position"] = point.position.model_dump()
     return Event("alarm.credential_attack", read.point, read.stamp, data)
+
+
+def remote_event(name: str, at: str, point: Point, stamp: Stamp, facts: Mapping[str, Any]) -> Event:
+    """`access.remote_open` or `vehicle.manual_release`: opened by a command. `facts`: who ordered it, how fast."""
+    data = {"point": at, "direction": point.direction.value, "device": point.actuator, **METHOD_REMOTE}
+    return Event(name, at, stamp, {**data, "granted": True, "reason": "command", "opened": True, **facts})
 
 
 def device_event(state: DeviceState) -> Event:

@@ -19,6 +19,7 @@ from gateway.board import Board
 from gateway.clock import boot_id
 from gateway.cloudevent import Identity
 from gateway.doorkeeper import Doorkeeper
+from gateway.downlink import Downlink, open_downlink
 from gateway.errors import StoreError
 from gateway.faces import FILE_NAME as FACES
 from gateway.faces import FaceStore
@@ -119,9 +120,20 @@ class House:
         """Open the journal and start what lives on it. Raises `StoreError`: try again, except for `FolderInUse`."""
         self.journal = self.report.journal = Journal(self._data / "journal" / "journal.db")
         self.recorder.attach(self.journal)
-        below = [self._forwarding(self.journal), self._keeping()]
+        downlink = open_downlink(
+            self.settings,
+            journal=self.journal,
+            keys=self.keys,
+            register=self.register,
+            actuators=self.actuators,
+            record=self.recorder.record,
+            board=self.board,
+        )
+        below = [self._forwarding(self.journal, downlink), self._keeping()]
+        orders = Layer("orders", [("downlink", downlink.run), ("errands", downlink.errands.run)], 1.5)
         self._layers[:0] = below
-        for layer in below:
+        self._layers.insert(-1, orders)  # like the devices: it goes before what it asks of
+        for layer in (*below, orders):
             layer.start()
 
     def end(self) -> None:
@@ -134,19 +146,15 @@ class House:
 
     # ── layers, from the ground up ────────────────────────────────────────────────────────────────────────
 
-    def _forwarding(self, journal: Journal) -> Layer:
+    def _forwarding(self, journal: Journal, downlink: Downlink) -> Layer:
         site, options = self.settings.site, self.settings.uplinks
         identity = Identity(site.compound_id, self.settings.gateway.id, boot_id(), __version__)
-        uplinks: list[tuple[str, Work]] = [
-            (
-                f"uplink:{name}",
-                Uplink(name, one, identity, journal, self.board, self.keys, self._zone, self.report.catalog).run,
-            )
-            for name, one in options.items()
-        ]
+        around = (identity, journal, self.board, self.keys, self._zone, self.report.catalog)
+        uplinks = {name: Uplink(name, one, *around, obey=downlink.obey) for name, one in options.items()}
         classes = {name: one.classes for name, one in options.items()}
         health = Health(journal, self.board, classes, self._data, self._zone)
-        return Layer("forwarding", [*uplinks, ("health", health.run)], 2.5)
+        threads = [(f"uplink:{name}", uplink.run) for name, uplink in uplinks.items()]
+        return Layer("forwarding", [*threads, ("health", health.run)], 2.5)
 
     def _keeping(self) -> Layer:
         housekeeping = Housekeeping(

@@ -28,11 +28,14 @@ _SENTENCES = {
     "vehicle.denied": Text("{place}：车辆拒绝 {plate}，{reason}", "{place}: vehicle denied {plate}, {reason}"),
     "vehicle.uncertain": Text("{place}：车牌不确定，可能是 {plate}", "{place}: plate uncertain, perhaps {plate}"),
     "vehicle.no_plate": Text("{place}：车辆无可读车牌", "{place}: vehicle without a readable plate"),
+    "access.remote_open": Text("{place}：平台远程开门", "{place}: opened by a command of the platform"),
+    "vehicle.manual_release": Text("{place}：平台远程抬杆", "{place}: barrier raised by a command of the platform"),
     "device.online": Text("设备 {device} 上线", "device {device} is online"),
     "device.offline": Text("设备 {device} 离线：{detail}", "device {device} is offline: {detail}"),
     "device.fault": Text("设备 {device} 故障：{detail}", "device {device} has a fault: {detail}"),
     "audit.face_enrolled": Text("已登记人脸：{ref}", "a face was enrolled: {ref}"),
     "audit.face_erased": Text("已删除人脸：{ref}", "a face was erased: {ref}"),
+    "audit.command": Text("平台指令 {command}：{code}", "command {command} of the platform: {code}"),
     "alarm.credential_attack": Text("{place}：连续 {tries} 次陌生卡", "{place}: {tries} unknown cards in a row"),
     "alarm.journal_damaged": Text("事件库损坏，已修复并继续", "the journal was damaged; it was mended and goes on"),
     "alarm.journal_unwritable": Text(
@@ -66,4 +69,6 @@ def describe(name: str, subject: str, data: Mapping[str, Any]) -> Text:
         count=data.get("count", "?"),
         cause=data.get("cause", "?"),
         tries=data.get("tries", "?"),
+        command=data.get("command", "?"),
+        code=data.get("code", "?"),
     )

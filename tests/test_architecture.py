@@ -21,7 +21,7 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(["face_tables", "accounts"], 2),
     # floor 3: things that join others
     **dict.fromkeys(
-        ["doorkeeper", "recorder", "passage", "watch", "supervisor", "uplink", "health", "housekeeping", "report"], 3
+        ["doorkeeper", "recorder", "passage", "watch", "supervisor", "uplink", "downlink", "health", "housekeeping", "report"], 3
     ),
     # floor 4, roof
     **dict.fromkeys(["config"], 4),

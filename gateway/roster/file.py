@@ -54,6 +54,14 @@ def read(data: bytes, points: Collection[str] | None = None) -> Sheet:
     return sheet
 
 
+def from_objects(objects: Sequence[tuple[int, Mapping[str, Any]]], points: Collection[str] | None = None) -> Sheet:
+    """Rows given as JSON objects, not in a file, each with its place, which is the "line" of its faults."""
+    sheet = Sheet()
+    records = ((place, _json_cells(place, entry, sheet)) for place, entry in objects)
+    sheet.rows.extend(read_row(place, cells, points, sheet.faults) for place, cells in records)
+    return sheet
+
+
 def write(rows: Sequence[Row], form: Form = "csv", headings: Language = Language.EN) -> str:
     """The file of these rows; `read` gives them back."""
     if form == "json":

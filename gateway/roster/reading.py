@@ -16,7 +16,7 @@ from gateway.errors import StoreError
 from gateway.roster.cells import Row
 from gateway.text import Text
 
-MIGRATIONS = ("first",)  # that this version knows, in their order
+MIGRATIONS = ("first", "datasets")  # that this version knows, in their order
 
 
 def refuse_newer(applied: Iterable[str]) -> None:
@@ -49,6 +49,14 @@ def last_change(base: sqlite3.Connection) -> tuple[int, date | None]:
     """How many changes there were, and the day of the last one."""
     count, day = base.execute("SELECT count, day FROM changes").fetchone()
     return count, date.fromisoformat(day) if day else None
+
+
+def dataset_of(base: sqlite3.Connection, name: str) -> tuple[int, str]:
+    """The version of a platform's dataset that was applied last, and its digest; 0 where none was."""
+    if not base.execute("SELECT 1 FROM sqlite_master WHERE name = 'datasets'").fetchone():
+        return 0, ""  # a file of the version before, not written to since
+    found = base.execute("SELECT version, digest FROM datasets WHERE name = ?", (name,)).fetchone()
+    return found or (0, "")
 
 
 def rows_of(base: sqlite3.Connection) -> Iterator[Row]:

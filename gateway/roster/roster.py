@@ -10,16 +10,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.credentials import Credential, Format
 from gateway.errors import Rejected, StoreError
 from gateway.keys import Keys
 from gateway.register import Register
 from gateway.roster.cells import Fault, Row, suggestion
-from gateway.roster.conflicts import conflicts
-from gateway.roster.reading import last_change, open_to_read, rows_of
+from gateway.roster.changes import Changes, Delta, OutOfStep, merge
+from gateway.roster.reading import dataset_of, last_change, open_to_read, rows_of
 from gateway.text import Text
 from gateway.types import Holder
 
@@ -28,29 +28,6 @@ if TYPE_CHECKING:
 
 FILE_NAME = "roster.db"  # in the data directory
 ABSENT = "absent"  # the version of a roster that nobody has written
-
-
-class RosterFaults(Rejected):
-    """The rows were refused, all of them; `faults` says why."""
-
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        self.faults = tuple(sorted(faults, key=lambda fault: fault.line))
-        super().__init__(
-            Text("名册有 {count} 处错误，未作任何更改", "the roster has {count} faults; nothing was changed").with_(
-                count=len(faults)
-            ),
-            hint=Text("改正后重新导入", "mend them and import again"),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What an import did, or with `dry_run` would do: ids of holders."""
-
-    added: tuple[str, ...] = ()
-    updated: tuple[str, ...] = ()
-    unchanged: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
 
 
 class Roster:
@@ -68,25 +45,63 @@ class Roster:
         `faults` are those the file had already. Raises `RosterFaults` with them and with what contradicts the roster.
         """
         with self._writing(keep=not dry_run) as base:
-            known = {row.holder_id: row for row in rows_of(base.conn)}
-            given = {row.holder_id: row for row in rows}
-            staying = {} if replace else {key: row for key, row in known.items() if key not in given}
-            found = [*faults, *conflicts([*staying.values(), *rows])]
-            if found:
-                raise RosterFaults(found)
-            changes = Changes(
-                added=tuple(key for key in given if key not in known),
-                updated=tuple(key for key, row in given.items() if key in known and known[key] != row),
-                unchanged=tuple(key for key, row in given.items() if known.get(key) == row),
-                removed=tuple(key for key in known if key not in given) if replace else (),
-            )
-            if changes.added or changes.updated or changes.removed:
+            return merge(base, rows, replace=replace, faults=faults)
+
+    def apply(self, delta: Delta) -> Changes:
+        """Apply a platform's delta and note its version, in one transaction. The same one again changes nothing.
+
+        Raises `OutOfStep` where it does not follow what is here, `RosterFaults` where it contradicts itself.
+        """
+        with self._writing(keep=True) as base:
+            current, digest = dataset_of(base.conn, delta.dataset)
+            if delta.version == current and delta.digest == digest:
+                return Changes()
+            if delta.version <= current or (delta.base is not None and delta.base != current):
+                raise OutOfStep(current)
+            from gateway.roster import writing
+
+            changes = merge(base, delta.rows, replace=delta.base is None, faults=delta.faults, gone=delta.gone)
+            writing.set_version(base, delta.dataset, delta.version, delta.digest)
+        return changes
+
+    def dataset(self, name: str) -> int:
+        """The version of a platform's dataset that was applied last; 0 where none was."""
+        with self._reading(self._path) as base:
+            return dataset_of(base, name)[0] if base else 0
+
+    def revoke(self, ref: str) -> str | None:
+        """Mark as lost the holder of this reference, `h:…` or that of a card, `c:…`; return the holder's `h:…`.
+
+        None where nobody here has it. All cards and plates of a lost holder are refused.
+        """
+        with self._writing(keep=True) as base:
+            holder_id = next((row.holder_id for row in rows_of(base.conn) if ref in self._refs(row)), None)
+            if holder_id is None:
+                return None
+            from gateway.roster import writing
+
+            writing.set_status(base, holder_id, "lost")
+            writing.mark_change(base)
+        return self.ref(holder_id)
+
+    def erase(self, ref: str) -> bool:
+        """Remove the holder of this reference with cards and plates; False where nobody here has it."""
+        with self._writing(keep=True) as base:
+            gone = [row.holder_id for row in rows_of(base.conn) if self.ref(row.holder_id) == ref]
+            if gone:
                 from gateway.roster import writing
 
-                writing.delete(base, (*changes.updated, *changes.removed))
-                writing.insert(base, (given[key] for key in (*changes.added, *changes.updated)))
+                writing.delete(base, gone)
                 writing.mark_change(base)
-        return changes
+        return bool(gone)
+
+    def _refs(self, row: Row) -> Iterator[str]:
+        """By what events may name this holder: a reader may send fewer bytes of a card than the roster knows."""
+        yield self.ref(row.holder_id)
+        for card in row.cards:
+            yield self._keys.credential_ref(card)
+            for length in range(len(card.tail or b""), len(card.value)) if card.tail else ():
+                yield self._keys.credential_ref(Credential(Format.HEX, card.value[-length:]))
 
     def add(self, row: Row, *, dry_run: bool = False) -> Changes:
         """Add one holder. Raises `Rejected` where the id is taken, `RosterFaults` where a card is."""

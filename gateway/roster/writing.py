@@ -44,6 +44,12 @@ def first(base: Database) -> None:
     base.table("changes").insert({"count": 0, "day": None}, columns={"count": int, "day": str}, strict=True)
 
 
+@_migrations()
+def datasets(base: Database) -> None:
+    """How far the roster follows a platform: the last version that was applied, and what it said (SHA-256)."""
+    base.execute("CREATE TABLE datasets (name TEXT PRIMARY KEY, version INTEGER NOT NULL, digest TEXT NOT NULL) STRICT")
+
+
 def open_to_write(path: Path) -> Database:
     """Open the file, made or brought to this version where needed, and begin a transaction on it.
 
@@ -112,6 +118,14 @@ def insert(base: Database, rows: Iterable[Row]) -> None:
 def mark_change(base: Database) -> None:
     """What `changes` tells other processes: that there is something new, and since which day."""
     base.execute("UPDATE changes SET count = count + 1, day = date('now')")
+
+
+def set_version(base: Database, dataset: str, version: int, digest: str) -> None:
+    base.execute("INSERT OR REPLACE INTO datasets VALUES (?, ?, ?)", (dataset, version, digest))
+
+
+def set_status(base: Database, holder_id: str, status: str) -> None:
+    base.execute("UPDATE holders SET status = ? WHERE id = ?", (status, holder_id))
 
 
 def _holder(row: Row) -> dict[str, str | None]:

@@ -201,7 +201,7 @@ def test_a_roster_that_cannot_be_used_is_a_store_error(roster: Roster, tmp_path:
         data[4096:] = bytes(len(data) - 4096)
         path.write_bytes(data)
     elif damage == "newer":
-        update = "UPDATE _sqlite_migrations SET name = 'tenth'"
+        update = "UPDATE _sqlite_migrations SET name = 'tenth' WHERE name = 'datasets'"
         code = f"import sqlite3; b = sqlite3.connect({str(path)!r}); b.execute({update!r}); b.commit()"
         subprocess.run([sys.executable, "-c", code], check=True)
     elif damage == "words":
