@@ -14,6 +14,7 @@ from pathlib import Path
 from gateway.credentials import Credential
 from gateway.errors import StoreError
 from gateway.ownership import give
+from gateway.text import Text
 
 _BYTES = 32
 _DIGITS = 16  # hexadecimal digits of a reference
@@ -55,18 +56,29 @@ def _load_or_make(path: Path) -> bytes:
             _make(path)
         key = path.read_bytes()
     except OSError as error:
-        raise StoreError(f"the key {path.name} cannot be used: {error}", hint=f"check the owner of {path}") from error
+        raise StoreError(
+            Text("密钥 {name} 无法使用：{error}", "the key {name} cannot be used: {error}").with_(
+                name=path.name, error=error
+            ),
+            hint=Text("检查 {folder} 的属主", "check the owner of {folder}").with_(folder=path.parent),
+        ) from error
     if len(key) != _BYTES:
         raise StoreError(
-            f"the key {path.name} has {len(key)} bytes instead of {_BYTES}",
-            hint=f"put {path} back from a backup; a new key would give every person a new reference",
+            Text(
+                "密钥 {name} 有 {found} 字节，应为 {wanted}", "the key {name} has {found} bytes instead of {wanted}"
+            ).with_(name=path.name, found=len(key), wanted=_BYTES),
+            hint=Text(
+                "从备份恢复 {path}；换新密钥会使每个人的引用改变",
+                "put {path} back from a backup; a new key would give every person a new reference",
+            ).with_(path=path),
         )
     return key
 
 
 def _make(path: Path) -> None:
     """Write the key beside its place, sync it, then link it there: two processes agree on the first one."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for place in (path.parent.parent, path.parent):  # `parents` alone would leave the upper one open to all
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
     give(path.parent, path.parent.parent)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -41,6 +41,10 @@ _HINTS = {
     0x87: Text("检查用户名、密码和证书", "check username, password and certificate"),
     0x8C: Text("检查认证方式", "check the way of authentication"),
 }
+_NO_CERTIFICATE = Text(  # TLS 1.3 tells it after the handshake, and only by hanging up
+    "平台若要求客户端证书，请填写 cert_file 和 key_file",
+    "where the broker asks for a client certificate, give cert_file and key_file",
+)
 TRANSIENT = {0x80, 0x83, 0x91, 0x97}  # of a PUBACK: the broker is busy or full, the message is not at fault
 
 
@@ -56,7 +60,7 @@ class Connected:
 class Lost:
     """There is no connection, or no longer. `hint` may say what to do."""
 
-    reason: str
+    reason: str | Text
     hint: str | Text = ""
 
 
@@ -123,7 +127,8 @@ class _Ear:
             client.disconnect()
             return
         if code.is_failure:
-            self._tell(Lost(f"the broker refuses: {code}", _HINTS.get(code.value, "")))
+            reason = Text("平台拒绝连接：{code}", "the broker refuses: {code}").with_(code=code)
+            self._tell(Lost(reason, _HINTS.get(code.value, "")))
             client.disconnect()
             return
         allowed = getattr(properties, "ReceiveMaximum", None) or self._options.window
@@ -134,12 +139,14 @@ class _Ear:
         client.disconnect()
         where = f"{self._options.host}:{self._options.port}"
         hint = Text("检查网络、主机名、端口和证书", "check network, host, port and certificates")
-        self._tell(Lost(f"no connection to {where}: {getattr(client, 'failure', None)}", hint))
+        reason = Text("连接不上 {where}：{why}", "no connection to {where}: {why}")
+        self._tell(Lost(reason.with_(where=where, why=getattr(client, "failure", None)), hint))
 
     def on_disconnect(
         self, _client: Client, _: object, __: DisconnectFlags, code: ReasonCode, ___: Properties | None
     ) -> None:
-        self._tell(Lost(f"disconnected: {code}"))
+        hint = _NO_CERTIFICATE if self._options.tls and self._options.cert_file is None else ""
+        self._tell(Lost(Text("连接断开：{code}", "disconnected: {code}").with_(code=code), hint))
 
     def on_publish(self, _client: Client, _: object, mid: int, code: ReasonCode, __: Properties) -> None:
         self._tell(Acknowledged(mid, code.value, str(code)))
@@ -176,7 +183,9 @@ class Link:
         self._client.suppress_exceptions = True
         self._client.connect_timeout = _CONNECT_TIMEOUT
         self._client.max_inflight_messages_set(options.window)
-        self._client.will_set(will.topic, will.payload, qos=1, retain=True)
+        self._client.will_set(
+            will.topic, will.payload, qos=1, retain=True, properties=_will() if self._is_five else None
+        )
         if options.username is not None:
             self._client.username_pw_set(options.username, read_password(options))
         if options.tls:
@@ -264,6 +273,12 @@ def _properties(content_type: str | None, correlation: bytes | None) -> Properti
     return properties
 
 
+def _will() -> Properties:
+    properties = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
+    properties.ContentType = "application/json"
+    return properties
+
+
 def tls_context(options: Uplink) -> ssl.SSLContext:
     """Certificates and host name are always verified, against `ca_file` or the system's store. Raises `ConfigError`."""
     try:
@@ -273,7 +288,10 @@ def tls_context(options: Uplink) -> ssl.SSLContext:
             context.load_cert_chain(options.cert_file, options.key_file)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(
-            f"the certificates cannot be used: {error}", hint="check ca_file, cert_file and key_file of the uplink"
+            Text("证书无法使用：{error}", "the certificates cannot be used: {error}").with_(error=error),
+            hint=Text(
+                "检查平台的 ca_file、cert_file 和 key_file", "check ca_file, cert_file and key_file of the uplink"
+            ),
         ) from error
     return context
 
@@ -290,4 +308,7 @@ def read_password(options: Uplink) -> str | None:
     try:
         return path.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError("the password cannot be read", hint=f"check {path} and its owner") from error
+        raise ConfigError(
+            Text("密码无法读取", "the password cannot be read"),
+            hint=Text("检查 {path} 及其属主", "check {path} and its owner").with_(path=path),
+        ) from error

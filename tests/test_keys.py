@@ -41,6 +41,11 @@ def test_key_files_are_private_apart_and_made_when_needed(tmp_path: Path) -> Non
     assert (tmp_path / "keys").stat().st_mode & 0o077 == 0
 
 
+def test_a_data_folder_that_is_made_on_the_way_is_private_too(tmp_path: Path) -> None:
+    Keys(tmp_path / "data")
+    assert (tmp_path / "data").stat().st_mode & 0o077 == 0
+
+
 def test_a_cut_off_key_is_refused_not_replaced(tmp_path: Path) -> None:
     Keys(tmp_path)
     file = tmp_path / "keys" / "ref.key"

@@ -74,6 +74,7 @@ def test_nothing_is_sent_where_a_certificate_does_not_hold(
     with house.running(house.uplink(secure.port, **tls(folder, ca, client))):
         wait_until(lambda: house.state().get("reason", "not connected yet") != "not connected yet")
         assert word in house.state()["reason"]
+        assert ("cert_file" in house.state()["hint"]) == (client is None)
         assert not house.is_online()
     assert house.count("published") == 0
 

@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from gateway.mqtt import Connected, Link, Will
+from gateway.settings import Uplink
 from gateway.types import DeviceStatus, EventClass
 from tests.facts import BOOT, event
 from tests.real import Mosquitto, wait_until
@@ -58,6 +60,19 @@ def test_status_says_online_stopped_and_offline(house: House, broker: Mosquitto)
         assert platform.last("status")["status"] == "stopped"
     with subscriber(broker.port) as latecomer:
         wait_until(lambda: latecomer.last("status").get("status") == "stopped", what="status is retained")
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_the_last_will_is_marked_as_the_other_messages_are(broker: Mosquitto, protocol: str) -> None:
+    options = Uplink(host="127.0.0.1", port=broker.port, protocol=protocol)  # type: ignore[arg-type]
+    with subscriber(broker.port) as platform:
+        link = Link("box-1", options, Will(f"{PREFIX}/status", b'{"status":"offline"}'), lambda: None)
+        link.open()
+        wait_until(lambda: any(isinstance(news, Connected) for news in link.take()))
+        link.abandon()
+        wait_until(lambda: platform.last("status"))
+        properties = platform.messages[-1].properties
+        assert getattr(properties, "ContentType", None) == ("application/json" if protocol == "5" else None)
 
 
 def test_devices_and_catalog_are_retained_and_follow_changes(house: House, broker: Mosquitto) -> None:
