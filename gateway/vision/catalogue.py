@@ -153,18 +153,24 @@ def open_model(folder: Path) -> Model:
     path = folder / CARD
     try:
         with path.open("rb") as stream:
-            card = Card.model_validate(tomllib.loads(stream.read(_LARGEST_CARD).decode()))
+            card = read_card(stream.read(_LARGEST_CARD), path)
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}", hint=VERIFY) from error
+    if card.name != folder.name:
+        raise ModelError(f"{path}: the card is that of {card.name!r}, the folder is {folder.name!r}", hint=VERIFY)
+    return Model(card, folder)
+
+
+def read_card(text: bytes, path: Path) -> Card:
+    """The card that a `model.toml` is; `path` is where it stands, for messages. Raises `ModelError`."""
+    try:
+        return Card.model_validate(tomllib.loads(text.decode()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: {error}", hint=VERIFY) from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise ModelError(f"{path}: {key}: {first['msg']}", hint=VERIFY) from error
-    if card.name != folder.name:
-        raise ModelError(f"{path}: the card is that of {card.name!r}, the folder is {folder.name!r}", hint=VERIFY)
-    return Model(card, folder)
 
 
 def folders(dirs: Sequence[Path]) -> Iterator[Path]:
