@@ -8,15 +8,12 @@ decides nothing and cannot fail. Message numbers (16 bit, reused) are looked up 
 
 from __future__ import annotations
 
-import os
 import socket
-import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5, MQTTv311
@@ -26,7 +23,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from gateway.errors import ConfigError, Unreachable
+from gateway.broker_access import read_password, tls_context
+from gateway.errors import Unreachable
 from gateway.settings import Uplink
 from gateway.text import Text
 
@@ -277,38 +275,3 @@ def _will() -> Properties:
     properties = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
     properties.ContentType = "application/json"
     return properties
-
-
-def tls_context(options: Uplink) -> ssl.SSLContext:
-    """Certificates and host name are always verified, against `ca_file` or the system's store. Raises `ConfigError`."""
-    try:
-        context = ssl.create_default_context(cafile=str(options.ca_file) if options.ca_file else None)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if options.cert_file is not None:
-            context.load_cert_chain(options.cert_file, options.key_file)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(
-            Text("证书无法使用：{error}", "the certificates cannot be used: {error}").with_(error=error),
-            hint=Text(
-                "检查平台的 ca_file、cert_file 和 key_file", "check ca_file, cert_file and key_file of the uplink"
-            ),
-        ) from error
-    return context
-
-
-def read_password(options: Uplink) -> str | None:
-    """The password, from `password_file` or systemd's credential. Raises `ConfigError`."""
-    if options.credential is not None:
-        path = Path(os.environ.get("CREDENTIALS_DIRECTORY", "/run/credentials/compound-gateway.service"))
-        path /= options.credential
-    elif options.password_file is not None:
-        path = options.password_file
-    else:
-        return None
-    try:
-        return path.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            Text("密码无法读取", "the password cannot be read"),
-            hint=Text("检查 {path} 及其属主", "check {path} and its owner").with_(path=path),
-        ) from error
