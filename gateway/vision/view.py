@@ -16,7 +16,7 @@ from gateway.settings import Camera
 from gateway.types import FaceSeen, Frame, PictureDone, Plate, PlateSeen, Unreadable
 from gateway.vision.capture import Capture
 from gateway.vision.looks import Recogniser, inside
-from gateway.vision.stills import faces_of, plates_of, printable, source_name
+from gateway.vision.stills import faces_of, origin_of, plates_of, source_name
 from gateway.vision.streams import FaceStream, PlateStream
 from gateway.wire import CameraBeat
 
@@ -127,7 +127,7 @@ class View:
             source_name(picture.source),
             token=0,
             fault=fault,
-            origin=f"{self.name}/{printable(picture.origin)}/0",
+            origin=origin_of(self.name, picture.origin, 0),
         )
 
     def _within_roi(self, sightings: Sequence[Any], frame: Frame) -> list[Any]:

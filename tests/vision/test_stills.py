@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from gateway.clock import now
+from gateway.privacy import refuse_face_data
 from gateway.types import Box, Frame, Plate
 from gateway.vision.sightings import FaceMatch, FaceSighting, PlateSighting
 from gateway.vision.stills import faces_of, plates_of, printable
@@ -55,3 +57,14 @@ def test_names_that_are_no_utf8_stay_apart() -> None:
     names = {printable(raw.decode("utf-8", "surrogateescape")) for raw in (b"\xb3\xb5.jpg", b"\xb3\xb6.jpg")}
     assert len(names) == 2
     assert all(name.encode("utf-8") for name in names)
+
+
+@pytest.mark.parametrize(
+    "name", ["A" * 140 + ".jpg", "data:image-jpeg.jpg", "iVBORw0KGgo-longer-than-twenty.jpg", "车" * 80]
+)
+def test_no_name_of_a_picture_costs_its_event(name: str) -> None:
+    (one,) = plates_of(still(name), [sighting("鄂A11111", 0.9)], "gate", "cam")
+    (other,) = plates_of(still(name[:-1] + "B"), [sighting("鄂A11111", 0.9)], "gate", "cam")
+    refuse_face_data({"source_file": one.source_file, "origin": one.origin})
+    assert one.origin != other.origin
+    assert one.source_file
