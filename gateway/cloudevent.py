@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from gateway.journal import Row
@@ -31,7 +32,8 @@ _PLATE_KEYS = {"plate_no", "raw", "candidate"}
 _HOLDER_KEYS = ("ref", "kind", "category", "room")
 _PLATE_LIKE = re.compile(
     r"[京津冀晋蒙辽吉黑沪苏浙皖闽赣鲁豫鄂湘粤桂琼渝川贵云藏陕甘青宁新][A-Z][·. -]?[A-Z0-9]{4,6}[挂学警港澳领]?"
-    r"|WJ[·. -]?[\u4e00-\u9fff]?\d{4}[0-9A-Z]"
+    r"|WJ[·. -]?[\u4e00-\u9fff]?\d{4}[0-9A-Z]",
+    re.IGNORECASE,
 )
 
 
@@ -133,9 +135,12 @@ def _plates_in(data: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _without_plates(text: str, secrets: frozenset[str]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return _PLATE_LIKE.sub("***", text)
+    """Also where it is written small, in percent codes, or (escaped GBK) without a readable province."""
+    plain = unquote(text)
+    cleaned = _PLATE_LIKE.sub("***", plain)
+    for part in sorted({*secrets, *(secret[1:] for secret in secrets)}, key=len, reverse=True):
+        cleaned = re.sub(re.escape(part), "***", cleaned, flags=re.IGNORECASE)
+    return text if cleaned == plain else cleaned
 
 
 def _plate(plate: str, treatment: Treatment, keys: Keys) -> str | None:

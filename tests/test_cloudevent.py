@@ -91,6 +91,19 @@ def test_a_plate_that_is_not_clear_is_nowhere(keys: Keys, treatment: Any) -> Non
     assert ("plate_no" in data) == (treatment != "drop")
 
 
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("鄂j12345.jpg", "***.jpg"),
+        ("a_%E9%84%82J12345.jpg", "a_***.jpg"),
+        ("\\udcb6\\udcf5J12345-1.jpg", "\\udcb6\\udcf5***-1.jpg"),  # GBK
+        ("100%_20261122.jpg", "100%_20261122.jpg"),
+    ],
+)
+def test_a_plate_hides_in_no_spelling_of_a_file_name(keys: Keys, name: str, seen: str) -> None:
+    assert sent(keys, {**PLATE, "source_file": name}, {"plate_no": "mask"})["data"]["source_file"] == seen
+
+
 def test_the_holder_by_policy(keys: Keys) -> None:
     assert sent(keys, PLATE, {"holder": "clear"})["data"]["holder"] == HOLDER
     assert sent(keys, PLATE, {"holder": "mask"})["data"]["holder"].keys() == {"kind", "category", "room"}
