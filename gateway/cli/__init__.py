@@ -6,6 +6,7 @@ Exit codes: 0 fine, 1 failed, 2 usage, 78 configuration.
 from __future__ import annotations
 
 import importlib
+import resource
 import sys
 
 import click
@@ -41,6 +42,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run one command; say an error in the site's language with its next move."""
+    _forbid_core_dumps()
     try:
         cli(standalone_mode=False)
     except click.exceptions.Abort:
@@ -53,3 +55,10 @@ def main() -> None:
             if str(part):
                 click.echo(part.say(language()) if isinstance(part, Text) else part, err=True)
         sys.exit(EXIT_CONFIG if isinstance(error, ConfigError) else 1)
+
+
+def _forbid_core_dumps() -> None:
+    """A dump would hold faces, templates and keys. Children inherit it; 1 stops also dumps into a pipe (core(5))."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    limit = hard if hard == 0 else 1
+    resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
