@@ -21,7 +21,19 @@ FLOORS: dict[str, int] = {
     **dict.fromkeys(["face_tables", "accounts", "broker_access"], 2),
     # floor 3: things that join others
     **dict.fromkeys(
-        ["doorkeeper", "recorder", "passage", "watch", "supervisor", "uplink", "downlink", "health", "housekeeping", "report"], 3
+        [
+            "doorkeeper",
+            "recorder",
+            "passage",
+            "watch",
+            "supervisor",
+            "uplink",
+            "downlink",
+            "health",
+            "housekeeping",
+            "report",
+        ],
+        3,
     ),
     # floor 4, roof
     **dict.fromkeys(["config"], 4),
@@ -59,6 +71,12 @@ def module_of(path: Path) -> str:
 def test_every_module_has_a_floor() -> None:
     homeless = {module_of(p) for p in modules() if p.parts[-len(p.relative_to(ROOT).parts)] == "gateway"}
     assert not {name for name in homeless if room(name) not in FLOORS}
+
+
+def test_every_module_is_in_the_guide() -> None:
+    guide = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = {room(module_of(path)) for path in modules() if path.is_relative_to(ROOT / "gateway")} - {"gateway"}
+    assert not {name for name in rooms if f"`{name}`" not in guide and f"`{name}/`" not in guide}
 
 
 def test_imports_point_down() -> None:
