@@ -20,9 +20,9 @@ Matrix = NDArray[np.float64]
 
 INPUT_WIDTH, INPUT_HEIGHT, GREY = 640, 384, 114
 STRIDE = 8
-CELL_SCORE = 0.20  # a cell with less takes no part in the vote
-CANDIDATE_SCORE = 0.30  # the best cell of a candidate has at least this
-PLATE_SCORE = 0.50  # the refiner's verdict
+CELL_SCORE = 0.15  # a cell with less takes no part in the vote
+CANDIDATE_SCORE = 0.15  # the best cell of a candidate has at least this
+PLATE_SCORE = 0.30  # the refiner's verdict
 VOTE_OVERLAP = 0.40  # cells whose boxes overlap the best cell's box by this vote together
 SUPPRESS_OVERLAP = 0.30
 MAX_CANDIDATES = 12
