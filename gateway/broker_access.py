@@ -20,7 +20,8 @@ def tls_context(options: Uplink) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=str(options.ca_file) if options.ca_file else None)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if options.cert_file is not None:
-            context.load_cert_chain(options.cert_file, options.key_file)
+            # The empty password keeps OpenSSL from asking for that of an encrypted key on the terminal.
+            context.load_cert_chain(options.cert_file, options.key_file, password="")
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(
             Text("证书无法使用：{error}", "the certificates cannot be used: {error}").with_(error=error),

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
+from gateway.config.certificates import unusable
 from gateway.config.faults import Where, did_you_mean, from_pydantic
 from gateway.errors import Rejected
 from gateway.registry import load_driver
@@ -35,6 +36,7 @@ def check_rules(table: Table, base: Path, complain: Complain) -> dict[tuple[str,
     _names_are_unique(table, complain)
     _ports_are_not_shared(table, options, complain)
     _uplink_files(table, base, complain)
+    _retention_has_units(table, complain)
     _face_law(table, complain)
     return options
 
@@ -155,6 +157,11 @@ def _uplink_files(table: Table, base: Path, complain: Complain) -> None:
             given = entry.get(key)
             if isinstance(given, str) and not (base / given).is_file():
                 complain(("uplinks", name, key), _no_file(base / given))
+        for key, why in unusable(entry, base):
+            complain(
+                ("uplinks", name, key),
+                Text("证书或密钥无法使用：{why}", "the certificate or its key cannot be used: {why}").with_(why=why),
+            )
         pairs = (("cert_file", "key_file"), ("key_file", "cert_file"), ("password_file", "username"))
         for key, other in pairs:
             if key in entry and other not in entry:
@@ -163,6 +170,19 @@ def _uplink_files(table: Table, base: Path, complain: Complain) -> None:
             complain(
                 ("uplinks", name, "credential"),
                 Text("password_file 与 credential 只能用一个", "give either password_file or credential"),
+            )
+
+
+def _retention_has_units(table: Table, complain: Complain) -> None:
+    journal = table.get("journal")
+    retain = journal.get("retain") if isinstance(journal, dict) else None
+    for name, value in retain.items() if isinstance(retain, dict) else ():
+        if type(value) is int and value > 0:  # 180 would be three minutes
+            complain(
+                ("journal", "retain", name),
+                Text(
+                    '{n} 缺少单位；按天写作 "{n}d"', '{n} of what? write it with a unit, such as "{n}d" for days'
+                ).with_(n=value),
             )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.config import load
 from tests.config.test_config import FACE, LAW, SMALL, faults, written
+from tests.uplink.parts import certificate
 
 
 @pytest.mark.parametrize("value", ['["east-door"]', "{ name = 1 }", "5", "[[]]"])
@@ -72,3 +73,37 @@ def test_a_wrong_region_is_refused(tmp_path: Path, roi: str, expected: str) -> N
 
 def test_an_uplink_without_a_host_is_refused(tmp_path: Path) -> None:
     assert any("uplinks.c.host:" in line for line in faults(tmp_path, SMALL + '\n[uplinks.c]\nhost = ""\n'))
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> Path:
+    ca = certificate(tmp_path, "ca")
+    certificate(tmp_path, "client", ca)
+    (tmp_path / "text.pem").write_text("no certificate")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ('ca_file = "text.pem"', "uplinks.c.ca_file: the certificate or its key cannot be used"),
+        (
+            'cert_file = "client.crt"\nkey_file = "ca.key"',
+            "uplinks.c.cert_file: the certificate or its key cannot be used",
+        ),
+        ('cert_file = "client.crt"\nkey_file = "text.pem"', "uplinks.c.cert_file: the certificate or its key cannot"),
+    ],
+)
+def test_a_file_that_is_no_certificate_is_found_before_anything_connects(tls: Path, files: str, expected: str) -> None:
+    said = faults(tls, SMALL + f'\n[uplinks.c]\nhost = "h"\n{files}\n')
+    assert any(expected in line for line in said), said
+
+
+def test_good_certificates_pass(tls: Path) -> None:
+    files = 'ca_file = "ca.crt"\ncert_file = "client.crt"\nkey_file = "client.key"\n'
+    assert load(written(tls, SMALL + f'\n[uplinks.c]\nhost = "h"\n{files}')).uplinks["c"].tls
+
+
+def test_a_retention_without_a_unit_is_refused(tmp_path: Path) -> None:
+    said = faults(tmp_path, SMALL + '\n[journal]\nretain = { access = 180, alarm = "365d" }\n')
+    assert said == ['21: journal.retain.access: 180 of what? write it with a unit, such as "180d" for days']
