@@ -8,7 +8,11 @@ import pytest
 
 from tests.installed import ROOT
 
-PAIRS = [("README.md", "README.zh-CN.md"), ("docs/install.md", "docs/install.zh-CN.md")]
+PAIRS = [
+    ("README.md", "README.zh-CN.md"),
+    ("docs/install.md", "docs/install.zh-CN.md"),
+    ("docs/models.md", "docs/models.zh-CN.md"),
+]
 PAGES = sorted(str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 

@@ -119,28 +119,26 @@ def test_an_unknown_adapter_names_those_there_are(tmp_path: Path) -> None:
 
 
 def test_an_outsider_adds_one_file_and_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package on the path with an entry point is enough; nothing in the house is edited."""
-    (tmp_path / "far_eyes.py").write_text(
-        "import numpy as np\n"
-        "from gateway.vision.detectors.candidates import Found\n"
-        "class FarEyes:\n"
-        "    def __init__(self, model, *, min_face, threads):\n"
-        "        self.least = min_face\n"
-        "    def find(self, image):\n"
-        "        return Found(np.array([[0, 0, 90, 90]], np.float32), np.ones(1, np.float32),\n"
-        "                     np.zeros((1, 5, 2), np.float32))\n",
-        encoding="utf-8",
-    )
-    info = tmp_path / "far_eyes-1.dist-info"
+    """The adapter printed in docs/models.md, in a package of its own: nothing in the house is edited."""
+    page = (Path(__file__).resolve().parent.parent.parent / "docs" / "models.md").read_text(encoding="utf-8")
+    (tmp_path / "whole.py").write_text(page.split("```python\n")[1].split("```")[0], encoding="utf-8")
+    info = tmp_path / "whole-1.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: far-eyes\nVersion: 1\n", encoding="utf-8")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: whole\nVersion: 1\n", encoding="utf-8")
     (info / "entry_points.txt").write_text(
-        f"[{adapters.GROUP}]\nface.detect.far-eyes = far_eyes:FarEyes\nface.detect.broken = far_eyes:Gone\n",
-        encoding="utf-8",
+        f"[{adapters.GROUP}]\nface.detect.whole = whole:Whole\nface.detect.broken = whole:Gone\n", encoding="utf-8"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    (face,) = FaceFinder(yunet(tmp_path / "m" / "eyes", adapter="far-eyes")).detect(picture())
-    assert face.box.width == 90
-    assert "face.detect.far-eyes" in adapters.names()
+    (tmp_path / "m").mkdir()
+    outputs = {
+        "boxes": np.array([BOX, BOX + 1, BOX + 150], np.float32),
+        "scores": np.array([0.9, 0.8, 0.3], np.float32),
+        "points": np.stack([POINTS.ravel()] * 3),
+    }
+    net = tmp_path / "m" / "net.onnx"
+    constant_net(net, "input", [1, 3, SIDE, SIDE], outputs, batch=False, takes=TensorProto.FLOAT)
+    (face,) = FaceFinder(card(tmp_path / "m", "face.detect", "whole")).detect(picture(2 * SIDE, 2 * SIDE))
+    np.testing.assert_allclose(face.points, 2 * POINTS)
+    assert "face.detect.whole" in adapters.names()
     with pytest.raises(ModelError, match="cannot be loaded"):
-        FaceFinder(yunet(tmp_path / "m" / "broken", adapter="broken"))
+        FaceFinder(card(tmp_path / "m", "face.detect", "broken"))
