@@ -52,7 +52,9 @@ def _plate_look(settings: Settings) -> Look:
     )
 
     def look(frame: Frame) -> list[PlateSighting]:
-        return [PlateSighting(found.box, frame.stamp, plate) for found, plate in recogniser.recognise(frame.pixels)]
+        still = frame.source is not None  # it has no next frame
+        found = recogniser.recognise(frame.pixels, thorough=still)
+        return [PlateSighting(detection.box, frame.stamp, plate) for detection, plate in found]
 
     return look
 

@@ -1,6 +1,6 @@
 """How well the shipped models read real photographs, through the program's own pipeline.
 
-    python -m models.train.accuracy --data ../shared/data/plates [--faces ../shared/data/faces] [--models DIR]
+    python -m models.train.accuracy --data ../shared/data/plates [--faces ../shared/data/faces] [--quick]
 
 prints a table by kind, source and colour: plates read exactly, the surest of a scene or (among) any, as many scenes
 show a second car; how many reads are above the threshold of the configuration and how many of these are the labelled
@@ -65,11 +65,11 @@ def whole(image: Image) -> PlateDetection:
     return PlateDetection(quad, 1.0, float(width < 2 * height), {})
 
 
-def judge(recogniser: PlateRecogniser, data: Path, row: dict[str, str]) -> Outcome:
-    """Read one labelled picture; of several plates in a scene the surest counts."""
+def judge(recogniser: PlateRecogniser, data: Path, row: dict[str, str], *, thorough: bool = True) -> Outcome:
+    """Read one labelled picture, by default as a still; of several plates in a scene the surest counts."""
     image = read_image(data / row["file"])
     crop = row["kind"] == "crop"
-    found = recogniser.read(image, [whole(image)]) if crop else recogniser.recognise(image)
+    found = recogniser.read(image, [whole(image)]) if crop else recogniser.recognise(image, thorough=thorough)
     plate = max((plate for _, plate in found), key=lambda plate: plate.confidence, default=None)
     return Outcome(
         row["file"],
@@ -143,7 +143,7 @@ def false_reads(recogniser: PlateRecogniser, photos: Iterable[Path]) -> tuple[in
     """Photographs without plates: how many, with any read, with a read above the threshold."""
     count = some = sure = 0
     for path in photos:
-        reads = [plate.confidence for _, plate in recogniser.recognise(read_image(path))]
+        reads = [plate.confidence for _, plate in recogniser.recognise(read_image(path), thorough=True)]
         count += 1
         some += bool(reads)
         sure += any(confidence >= THRESHOLD for confidence in reads)
@@ -156,11 +156,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with labels.csv")
     parser.add_argument("--faces", type=Path, help="folder of photographs without plates")
     parser.add_argument("--models", type=Path, help="a folder of models that goes before the shipped ones")
+    parser.add_argument("--quick", action="store_true", help="one look at each scene, as at a frame of a video")
     parser.add_argument("--wrong", action="store_true", help="also print each plate that was not read exactly")
     options = parser.parse_args()
     dirs = [options.models] if options.models else []
     recogniser = open_recogniser([*dirs, *model_dirs()])
-    outcomes = [judge(recogniser, options.data, row) for row in labels(options.data)]
+    outcomes = [judge(recogniser, options.data, row, thorough=not options.quick) for row in labels(options.data)]
     print("\n".join(table(outcomes)))
     print("\n".join(reliability(outcomes)))
     if options.wrong:

@@ -64,6 +64,24 @@ def test_doubtful_rows_are_read_both_ways_and_told_once(tmp_path: Path) -> None:
     assert [plate.number for _, plate in found] == ["鄂A12345"] * 2
 
 
+def test_a_still_without_a_sure_plate_is_looked_at_in_parts(tmp_path: Path) -> None:
+    dirs = models(tmp_path / "a", "鄂AD12345", GREEN, "[thresholds]\noffset = -6\n")  # never sure
+    recogniser = open_recogniser(dirs)
+    assert len(recogniser.recognise(FRAME)) == 2
+    found = recogniser.recognise(FRAME, thorough=True)
+    # the nets see the same two plates in every part: eight more places, some of them over one another
+    assert len(found) > 2
+    boxes = [detection.box for detection, _ in found]
+    assert all(one is other or one.iou(other) < 0.3 for one in boxes for other in boxes)
+    assert max(box.right for box in boxes) <= 640
+    assert max(box.left for box in boxes) > 400
+
+
+def test_a_still_with_a_sure_plate_is_looked_at_once(tmp_path: Path) -> None:
+    recogniser = open_recogniser(models(tmp_path, "鄂AD12345", GREEN))
+    assert len(recogniser.recognise(FRAME, thorough=True)) == 2
+
+
 def test_what_is_no_number_is_no_plate(tmp_path: Path) -> None:
     assert numbers(open_recogniser(models(tmp_path, "HELLO", GREEN))) == []
 
