@@ -40,7 +40,7 @@ _STEADY_S: Final = 60.0  # a child that lived so long did not crash at its start
 _START_S: Final = 60.0  # until it has loaded all: a slow box reads hundreds of megabytes of libraries and models
 _BLOCK_S: Final = 0.2
 _MOST_ORDERS: Final = 10_000  # settled pictures that are not yet written to the child
-_COUNTERS: Final = frozenset({"plates_unreadable", "plates_repeated", "faces_unknown", "unreadable"})
+_COUNTERS: Final = frozenset({"plates_unreadable", "plates_repeated", "faces_unknown", "faces_not_live", "unreadable"})
 
 _STALLED = Text("识别进程无响应，正在重启", "the vision process does not respond and is restarted")
 _TOO_BIG = Text("识别进程内存达 {size} MiB，正在重启", "the vision process grew to {size} MiB and is restarted")

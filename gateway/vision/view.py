@@ -107,8 +107,9 @@ class View:
             seen += plates_of(frame, found["plate"], self.camera.point, self.name)
         faces = found.get("face", [])
         seen += faces_of(frame, faces, self.camera.point, self.name)
-        if not all(face.lives for face in faces):
-            self._count("faces_not_live")
+        for face in faces:
+            if face.match is None:
+                self._count("faces_unknown" if face.lives else "faces_not_live")
         return self._owe(seen or [self._done(frame)], frame.source or "")
 
     def _owe(self, seen: Sequence[Seen], source: str) -> list[Seen]:
