@@ -141,9 +141,15 @@ class SerialPort:
             yield
         except (OSError, termios.error, TypeError, ValueError, NotImplementedError, queue.Full) as error:
             message = Text("串口 {port}：{reason}", "serial port {port}: {reason}").with_(
-                port=self._name, reason=str(error) or type(error).__name__
+                port=self._name, reason=_reason(error)
             )
             raise DeviceLost(message, hint=_hint(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    """Short: pyserial repeats the port and the number of the error."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else str(error) or type(error).__name__
 
 
 def _hint(error: Exception) -> Text:

@@ -83,15 +83,16 @@ class House:
         self.settings = settings
         self._data = settings.gateway.data_dir
         self._zone = ZoneInfo(settings.site.timezone)
+        language = settings.site.language
         self._make_data_dir()
         self.board = Board()
         self.keys = Keys(self._data)
-        self.recorder = Recorder(None, self.board, settings.journal)
+        self.recorder = Recorder(None, self.board, settings.journal, language=language)
         self.board.on_device(lambda state: self.recorder.record(device_event(state)))
-        self.register = LiveRegister(Roster(self._data / "roster.db", self.keys), self.board)
+        self.register = LiveRegister(Roster(self._data / "roster.db", self.keys), self.board, language)
         self.register.refresh()
         self.actuators = {
-            name: ActuatorWorker(name, self._point_of(name), _connector("actuator", table), self.board)
+            name: ActuatorWorker(name, self._point_of(name), _connector("actuator", table), self.board, language)
             for name, table in settings.actuators.items()
         }
         self.supervisor = Supervisor(settings, self._observe, self.board)
@@ -150,7 +151,10 @@ class House:
         site, options = self.settings.site, self.settings.uplinks
         identity = Identity(site.compound_id, self.settings.gateway.id, boot_id(), __version__)
         around = (identity, journal, self.board, self.keys, self._zone, self.report.catalog)
-        uplinks = {name: Uplink(name, one, *around, obey=downlink.obey) for name, one in options.items()}
+        uplinks = {
+            name: Uplink(name, one, *around, obey=downlink.obey, language=site.language)
+            for name, one in options.items()
+        }
         classes = {name: one.classes for name, one in options.items()}
         health = Health(journal, self.board, classes, self._data, self._zone)
         threads = [(f"uplink:{name}", uplink.run) for name, uplink in uplinks.items()]
@@ -172,7 +176,14 @@ class House:
 
     def _devices(self) -> Layer:
         workers = {
-            name: ReaderWorker(name, table, _connector("reader", table), self.doorkeeper.submit, self.board)
+            name: ReaderWorker(
+                name,
+                table,
+                _connector("reader", table),
+                self.doorkeeper.submit,
+                self.board,
+                self.settings.site.language,
+            )
             for name, table in self.settings.readers.items()
         }
         readers = [(f"reader:{name}", worker.run) for name, worker in workers.items()]

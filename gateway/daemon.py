@@ -63,7 +63,7 @@ def _try_journal(house: House) -> None:
         raise
     except StoreError as error:
         log.critical("THE JOURNAL CANNOT BE OPENED, the doors go on: %s", error)
-        house.board.note("journal.fault", str(error))
+        house.board.note("journal.fault", error.say(house.settings.site.language))
         return
     house.board.note("journal.fault", None)
     log.info("%s runs: %s", house.settings.gateway.id, house.report.words())

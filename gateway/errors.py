@@ -16,7 +16,7 @@ these `from` it.
 
 from __future__ import annotations
 
-from gateway.text import Text
+from gateway.text import Language, Text, spoken
 
 
 class GatewayError(Exception):
@@ -28,7 +28,14 @@ class GatewayError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message} ({self.hint})" if str(self.hint) else str(self.message)
+        return self.say(Language.EN)
+
+    def say(self, language: Language) -> str:
+        """What is wrong and the next move, in one language."""
+        message, hint = spoken(self.message, language), spoken(self.hint, language)
+        if not hint:
+            return message
+        return f"{message}（{hint}）" if language is Language.ZH else f"{message} ({hint})"
 
 
 class ConfigError(GatewayError):

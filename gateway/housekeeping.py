@@ -18,6 +18,7 @@ from gateway.recorder import Recorder
 from gateway.register import Register
 from gateway.roster import ABSENT, Roster
 from gateway.spool import Spool, Waiting
+from gateway.text import Language
 from gateway.types import Event
 
 log = logging.getLogger(__name__)
@@ -28,9 +29,10 @@ _PERIOD_S = 1.0
 class LiveRegister:
     """The register that the doorkeeper asks: replaced as a whole when the roster has changed."""
 
-    def __init__(self, roster: Roster, board: Board) -> None:
+    def __init__(self, roster: Roster, board: Board, language: Language = Language.EN) -> None:
         self._roster = roster
         self._board = board
+        self._language = language  # of what the board says; the log is English
         self._version = ""
         self._fault = ""
         self._register = Register((), (), ())
@@ -63,7 +65,7 @@ class LiveRegister:
         if str(error) != self._fault:
             self._fault = str(error)
             log.critical("%s; %d holders of the last good roster may pass", error, len(self._register))
-            self._board.note("roster", {"holders": len(self._register), "fault": self._fault})
+            self._board.note("roster", {"holders": len(self._register), "fault": error.say(self._language)})
 
 
 class Housekeeping:

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, get_args
 
 import click
+from rich.cells import cell_len
 
 from gateway.errors import DeviceLost, GatewayError, Rejected, Unreachable
 from gateway.mqtt import Acknowledged, Connected, Link, Lost, Will
@@ -22,6 +23,7 @@ from gateway.registry import Kind, load_driver
 from gateway.settings import DeviceTable, Settings, Uplink
 from gateway.status_socket import ask
 from gateway.text import Language, Text
+from gateway.wording import DEVICE_WORDS
 
 _FRAME_S = 10.0
 _ROUND_TRIP_S = 10.0
@@ -67,7 +69,7 @@ def _outcomes(settings: Settings) -> Iterator[Outcome]:
 def _said_by_daemon(status: dict[str, Any]) -> Iterator[Outcome]:
     """What the running daemon says of its devices."""
     for device in status["devices"]:
-        words = Text("守护进程报告：{status}", "the daemon says: {status}").with_(status=device["status"])
+        words = Text("服务报告：{status}", "the daemon says: {status}").with_(status=DEVICE_WORDS[device["status"]])
         yield Outcome(device["kind"], device["name"], device["status"] == "online", words, device["detail"])
 
 
@@ -154,7 +156,9 @@ def _as_line(outcome: Outcome, language: Language) -> str:
 
     mark = "✔" if outcome.ok else "✘"
     tail = f" → {say(outcome.hint)}" if str(outcome.hint) else ""
-    return f"{mark} {outcome.kind:<8} {outcome.name:<16} {say(outcome.words)}{tail}"
+    kind = say(DEVICE_WORDS[outcome.kind])
+    kind += " " * (8 - cell_len(kind))
+    return f"{mark} {kind} {outcome.name:<16} {say(outcome.words)}{tail}"
 
 
 def _as_json(outcome: Outcome) -> str:

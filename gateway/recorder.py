@@ -19,6 +19,7 @@ from gateway.errors import GatewayError, Rejected, StoreError
 from gateway.journal import Journal
 from gateway.privacy import refuse_face_data
 from gateway.settings import Journal as Policy
+from gateway.text import Language
 from gateway.types import Event, EventClass
 
 log = logging.getLogger(__name__)
@@ -51,10 +52,12 @@ class Recorder:
         *,
         boot: str | None = None,
         capacity: int = 10_000,
+        language: Language = Language.EN,
         read_trust: Callable[[], ClockTrust] = trust,
     ) -> None:
         self._attached = journal
         self._board = board
+        self._language = language  # of what the board says; the log is English
         self._policy = policy or Policy()
         self._boot = boot or boot_id()
         self._read_trust = read_trust
@@ -166,7 +169,7 @@ class Recorder:
         self._board.count("recorder.store_errors")
         if self._failing_since is None:
             self._failing_since = time.monotonic()
-            self._board.note("journal.fault", str(error))
+            self._board.note("journal.fault", error.say(self._language))
             log.critical("EVENTS CANNOT BE KEPT: %s", error)
 
     def _note_success(self, count: int) -> None:

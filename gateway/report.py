@@ -62,6 +62,8 @@ class Report:
         silent = self.board.silent()
         if silent:
             parts.append(Text("无响应：{parts}", "silent: {parts}").with_(parts=", ".join(silent)).say(language))
+        if (self.board.facts().get("roster") or {}).get("fault"):
+            parts.insert(0, Text("名册有误，沿用上次的名册", "roster faulty, its last copy counts").say(language))
         fault = self.board.facts().get("journal.fault")
         if fault:
             parts.insert(

@@ -37,3 +37,8 @@ class Text:
     def __str__(self) -> str:
         """English, for logs."""
         return self.say(Language.EN)
+
+
+def spoken(part: Text | str, language: Language) -> str:
+    """What may be a plain text as well: a name, a command, the words of another program."""
+    return part.say(language) if isinstance(part, Text) else part

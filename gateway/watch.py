@@ -30,7 +30,7 @@ from gateway.errors import BadFrame, ModelError, Rejected, StoreError
 from gateway.registry import load_driver
 from gateway.settings import Settings
 from gateway.types import Frame, Unreadable
-from gateway.vision.capture import Capture, spoken
+from gateway.vision.capture import Capture
 from gateway.vision.grammar import vote
 from gateway.vision.looks import Build, Look, Recogniser, build
 from gateway.vision.view import Seen, View
@@ -155,7 +155,7 @@ class Watch:
 
     def _off(self, kind: Recogniser, error: ModelError | StoreError) -> None:
         self._looks.pop(kind, None)
-        self._say(RecogniserFault(kind, spoken(error, self._settings.site.language)))
+        self._say(RecogniserFault(kind, error.say(self._settings.site.language)))
 
     def _beat(self) -> None:
         if time.monotonic() < self._next_beat:

@@ -50,16 +50,34 @@ def short_name(cloud_type: str) -> str:
     return cloud_type.removeprefix("compound.").rpartition(".v")[0] or cloud_type
 
 
-def describe(name: str, subject: str, data: Mapping[str, Any]) -> Text:
-    """Say what happened. `name` is e.g. `access.granted`; an event without a sentence is named as it is."""
+DEVICE_WORDS = {
+    "reader": Text("读卡器", "reader"),
+    "camera": Text("摄像机", "camera"),
+    "actuator": Text("执行器", "actuator"),
+    "model": Text("模型", "model"),
+    "uplink": Text("平台", "uplink"),
+    "online": Text("在线", "online"),
+    "offline": Text("离线", "offline"),
+    "fault": Text("故障", "fault"),
+    "plate": Text("车牌", "plates"),
+    "face": Text("人脸", "faces"),
+}
+
+
+def describe(name: str, subject: str, data: Mapping[str, Any], points: Mapping[str, str] | None = None) -> Text:
+    """Say what happened. `name` is e.g. `access.granted`; an event without a sentence is named as it is.
+
+    `points` are the names that people have for points.
+    """
     holder = data.get("holder")
     holder = holder if isinstance(holder, Mapping) else {}
     template = _SENTENCES.get(name) or _SENTENCES.get(name.partition(".")[0])
     if template is None:
         return Text("{subject}：{name}", "{subject}: {name}").with_(subject=subject, name=name)
     reason = str(data.get("reason", ""))
+    point = data.get("point") or subject
     return template.with_(
-        place=data.get("point") or subject,
+        place=(points or {}).get(point, point),
         who=holder.get("room") or Text("已登记", "in the roster"),
         ref=holder.get("ref", "?"),
         reason=_REASONS.get(reason, reason),

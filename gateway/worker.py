@@ -22,6 +22,7 @@ from gateway.contracts import Actuator, Reader
 from gateway.credentials import Credential
 from gateway.errors import BadFrame, DeviceLost
 from gateway.settings import Reader as ReaderSettings
+from gateway.text import Language
 from gateway.types import CardRead, DeviceStatus
 
 _log = logging.getLogger(__name__)
@@ -36,8 +37,9 @@ class DeviceWorker(ABC):
 
     kind: str
 
-    def __init__(self, name: str, point: str | None, board: Board) -> None:
+    def __init__(self, name: str, point: str | None, board: Board, language: Language = Language.EN) -> None:
         self._name = name
+        self._language = language  # of what the board says; the log is English
         self._point = point
         self._board = board
         self._status: DeviceStatus | None = None
@@ -51,7 +53,7 @@ class DeviceWorker(ABC):
             try:
                 self._serve(stop)
             except DeviceLost as error:
-                self._report(DeviceStatus.OFFLINE, str(error))
+                self._report(DeviceStatus.OFFLINE, str(error), error.say(self._language))
             except Exception as error:  # noqa: BLE001 - the roof of a device's thread
                 self._report(DeviceStatus.FAULT, _where(error))
             pause = _FIRST_PAUSE_S if self._worked else pause
@@ -67,12 +69,12 @@ class DeviceWorker(ABC):
     def _part(self) -> str:
         return f"{self.kind}:{self._name}"
 
-    def _report(self, status: DeviceStatus, detail: str = "") -> None:
+    def _report(self, status: DeviceStatus, detail: str = "", said: str | None = None) -> None:
         if status is not self._status:  # the retries of a long absence are not worth a line each
             level = logging.INFO if status is DeviceStatus.ONLINE else logging.WARNING
             _log.log(level, "%s %s is %s%s", self.kind, self._name, status, f": {detail}" if detail else "")
         self._status = status
-        self._board.device(self._name, self.kind, self._point, status, detail)
+        self._board.device(self._name, self.kind, self._point, status, detail if said is None else said)
 
     def _rest(self, seconds: float, stop: threading.Event) -> None:
         end = time.monotonic() + seconds
@@ -117,8 +119,9 @@ class ReaderWorker(DeviceWorker):
         connect: Callable[[], Reader],
         observe: Callable[[CardRead], object],
         board: Board,
+        language: Language = Language.EN,
     ) -> None:
-        super().__init__(name, settings.point, board)
+        super().__init__(name, settings.point, board, language)
         self._at_point = settings.point
         self._connect = connect
         self._observe = observe
@@ -189,8 +192,15 @@ class ActuatorWorker(DeviceWorker):
     _MOST_WAITING = 64
     _IDLE_CHECK_S = 5.0  # an idle relay is told "off" again so often, which finds a lost board before a person does
 
-    def __init__(self, name: str, point: str | None, connect: Callable[[], Actuator], board: Board) -> None:
-        super().__init__(name, point, board)
+    def __init__(
+        self,
+        name: str,
+        point: str | None,
+        connect: Callable[[], Actuator],
+        board: Board,
+        language: Language = Language.EN,
+    ) -> None:
+        super().__init__(name, point, board, language)
         self._connect = connect
         self._changed = threading.Condition()
         self._waiting: deque[Pulse] = deque()

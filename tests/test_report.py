@@ -43,3 +43,8 @@ def test_a_journal_that_cannot_be_read_is_reported(report: Report, tmp_path: Pat
     found = report.snapshot()
     assert "no journal" in found["journal"]["fault"]
     assert found["uplinks"]["city"]["waiting"] is None
+
+
+def test_words_say_that_the_roster_is_a_copy(report: Report) -> None:
+    report.board.note("roster", {"holders": 7, "fault": "not a database"})
+    assert report.words().startswith("roster faulty, its last copy counts")

@@ -16,3 +16,9 @@ def test_an_event_without_its_usual_data_has_words_all_the_same() -> None:
     assert describe("access.granted", "east-door", {}).say(Language.EN) == "east-door: card granted, in the roster"
     assert describe("audit.face_enrolled", "faces", {"holder": None}).say(Language.EN) == "a face was enrolled: ?"
     assert describe("door.news", "x", {}).say(Language.ZH) == "x：door.news"
+
+
+def test_staff_read_the_names_that_they_gave_to_points() -> None:
+    names = {"east-door": "东门人行1"}
+    said = describe("access.denied", "east-door", {"point": "east-door", "reason": "expired"}, names)
+    assert said.say(Language.ZH) == "东门人行1：刷卡拒绝，已过期"

@@ -19,6 +19,7 @@ from gateway.contracts import Actuator
 from gateway.credentials import Credential, Format
 from gateway.errors import BadFrame
 from gateway.settings import Reader as ReaderSettings
+from gateway.text import Language
 from gateway.types import CardRead, DeviceStatus
 from gateway.worker import ActuatorWorker, DeviceWorker, Presentations, ReaderWorker
 from tests.real import wait_until
@@ -181,6 +182,18 @@ def test_a_driver_that_cannot_connect_is_retried_ever_more_slowly(board: Board) 
     assert 0.3 < gaps[0] < 0.8
     assert gaps[0] < gaps[1] < gaps[2] + 0.1
     assert status(board) is DeviceStatus.OFFLINE
+
+
+def test_the_board_says_in_the_site_s_language_why_a_device_is_away(
+    board: Board, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = rdm6300.Options(port="/dev/serial/by-id/none")
+    worker = ReaderWorker("east-reader", SETTINGS, lambda: rdm6300.connect(options), print, board, language=Language.ZH)
+    with running(worker):
+        wait_until(lambda: status(board) is DeviceStatus.OFFLINE, 3)
+    (device,) = board.devices()
+    assert device.detail.startswith("串口 /dev/serial/by-id/none：")
+    assert "serial port /dev/serial/by-id/none: No such file or directory" in caplog.text
 
 
 # ── actuators ─────────────────────────────────────────────────────────────────────────────────────────────

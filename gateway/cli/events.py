@@ -79,6 +79,7 @@ def _writer(settings: Settings, *, as_json: bool, as_csv: bool) -> Callable[[Row
     from gateway.wording import describe
 
     zone = ZoneInfo(settings.site.timezone)
+    points = {name: point.name for name, point in settings.points.items()}
     table = csv.writer(sys.stdout)
     if as_csv:
         table.writerow(_CSV)
@@ -91,7 +92,7 @@ def _writer(settings: Settings, *, as_json: bool, as_csv: bool) -> Callable[[Row
             data = json.dumps(fields["data"], ensure_ascii=False)
             table.writerow([*(fields[name] for name in _CSV[:-1]), data])
         else:
-            words = describe(row.name, row.subject, row.data).say(language())
+            words = describe(row.name, row.subject, row.data, points).say(language())
             click.echo(f"{fields['time'][:19]}  #{row.seq:<6} {words}")
 
     return write

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gateway.cli.options import config_option, json_option, language, load_settings
 from gateway.text import Text
 
-_WORDS: Final = {
-    "reader": Text("读卡器", "reader"),
-    "camera": Text("摄像机", "camera"),
-    "actuator": Text("执行器", "actuator"),
-    "online": Text("在线", "online"),
-    "offline": Text("离线", "offline"),
-    "fault": Text("故障", "fault"),
-    "plate": Text("车牌", "plates"),
-    "face": Text("人脸", "faces"),
-}
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 @click.command("status")
@@ -40,30 +32,67 @@ def command(config_path: Path, as_json: bool) -> None:
 def _print(status: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
-
-    def say(zh: str, en: str) -> str:
-        return Text(zh, en).say(language())
-
-    def word(name: str) -> str:
-        return _WORDS[name].say(language()) if name in _WORDS else name
 
     console = Console(highlight=False)
     console.print(escape(status["words"]), style="bold")
-    devices = Table("", say("设备", "device"), say("通行点", "point"), say("状态", "status"), say("说明", "detail"))
-    for device in status["devices"]:
-        style = {"online": "green", "offline": "yellow"}.get(device["status"], "red")
-        state = f"[{style}]{word(device['status'])}[/]"
-        devices.add_row(
-            word(device["kind"]), device["name"], device["point"] or "", state, escape(device["detail"] or "")
-        )
-    console.print(devices)
+    console.print(_devices(status["devices"]))
     for kind, detail in (status["vision"].get("faults") or {}).items():
-        title = Text("{kind}识别已停用", "recognition of {kind} is off").with_(kind=word(kind)).say(language())
-        console.print(f"{title}: {escape(str(detail))}", style="red")
-    uplinks = Table(say("平台", "uplink"), say("已连接", "connected"), say("待上传", "waiting"), say("死信", "refused"))
-    for name, uplink in status["uplinks"].items():
-        connected = say("是", "yes") if uplink["connected"] else say("否", "no")
+        title = _say("{kind}识别已停用：", "recognition of {kind} is off: ").format(kind=_word(kind))
+        console.print(title + escape(str(detail)), style="red")
+    if fault := status["roster"].get("fault"):
+        title = _say(
+            "名册有误，沿用上次的名册（{n} 人）：", "the roster is faulty, its last copy counts ({n} holders): "
+        )
+        console.print(title.format(n=status["roster"]["holders"]) + escape(fault), style="red")
+    if status["clock"] == "unsynced":
+        words = _say(
+            "时钟未校准：事件时间可能不准，运行 timedatectl 查看",
+            "the clock is not set: the time of events may be wrong; look at timedatectl",
+        )
+        console.print(words, style="yellow")
+    console.print(_uplinks(status["uplinks"]))
+
+
+def _say(zh: str, en: str) -> str:
+    return Text(zh, en).say(language())
+
+
+def _word(name: str) -> str:
+    from gateway.wording import DEVICE_WORDS
+
+    return DEVICE_WORDS[name].say(language()) if name in DEVICE_WORDS else name
+
+
+def _devices(devices: list[dict[str, Any]]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("", _say("设备", "device"), _say("通行点", "point"), _say("状态", "status"), _say("说明", "detail"))
+    for device in devices:
+        style = {"online": "green", "offline": "yellow"}.get(device["status"], "red")
+        state = f"[{style}]{_word(device['status'])}[/]"
+        table.add_row(
+            _word(device["kind"]), device["name"], device["point"] or "", state, escape(device["detail"] or "")
+        )
+    return table
+
+
+def _uplinks(uplinks: dict[str, dict[str, Any]]) -> Table:
+    """`waiting` and `dead` are None where the disk does not tell."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    heads = [
+        ("平台", "uplink"),
+        ("已连接", "connected"),
+        ("待上传", "waiting"),
+        ("被拒收", "refused"),
+        ("说明", "detail"),
+    ]
+    table = Table(*(_say(zh, en) for zh, en in heads))
+    for name, uplink in uplinks.items():
+        connected = _say("是", "yes") if uplink["connected"] else _say("否", "no")
         counts = ["?" if uplink[key] is None else str(uplink[key]) for key in ("waiting", "dead")]
-        uplinks.add_row(name, connected, *counts)
-    console.print(uplinks)
+        why = " → ".join(part for part in (uplink.get("reason"), uplink.get("hint")) if part)
+        table.add_row(name, connected, *counts, escape(why))
+    return table

@@ -19,6 +19,7 @@ from gateway.errors import StoreError
 from gateway.journal import purge, repair, schema
 from gateway.journal.rows import last_per_class, microseconds, parse_gaps, write_gaps
 from gateway.journal.sequence import SequenceFile
+from gateway.text import Text
 from gateway.types import Event
 
 log = logging.getLogger(__name__)
@@ -111,7 +112,7 @@ class JournalFile:
             self._connect()
             kept, self._lasts = self._find_last()
         except (sqlite3.Error, OSError) as error:
-            raise schema.refusal(error, "the journal cannot be opened") from error
+            raise schema.refusal(error, Text("事件库无法打开", "the journal cannot be opened")) from error
         certain = in_use_upto or (self._sequence.upto if damage else self._sequence.start(kept))
         self.last = max(kept, certain)
         if damage or self.last > kept:

@@ -62,7 +62,7 @@ class Journal(JournalReader):
             try:
                 seqs = self._file.append(events, boot)
             except sqlite3.Error as error:
-                raise schema.refusal(error, "events cannot be kept") from error
+                raise schema.refusal(error, Text("事件无法写入", "events cannot be kept")) from error
         self._tell()
         return seqs
 
@@ -89,7 +89,7 @@ class Journal(JournalReader):
             try:
                 self._file.save_cursors(uplink, stretches, buried, revived)
             except sqlite3.Error as error:
-                raise schema.refusal(error, "cursors cannot be kept") from error
+                raise schema.refusal(error, Text("上传进度无法写入", "cursors cannot be kept")) from error
 
     def purge(self, policy: Policy, at: Stamp | None = None) -> int:
         """Delete what is past its age or beyond the budget; return how many rows went.
@@ -105,7 +105,7 @@ class Journal(JournalReader):
                     try:
                         shed = self._file.shed(step, self._uplinks)
                     except sqlite3.Error as error:
-                        raise schema.refusal(error, "old events cannot be deleted") from error
+                        raise schema.refusal(error, Text("旧事件无法删除", "old events cannot be deleted")) from error
                 gone, step = gone + shed.count, shed.next
         if gone:
             self._tell()
@@ -117,7 +117,7 @@ class Journal(JournalReader):
             try:
                 return self._file.restamp(boot, at)
             except sqlite3.Error as error:
-                raise schema.refusal(error, "events cannot be restamped") from error
+                raise schema.refusal(error, Text("事件时间无法更正", "events cannot be restamped")) from error
 
     def close(self) -> None:
         """Close everything; the next opening needs no recovery."""
@@ -145,7 +145,9 @@ def _own_folder(folder: Path) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise schema.refusal(error, f"{folder} cannot be used") from error
+        raise schema.refusal(
+            error, Text("目录 {folder} 无法使用", "{folder} cannot be used").with_(folder=folder)
+        ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

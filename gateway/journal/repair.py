@@ -18,6 +18,7 @@ from typing import Any
 
 from gateway.journal import pages, schema
 from gateway.journal.rows import parse_gaps
+from gateway.text import Text
 from gateway.types import EventClass
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def inspect(path: Path) -> str | None:
     except sqlite3.Error as error:
         if schema.is_damage(error):
             return str(error)
-        raise schema.refusal(error, "the journal cannot be opened") from error
+        raise schema.refusal(error, Text("事件库无法打开", "the journal cannot be opened")) from error
     if verdict != "ok":
         return str(verdict)
     return "its header was overwritten" if bool(version) != bool(tables) else None

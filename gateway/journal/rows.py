@@ -17,6 +17,7 @@ from typing import Any
 from gateway.clock import ClockTrust
 from gateway.errors import StoreError
 from gateway.journal import schema
+from gateway.text import Text
 from gateway.types import EventClass
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -167,7 +168,7 @@ class JournalReader:
         try:
             return self._connection().execute(sql, values).fetchall()
         except sqlite3.Error as error:
-            raise schema.refusal(error, "the journal cannot be read") from error
+            raise schema.refusal(error, Text("事件库无法读取", "the journal cannot be read")) from error
 
     def _connection(self) -> sqlite3.Connection:
         if getattr(self._own, "generation", None) != self._generation:

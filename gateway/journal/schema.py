@@ -11,6 +11,7 @@ import sqlite3
 from pathlib import Path
 
 from gateway.errors import StoreError
+from gateway.text import Text
 
 VERSION = 1
 EVENT_COLUMNS = "seq, id, class, name, subject, time_us, clock, uptime_ms, boot_id, passage, origin, data, gaps"
@@ -95,11 +96,21 @@ def is_damage(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
 
 
-def refusal(error: sqlite3.Error | OSError, doing: str) -> StoreError:
+def refusal(error: sqlite3.Error | OSError, doing: Text) -> StoreError:
     """Turn an error of SQLite or the file system into ours."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
-        return StoreError(f"{doing}: the disk is full", hint="free some space; nothing accepted so far is lost")
+        why = Text("磁盘已满", "the disk is full")
+        hint = Text("请腾出空间；已保存的事件不会丢失", "free some space; nothing accepted so far is lost")
+        return StoreError(_FAILED.with_(doing=doing, why=why), hint=hint)
+    failed = _FAILED.with_(doing=doing, why=error)
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
-        return StoreError(f"{doing}: {error}", hint="check the disk: mount -o remount,rw, dmesg, and the file's owner")
-    return StoreError(f"{doing}: {error}", hint="see the log of the gateway")
+        hint = Text(
+            "检查磁盘（dmesg、mount -o remount,rw）和文件属主",
+            "check the disk: mount -o remount,rw, dmesg, and the file's owner",
+        )
+        return StoreError(failed, hint=hint)
+    return StoreError(failed, hint=Text("详见网关的运行日志", "see the log of the gateway"))
+
+
+_FAILED = Text("{doing}：{why}", "{doing}: {why}")

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from gateway.errors import StoreError
+from gateway.text import Text
 
 BLOCK = 256
 
@@ -69,4 +70,5 @@ class SequenceFile:
 
 
 def _refusal(path: Path, error: OSError) -> StoreError:
-    return StoreError(f"{path.name} cannot be written: {error}", hint="is the disk full or mounted read-only?")
+    failed = Text("{file} 无法写入：{why}", "{file} cannot be written: {why}").with_(file=path.name, why=error)
+    return StoreError(failed, hint=Text("磁盘是否已满或只读？", "is the disk full or mounted read-only?"))

@@ -17,6 +17,7 @@ from gateway.board import DeviceState
 from gateway.cloudevent import CONTENT_TYPE, data_catalogue, encode, local_time
 from gateway.errors import Rejected, StoreError, Unreachable
 from gateway.mqtt import TRANSIENT, Acknowledged, Connected, Link, Lost, Message, Will
+from gateway.text import Text
 from gateway.uplink.allowance import Allowance
 from gateway.uplink.lanes import Lanes, Parcel
 from gateway.uplink.orders import Order, Reply, Resend
@@ -25,6 +26,8 @@ from gateway.uplink.surroundings import Surroundings, to_json
 log = logging.getLogger(__name__)
 
 _CONNECT_WITHIN = 20.0
+_SILENT = Text("平台没有应答", "the broker does not answer")
+_CHECK = Text("检查平台的 host、port 和 TLS 设置", "check host, port and TLS of the uplink")
 _STATUS_EVERY = 600.0
 _SAVE_EVERY = 1.0
 _WATERMARK_WITHIN = 120.0  # ack_required: rows that the platform has not confirmed by then are sent again
@@ -70,7 +73,7 @@ class Conversation:
                     self._hear_message(news)
         if not self.is_open:
             if time.monotonic() > self._connect_before:
-                raise Unreachable("the broker does not answer", hint="check host, port and TLS of the uplink")
+                raise Unreachable(_SILENT, hint=_CHECK)
             return 0.5
         self._say_what_changed()
         self._speak()

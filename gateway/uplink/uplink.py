@@ -22,6 +22,7 @@ from gateway.errors import ConfigError, GatewayError, StoreError, Unreachable
 from gateway.journal import Journal
 from gateway.keys import Keys
 from gateway.settings import Uplink as Options
+from gateway.text import Language, spoken
 from gateway.uplink.conversation import Conversation
 from gateway.uplink.lanes import Lanes
 from gateway.uplink.orders import Order, Outbox
@@ -53,12 +54,14 @@ class Uplink:
         obey: Callable[[Order], None] | None = None,
         shortest_pause: float = 0.5,
         longest_pause: float = 30.0,
+        language: Language = Language.EN,
     ) -> None:
         self.name = name
         self._wake = threading.Event()
         outbox = Outbox(self._wake.set)
         self._around = Surroundings(name, options, identity, journal, board, keys, zone, catalog, outbox, obey)
         self._board = board
+        self._language = language  # of what the board says; the log is English
         self._lanes = Lanes(journal, name, options.classes, ack_required=options.ack_required)
         self._shortest_pause = shortest_pause
         self._longest_pause = longest_pause
@@ -76,7 +79,7 @@ class Uplink:
             try:
                 self._talk(stop)
             except (Unreachable, ConfigError, StoreError) as error:
-                self._note("offline", str(error.message), error)
+                self._note("offline", spoken(error.message, self._language), error)
                 if time.monotonic() - self._online_since > _STEADY:
                     self._pause = self._shortest_pause
                 self._rest(stop)
@@ -115,7 +118,7 @@ class Uplink:
 
     def _note(self, state: str, reason: str, error: GatewayError | None = None) -> None:
         """Show the state on the board; log it when it differs from the last."""
-        hint = str(error.hint) if error else ""
+        hint = spoken(error.hint, self._language) if error else ""
         if state + reason == self._said:
             return
         self._said = state + reason

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from gateway.contracts import Camera, StillCamera
-from gateway.errors import DeviceLost, GatewayError
+from gateway.errors import DeviceLost
 from gateway.text import Language, Text
 from gateway.types import DeviceStatus, Frame, Unreadable
 from gateway.wire import DeviceReport
@@ -55,7 +55,7 @@ class Capture:
             try:
                 self._read_until_lost(stop)
             except DeviceLost as error:
-                self._say(DeviceStatus.OFFLINE, spoken(error, self._language))
+                self._say(DeviceStatus.OFFLINE, error.say(self._language))
             except Exception as error:  # noqa: BLE001 - the roof of a device's thread: a bug costs this camera alone
                 at = traceback.extract_tb(error.__traceback__)[-1]
                 # by kind and place, not by message: that may quote an address with its login
@@ -133,9 +133,3 @@ class Capture:
             log.log(level, "camera %s is %s %s", self.name, status, detail)
         self._status = status
         self._report(DeviceReport(self.name, status, detail[:_LONGEST_DETAIL]))
-
-
-def spoken(error: GatewayError, language: Language) -> str:
-    """An error and its hint in one language."""
-    parts = [part.say(language) if isinstance(part, Text) else part for part in (error.message, error.hint)]
-    return parts[0] if not parts[1] else f"{parts[0]} ({parts[1]})"

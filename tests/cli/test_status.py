@@ -13,7 +13,9 @@ STATUS: dict[str, Any] = {
     "words": "all [well]",
     "devices": [DEVICE],
     "vision": {"faults": {"face": "the model was altered"}},
-    "uplinks": {"city": {"connected": True, "waiting": None, "dead": 0}},
+    "roster": {"holders": 7, "fault": "not a database"},
+    "clock": "unsynced",
+    "uplinks": {"city": {"connected": False, "waiting": None, "dead": 0, "reason": "refused", "hint": "the password?"}},
 }
 
 
@@ -23,4 +25,8 @@ def test_status_shows_details_as_they_are_and_what_is_off(capsys: pytest.Capture
     assert "all [well]" in said
     assert "[Errno 2]" in said  # brackets are no markup
     assert "the model was altered" in said
+    assert "7" in said
+    assert "not a database" in said
+    assert "timedatectl" in said
+    assert "refused" in said
     assert not {"True", "None"} & set(said.split())
