@@ -100,7 +100,7 @@ class Deeds:
         return Answer(Code.DONE, result={"from": wanted.first, "to": wanted.last, "count": count})
 
     def _erase_faces(self, holder_ref: str) -> Mapping[str, Any]:
-        return {"templates": self.erase_faces(holder_ref)}
+        return {"erased": self.erase_faces(holder_ref)}
 
 
 def check_dataset(name: str) -> None:
