@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
+from onnx import TensorProto
 
 from gateway.errors import ModelError
 from gateway.vision.catalogue import open_model
@@ -20,6 +21,7 @@ from gateway.vision.detectors.candidates import suppress
 from gateway.vision.detectors.mtcnn import pyramid, squared
 from gateway.vision.faces import FaceEmbedder, FaceFinder, Vector, open_embedder
 from gateway.vision.gallery import Gallery, Rule
+from tests.vision.nets import card, constant_net
 
 if TYPE_CHECKING:
     from gateway.types import Image
@@ -160,6 +162,20 @@ def test_the_same_face_is_near_and_its_mirror_is_equal(
     for scale in (0.6, 1.6, 2.5):
         assert np.linalg.norm(vector(np.asarray(cv2.resize(collins, None, fx=scale, fy=scale))) - first) < 0.25
     assert np.linalg.norm(vector(np.ascontiguousarray(collins[:, ::-1])) - first) < 0.2
+
+
+def test_a_net_for_one_chip_at_a_time_and_of_any_length(tmp_path: Path, finder: FaceFinder, collins: Image) -> None:
+    """As SFace's: float, channels first, a batch of one."""
+    answer = {"fc1": np.array([[3.0, 4.0, 0.0]], np.float32)}
+    net = tmp_path / "net.onnx"
+    constant_net(net, "data", [1, 3, 112, 112], answer, batch=False, takes=TensorProto.FLOAT)
+    points = ", ".join(f"{value}" for value in (template().points * 112 / 150).ravel())
+    table = f'[input]\nwidth = 112\nheight = 112\npoints = [{points}]\nlayout = "nchw"\n[output]\nunit = 1\n'
+    embedder = open_embedder(card(tmp_path, "face.embed", "face-chip", table))
+    vector = embedder.embed(collins, finder.detect(collins)[0])
+    np.testing.assert_allclose(vector, [0.6, 0.8, 0.0], atol=1e-6)
+    with pytest.raises(ModelError, match="needs"):
+        open_embedder(card(tmp_path, "face.embed", "face-chip", table.replace("112", "96")))
 
 
 def test_a_model_for_something_else_is_refused(face_models: Path) -> None:

@@ -14,7 +14,11 @@ import pytest
 from click.testing import CliRunner
 
 from gateway.cli import cli
+from gateway.faces import FILE_NAME, FaceStore
+from gateway.settings import Settings
+from gateway.text import Language, Text
 from gateway.vision.catalogue import find, model_dirs
+from gateway.vision.desk import PhotosRefused, open_desk
 from gateway.vision.faces import FaceEmbedder, FaceFinder
 
 if TYPE_CHECKING:
@@ -77,7 +81,8 @@ def test_yunet_and_mobilefacenet_reach_what_was_measured_of_them(shared: Path, d
     """models.md: western 99.7 %, East Asian 83.4 % at a false match rate of 1e-3."""
     dirs = model_dirs(data_dir)
     finder, embedder = FaceFinder(find("yunet", dirs)), FaceEmbedder(find("mobilefacenet", dirs))
-    people, vectors, missed = [], [], 0
+    people: list[str] = []
+    vectors, missed = [], 0
     for identity, image in photographs(shared):
         faces = finder.detect(image)
         missed += not faces
@@ -92,3 +97,21 @@ def test_yunet_and_mobilefacenet_reach_what_was_measured_of_them(shared: Path, d
     assert missed <= 2
     assert east[1] >= 0.83
     assert west[1] >= 0.99
+
+
+@pytest.mark.shared
+def test_people_enrol_with_the_imported_models(shared: Path, data_dir: Path) -> None:
+    """Photos of one person may be farther apart than dlib's ever are; another person among them is still found."""
+    tables = {"site": {"compound_id": "east", "name": "East"}, "gateway": {"id": "b", "data_dir": data_dir}}
+    face = {"enabled": True, "purpose": "p", "necessity": "n", "pia_ref": "r"}
+    chosen = {**face, "model": "mobilefacenet", "detector": "yunet"}
+    settings = Settings.model_validate({**tables, "face": chosen})
+    desk = open_desk(settings, FaceStore(data_dir / FILE_NAME, bytes(32)))
+    photos = {name: sorted((shared / "data" / "faces" / name).iterdir())[:4] for name in ("ea_im_1", "ea_im_2")}
+    said: list[Text] = []
+    vectors = desk.judge("h:1", photos["ea_im_1"], tell=said.append)
+    assert [len(vector) for vector in vectors] == [128] * 4
+    with pytest.raises(PhotosRefused) as caught:
+        desk.judge("h:1", [*photos["ea_im_1"], photos["ea_im_2"][0]], tell=said.append)
+    (refusal,) = caught.value.refusals
+    assert "1.2" in refusal.say(Language.EN)
