@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -12,6 +13,19 @@ from hypothesis import strategies as st
 
 from gateway.config import ConfigFaults, load
 from gateway.config.lines import Lines
+from gateway.settings import (
+    Camera,
+    Commands,
+    Face,
+    Gateway,
+    Journal,
+    PlateReading,
+    Point,
+    Reader,
+    Site,
+    Uplink,
+    Vision,
+)
 from gateway.text import Language
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,6 +75,13 @@ def test_the_shipped_example_is_right() -> None:
     assert settings.journal.max_bytes == 2 << 30
     assert settings.uplinks["city"].tls
     assert not settings.face.enabled
+
+
+def test_the_shipped_example_explains_every_key() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    tables = (Site, Gateway, Point, Reader, Camera, Face, PlateReading, Uplink, Journal, Commands, Vision)
+    keys = {key for table in tables for key in table.model_fields} - {"options"}
+    assert not {key for key in keys if not re.search(rf"^(# )?{key} = ", text, re.MULTILINE)}
 
 
 def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
