@@ -34,6 +34,7 @@ _SHADES = (BLACK, WHITE)  # too little or too much light makes any colour one of
 _MISMATCH_CUT = 0.5
 _LETTERS_CUT = 0.9  # more than two letters in the serial
 _RARE_O = 0.3  # of the letter O in second place, against D and Q: for choosing, not for the confidence
+_FEWEST = 4.0  # frames that are not blank: fewer hold no number
 _NOTHING = 1e-6  # no number at all
 _TWINS = {"0": "O", "1": "I", "O": "0"}  # read as the second, means the first in its place
 _HOME_ODDS = 30.0  # how much more often plates of the site's own province come than those of each other one
@@ -106,6 +107,8 @@ def best(
     PlateColor, empty where unknown. `rows`, `narrow`: see `plate_rules.classify`. `province`: the one most cars at this
     site are from; it decides only where the character is in doubt.
     """
+    if float((1 - prob[:, 0]).sum()) < _FEWEST:
+        return None
     forms = _forms_for(alphabet)
     candidates = _candidates(squeeze(_at_home(prob, alphabet, province)), forms, colour)
     chosen = max(candidates, key=lambda candidate: candidate.score, default=None)

@@ -71,12 +71,13 @@ class PlateRecogniser:
         return found
 
     def read(self, image: Image, detections: Sequence[PlateDetection]) -> list[tuple[PlateDetection, Plate]]:
-        """Read and judge what is already found. Where the rows are in doubt, or the read is, a second look is taken."""
+        """Read and judge what is already found. Where the rows or the read are in doubt, a second look is taken."""
         best: dict[int, Plate] = {}
         self._look(image, [(index, way) for index, one in enumerate(detections) for way in _ways(one)], best)
-        doubtful = [index for index in range(len(detections)) if index not in best or best[index].confidence < _SURE]
+        doubtful = [index for index, plate in best.items() if plate.confidence < _SURE]
         self._look(image, [(index, way) for index in doubtful for way in _ways(_tighter(detections[index]))], best)
-        return [(detections[index], plate) for index, plate in sorted(best.items())]
+        least = self._reader.threshold
+        return [(detections[index], plate) for index, plate in sorted(best.items()) if plate.confidence >= least]
 
     def _look(self, image: Image, ways: Sequence[tuple[int, PlateDetection]], best: dict[int, Plate]) -> None:
         """Read each way of looking at a detection; keep in `best` the surest plate of each."""
@@ -87,8 +88,8 @@ class PlateRecogniser:
                 best[index] = plate
 
     def judge(self, read: PlateRead) -> Plate | None:
-        """The plate that one read most probably is; None where it is none."""
-        plate = best(
+        """The plate that one read most probably is, however unsure; None where there is nothing like a number."""
+        return best(
             read.prob,
             read.alphabet,
             read.colour,
@@ -98,7 +99,6 @@ class PlateRecogniser:
             province=self._province,
             calibration=self._reader.calibration,
         )
-        return plate if plate is not None and plate.confidence >= self._reader.threshold else None
 
 
 def _parts(image: Image) -> Iterator[tuple[int, int, Image]]:

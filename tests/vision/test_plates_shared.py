@@ -46,17 +46,17 @@ def scenes(recogniser: PlateRecogniser, shared: Path) -> list[Outcome]:
 
 
 def test_scenes_are_read(scenes: list[Outcome]) -> None:
-    assert among(scenes) >= 0.80
+    assert among(scenes) >= 0.88
 
 
 def test_what_is_above_the_threshold_is_right(scenes: list[Outcome]) -> None:
     sure = [one for one in scenes if one.confidence >= THRESHOLD]
-    assert len(sure) >= 0.5 * len(scenes)
-    assert exact(sure) >= 0.93
+    assert len(sure) >= 0.8 * len(scenes)
+    assert exact(sure) >= 0.90  # some of the surest reads are of a second car
 
 
 def test_crops_are_read(recogniser: PlateRecogniser, shared: Path) -> None:
-    assert exact(outcomes(recogniser, shared, "crop", 5)) >= 0.55
+    assert exact(outcomes(recogniser, shared, "crop", 5)) >= 0.80
 
 
 def test_nothing_but_possible_plates_is_said(scenes: list[Outcome]) -> None:
