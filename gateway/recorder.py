@@ -1,7 +1,7 @@
 """The recorder: takes events from everyone, keeps them in the journal, one commit for all that wait.
 
 Rule: `record` never blocks and nothing is lost in silence. A batch that the disk refuses is kept and tried again; what
-does not fit the queue meanwhile is counted per class and told by a `loss` event as soon as the disk takes writes again.
+does not fit the queue meanwhile, and what the privacy guard refuses, is counted per class and told by a `loss` event.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ Then = Callable[[], None] | None
 
 
 @dataclass(slots=True)
-class _Overflow:
-    """Events of one class that found the queue full."""
+class _Missed:
+    """Events of one class that were not kept, for one cause."""
 
     count: int
     first: str
@@ -64,7 +64,7 @@ class Recorder:
         self._trust = read_trust()
         self._queue: queue.Queue[tuple[Event, Then]] = queue.Queue(capacity)
         self._lock = threading.Lock()
-        self._overflow: dict[EventClass, _Overflow] = {}
+        self._missed: dict[tuple[EventClass, str], _Missed] = {}
         self._to_tell: list[Event] = []
         self._failing_since: float | None = None
         self._next_housekeeping = time.monotonic() + _HOUSEKEEPING
@@ -83,13 +83,13 @@ class Recorder:
         try:
             refuse_face_data(event.data)
         except Rejected as error:
-            log.error("event %s refused: %s", event.name, error)
-            self._board.count("recorder.refused")
+            self._note_refusal(event, error)
             return
         try:
             self._queue.put_nowait((event, then))
         except queue.Full:
-            self._note_overflow(event)
+            self._board.count("recorder.overflow")
+            self._note_missed(event, "overflow")
 
     def run(self, stop: threading.Event) -> None:
         """Keep what comes until `stop`, then what is left."""
@@ -149,8 +149,7 @@ class Recorder:
             try:
                 self._journal.append([event], self._boot)
             except Rejected as error:
-                log.error("event %s refused: %s", event.name, error)
-                self._board.count("recorder.refused")
+                self._note_refusal(event, error)
             else:
                 self._finish(then)
             batch.remove((event, then))
@@ -185,19 +184,27 @@ class Recorder:
         data = {"state": "cleared", "severity": 1, "seconds": seconds, "cause": str(fault)}
         self._to_tell.append(Event("alarm.journal_unwritable", "journal", now(), data))
 
-    def _note_overflow(self, event: Event) -> None:
-        self._board.count("recorder.overflow")
+    def _note_refusal(self, event: Event, error: Rejected) -> None:
+        log.error("event %s refused: %s", event.name, error)
+        self._board.count("recorder.refused")
+        self._note_missed(event, "refused")
+
+    def _note_missed(self, event: Event, cause: str) -> None:
+        try:
+            kind = event.event_class
+        except ValueError:  # of no class: no uplink could have had it
+            return
         moment = event.stamp.time.isoformat(timespec="milliseconds")
         with self._lock:
-            seen = self._overflow.setdefault(event.event_class, _Overflow(0, moment, moment))
+            seen = self._missed.setdefault((kind, cause), _Missed(0, moment, moment))
             seen.count += 1
             seen.last = moment
 
     def _tell(self) -> None:
         """Keep what the recorder itself has to say; past the queue, which may be what it speaks of."""
         with self._lock:
-            overflow, self._overflow = self._overflow, {}
-        self._to_tell += [self._loss(kind, missed) for kind, missed in overflow.items()]
+            missed, self._missed = self._missed, {}
+        self._to_tell += [self._loss(kind, cause, found) for (kind, cause), found in missed.items()]
         if not self._to_tell:
             return
         try:
@@ -207,10 +214,10 @@ class Recorder:
         else:
             self._to_tell = []
 
-    def _loss(self, kind: EventClass, overflow: _Overflow) -> Event:
+    def _loss(self, kind: EventClass, cause: str, missed: _Missed) -> Event:
         """These events never had a sequence: `from` and `to` are null, the times say which they were."""
-        data = {"class": kind.value, "from": None, "to": None, "count": overflow.count, "cause": "overflow"}
-        return Event("loss", "recorder", now(), data | {"first_time": overflow.first, "last_time": overflow.last})
+        data = {"class": kind.value, "from": None, "to": None, "count": missed.count, "cause": cause}
+        return Event("loss", "recorder", now(), data | {"first_time": missed.first, "last_time": missed.last})
 
     # ── housekeeping ──────────────────────────────────────────────────────────────────────────────────────
 
