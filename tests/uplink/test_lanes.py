@@ -112,7 +112,8 @@ def test_any_course_of_events_passes_every_row(seed: int, classes: set[EventClas
         flying: list[Parcel] = []
         passed: set[int] = set()
         for _ in range(120):
-            match chance.choice(["append", "send", "send", "answer", "answer", "cut", "crash", "save", "refuse"]):
+            steps = ["append", "send", "send", "answer", "answer", "cut", "crash", "save", "refuse", "resend"]
+            match chance.choice(steps):
                 case "append":
                     journal.append([event(n, chance.choice(NAMES)) for n in range(chance.randint(1, 5))], BOOT)
                 case "send":
@@ -134,6 +135,8 @@ def test_any_course_of_events_passes_every_row(seed: int, classes: set[EventClas
                     lanes.begin()
                 case "save":
                     lanes.save()
+                case "resend":
+                    lanes.resend(*sorted((chance.randint(0, 50), chance.randint(0, 50))))
         lanes.save()
         lanes.begin()
         for parcel in drain(lanes):
@@ -143,6 +146,37 @@ def test_any_course_of_events_passes_every_row(seed: int, classes: set[EventClas
         assert passed == {row.seq for row in journal.read_after(0, classes, 10_000)}
         assert journal.pending("city", classes).count == journal.count_dead("city") == 0
         journal.close()
+
+
+@pytest.mark.parametrize("ack_required", [False, True])
+def test_what_is_asked_for_again_comes_again_across_cuts_and_restarts(journal: Journal, ack_required: bool) -> None:
+    lanes = Lanes(journal, "city", ALL, ack_required=ack_required)
+    lanes.begin()
+    journal.append([event(n, "alarm.tamper" if n == 3 else "access.granted") for n in range(9)], BOOT)
+    for parcel in drain(lanes):
+        lanes.answered(parcel.lane, parcel.row.seq)
+    lanes.stored(9)
+    lanes.resend(1, 5)
+    lanes.resend(4, 700)  # no further than the journal goes
+    first = lanes.next(20, 20, lambda: True)
+    assert first is not None
+    assert (first.row.seq, first.lane, first.replay) == (2, "resend", True)
+    lanes.answered("resend", 2)
+    lanes.save()
+    again = Lanes(journal, "city", ALL, ack_required=ack_required)
+    again.begin()
+    for _ in range(2):  # unanswered, so the next connection brings them again
+        assert [(parcel.row.seq, parcel.replay) for parcel in drain(again)] == [(seq, True) for seq in range(3, 10)]
+        again.begin()
+    for parcel in drain(again):
+        again.answered(parcel.lane, parcel.row.seq)
+    again.save()
+    assert journal.pending("city", ALL).count == 0
+    assert not again.awaits_watermark
+    journal.append([event(10)], BOOT)
+    (live,) = drain(again)
+    assert (live.lane, live.replay) == ("live", False)
+    journal.close()
 
 
 def test_stretches_are_joined_and_bounded() -> None:
