@@ -81,7 +81,8 @@ def _reload(house: House, path: Path) -> None:
     later = [name for name in changed if name not in _OF_VISION]
     if later:
         log.warning("SIGHUP: changes in %s need a restart: systemctl restart compound-gateway", ", ".join(later))
-    if set(changed) - set(later):
+    off = (house.board.facts().get("vision") or {}).get("faults")  # perhaps its model is there by now
+    if off or set(changed) - set(later):
         taken = {name: getattr(fresh, name) for name in _OF_VISION}
         house.settings = house.settings.model_copy(update=taken)
         house.supervisor.replace(house.settings)

@@ -161,6 +161,33 @@ def test_sighup_adds_a_camera_and_leaves_the_doors_alone(tmp_path: Path, line: S
         assert len([event for event in platform.events("device") if event["subject"] == "east-reader"]) == 1
 
 
+LOBBY = """
+[cameras.lobby]
+driver = "folder"
+path = "pictures"
+point = "east-door"
+recognise = ["face"]
+sign_posted = true
+
+[face]
+enabled = true
+purpose = "p"
+necessity = "n"
+pia_ref = "r"
+"""
+
+
+def test_sighup_tries_a_recogniser_again_that_was_off(tmp_path: Path, line: SerialLine, broker: Mosquitto) -> None:
+    house = door_house(tmp_path, line, broker, LOBBY)
+    (tmp_path / "pictures").mkdir()
+    with house:
+        wait_until(lambda: "face" in house.status()["vision"].get("faults", {}), 30)
+        assert "face recognition is off" in house.command("status")
+        house.command("models", "prepare")
+        house.hang_up()
+        wait_until(lambda: house.status()["vision"].get("recognisers") == {"face": "ready"}, 30)
+
+
 GATE = """
 [points.gate]
 name = "东门车行"
