@@ -18,7 +18,7 @@ import click
 from rich.cells import cell_len
 
 from gateway.errors import DeviceLost, GatewayError, Rejected, Unreachable
-from gateway.mqtt import Acknowledged, Connected, Link, Lost, Will
+from gateway.mqtt import Acknowledged, Connected, Link, Lost
 from gateway.registry import Kind, load_driver
 from gateway.settings import DeviceTable, Settings, Uplink
 from gateway.status_socket import ask
@@ -123,7 +123,7 @@ def _round_trip(options: Uplink, settings: Settings) -> Text:
     """Connect beside the daemon (another client id), publish one health message and wait for its PUBACK."""
     base = f"{options.topic_prefix}/{settings.site.compound_id}/{settings.gateway.id}"
     woken = threading.Event()
-    link = Link(f"{settings.gateway.id}-check", options, Will(f"{base}/check", b"{}"), woken.set)
+    link = Link(f"{settings.gateway.id}-check", options, None, woken.set)
     began = time.monotonic()
     link.open()
     try:

@@ -31,10 +31,11 @@ from gateway.text import Text
 _WAITING = 1000  # incoming messages that may wait for the owner; beyond that the oldest goes
 _CONNECT_TIMEOUT = 5.0
 _MAX_PACKET = 268_435_455  # of MQTT itself
+_MAX_HEARD = 9 << 20  # of a message to us; an MQTT 5 broker keeps larger ones
 _HEADERS = 512  # topic, properties and fixed header of any of our messages
 _HINTS = {
     0x84: Text("请把 protocol 设为 3.1.1", 'set protocol = "3.1.1"'),
-    0x85: Text("服务器不接受此客户端标识", "the broker refuses this client id"),
+    0x85: Text("平台不接受此客户端标识", "the broker refuses this client id"),
     0x86: Text("检查用户名和密码", "check username and password_file"),
     0x87: Text("检查用户名、密码和证书", "check username, password and certificate"),
     0x8C: Text("检查认证方式", "check the way of authentication"),
@@ -166,7 +167,7 @@ class _Ear:
 class Link:
     """Open it, publish while connected, read the news, close it. One thread owns it."""
 
-    def __init__(self, client_id: str, options: Uplink, will: Will, wake: Callable[[], None]) -> None:
+    def __init__(self, client_id: str, options: Uplink, will: Will | None, wake: Callable[[], None]) -> None:
         """Prepare everything that needs the configuration. Raises `ConfigError`."""
         self._options = options
         self._ear = _Ear(options, wake)
@@ -181,9 +182,9 @@ class Link:
         self._client.suppress_exceptions = True
         self._client.connect_timeout = _CONNECT_TIMEOUT
         self._client.max_inflight_messages_set(options.window)
-        self._client.will_set(
-            will.topic, will.payload, qos=1, retain=True, properties=_will() if self._is_five else None
-        )
+        if will is not None:
+            properties = _will() if self._is_five else None
+            self._client.will_set(will.topic, will.payload, qos=1, retain=True, properties=properties)
         if options.username is not None:
             self._client.username_pw_set(options.username, read_password(options))
         if options.tls:
@@ -196,7 +197,11 @@ class Link:
 
     def open(self) -> None:
         """Start connecting; `Connected` or `Lost` follows as news. What blocks meanwhile is paho's thread only."""
-        self._client.connect_async(self._options.host, self._options.port, keepalive=self._options.keepalive_s)
+        limits = Properties(PacketTypes.CONNECT) if self._is_five else None  # type: ignore[no-untyped-call]
+        if limits is not None:
+            limits.MaximumPacketSize = _MAX_HEARD
+        where, keepalive = (self._options.host, self._options.port), self._options.keepalive_s
+        self._client.connect_async(*where, keepalive=keepalive, properties=limits)
         self._client.loop_start()
 
     def publish(

@@ -138,7 +138,14 @@ def test_a_wrong_file_stops_the_daemon_with_78(tmp_path: Path, line: SerialLine,
 
 def test_check_live_names_each_device(tmp_path: Path, line: SerialLine, broker: Mosquitto) -> None:
     house = door_house(tmp_path, line, broker)
-    assert "reader   east-reader" in house.command("check", "--live")
+    with Subscriber(broker.port) as platform:
+        assert "reader   east-reader" in house.command("check", "--live")
+        wait_until(lambda: platform.messages)
+        time.sleep(0.3)  # a will would come now
+        assert [topic.rpartition("/")[2] for topic, _, _ in platform.messages] == ["health"]
+    with Subscriber(broker.port) as latecomer:
+        time.sleep(0.3)
+        assert not latecomer.messages  # nothing is left behind
     broker.stop()
     said = house.command("check", "--live", code=1)
     assert "✘ uplink   city" in said
