@@ -46,10 +46,10 @@ class SharedPort:
                     _lines[self._key] = line
             elif line.baud != baud:
                 raise DeviceLost(
-                    Text("串口 {port} 已以 {baud} 波特打开", "{port} is open at {baud} baud").with_(
+                    Text("串口 {port} 已按波特率 {baud} 打开", "{port} is open at {baud} baud").with_(
                         port=port, baud=line.baud
                     ),
-                    hint=Text("同一串口的设备须用相同波特率", "devices on one port need the same baud"),
+                    hint=Text("同一串口的设备须使用相同的波特率", "devices on one port need the same baud"),
                 )
             line.users += 1
             self._line: _Line | None = line

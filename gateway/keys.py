@@ -68,7 +68,7 @@ def _load_or_make(path: Path) -> bytes:
                 "密钥 {name} 有 {found} 字节，应为 {wanted}", "the key {name} has {found} bytes instead of {wanted}"
             ).with_(name=path.name, found=len(key), wanted=_BYTES),
             hint=Text(
-                "从备份恢复 {path}；换新密钥会使每个人的引用改变",
+                "从备份恢复 {path}；换新密钥后，所有人在事件中的代号都会改变",
                 "put {path} back from a backup; a new key would give every person a new reference",
             ).with_(path=path),
         )

@@ -65,9 +65,9 @@ def _found(kind: Kind) -> dict[str, EntryPoint]:
 def _unknown(kind: Kind, name: str) -> Rejected:
     close = get_close_matches(name, names(kind), n=1)
     known = ", ".join(names(kind))
-    hint = Text("可选：{known}", "there are: {known}").with_(known=known)
+    hint = Text("可用：{known}", "there are: {known}").with_(known=known)
     if close:
-        hint = Text("是否想写 {close}？可选：{known}", "did you mean {close}? There are: {known}").with_(
+        hint = Text("是不是 {close}？可用：{known}", "did you mean {close}? There are: {known}").with_(
             close=close[0], known=known
         )
     if not known:

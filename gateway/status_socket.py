@@ -85,7 +85,7 @@ def ask(data_dir: Path, seconds: float = 3.0) -> dict[str, Any]:
         answer = json.loads(b"".join(pieces))
     except (OSError, ValueError) as error:
         raise Unreachable(
-            Text("守护进程没有应答（{path}）", "no daemon answers at {path}").with_(path=data_dir / NAME),
+            Text("网关服务没有应答（{path}）", "no daemon answers at {path}").with_(path=data_dir / NAME),
             hint=Text("运行 systemctl status compound-gateway 查看", "look at systemctl status compound-gateway"),
         ) from error
     return dict(answer)

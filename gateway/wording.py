@@ -13,21 +13,23 @@ _REASONS = {
     "unknown": Text("未登记", "not in the roster"),
     "expired": Text("已过期", "expired"),
     "not_yet": Text("尚未生效", "not valid yet"),
-    "no_right": Text("无此处权限", "no right here"),
+    "no_right": Text("无此通行点权限", "no right here"),
     "lost": Text("已挂失", "reported lost"),
     "blocked": Text("已停用", "blocked"),
-    "uncertain": Text("无法确定", "uncertain"),
+    "uncertain": Text("无法确定是谁", "uncertain whose"),
     "low_assurance": Text("仅作佐证，不开门", "evidence only, opens nothing"),
 }
 
 _SENTENCES = {
-    "access.granted": Text("{place}：刷卡通过，{who}", "{place}: card granted, {who}"),
-    "access.denied": Text("{place}：刷卡拒绝，{reason}", "{place}: card denied, {reason}"),
+    "access.granted": Text("{place}：刷卡放行，{who}", "{place}: card granted, {who}"),
+    "access.denied": Text("{place}：刷卡未放行，{reason}", "{place}: card denied, {reason}"),
     "access.recognised": Text("{place}：识别到人脸，{who}（{reason}）", "{place}: face recognised, {who} ({reason})"),
-    "vehicle.passed": Text("{place}：车辆通过 {plate}，{reason}", "{place}: vehicle passed {plate}, {reason}"),
-    "vehicle.denied": Text("{place}：车辆拒绝 {plate}，{reason}", "{place}: vehicle denied {plate}, {reason}"),
-    "vehicle.uncertain": Text("{place}：车牌不确定，可能是 {plate}", "{place}: plate uncertain, perhaps {plate}"),
-    "vehicle.no_plate": Text("{place}：车辆无可读车牌", "{place}: vehicle without a readable plate"),
+    "vehicle.passed": Text("{place}：车辆放行 {plate}，{reason}", "{place}: vehicle passed {plate}, {reason}"),
+    "vehicle.denied": Text("{place}：车辆未放行 {plate}，{reason}", "{place}: vehicle denied {plate}, {reason}"),
+    "vehicle.uncertain": Text(
+        "{place}：车辆未放行，车牌看不清，可能是 {plate}", "{place}: vehicle denied, plate uncertain, perhaps {plate}"
+    ),
+    "vehicle.no_plate": Text("{place}：车辆未放行，没有可读的车牌", "{place}: vehicle denied, no readable plate"),
     "access.remote_open": Text("{place}：平台远程开门", "{place}: opened by a command of the platform"),
     "vehicle.manual_release": Text("{place}：平台远程抬杆", "{place}: barrier raised by a command of the platform"),
     "device.online": Text("设备 {device} 上线", "device {device} is online"),
@@ -36,7 +38,9 @@ _SENTENCES = {
     "audit.face_enrolled": Text("已登记人脸：{ref}", "a face was enrolled: {ref}"),
     "audit.face_erased": Text("已删除人脸：{ref}", "a face was erased: {ref}"),
     "audit.command": Text("平台指令 {command}：{code}", "command {command} of the platform: {code}"),
-    "alarm.credential_attack": Text("{place}：连续 {tries} 次陌生卡", "{place}: {tries} unknown cards in a row"),
+    "alarm.credential_attack": Text(
+        "{place}：短时间内 {tries} 次刷未登记的卡", "{place}: {tries} unknown cards in a short time"
+    ),
     "alarm.journal_damaged": Text("事件库损坏，已修复并继续", "the journal was damaged; it was mended and goes on"),
     "alarm.journal_unwritable": Text(
         "事件曾无法保存，现已恢复", "events could not be kept for a while; they are again"

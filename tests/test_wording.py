@@ -21,4 +21,4 @@ def test_an_event_without_its_usual_data_has_words_all_the_same() -> None:
 def test_staff_read_the_names_that_they_gave_to_points() -> None:
     names = {"east-door": "东门人行1"}
     said = describe("access.denied", "east-door", {"point": "east-door", "reason": "expired"}, names)
-    assert said.say(Language.ZH) == "东门人行1：刷卡拒绝，已过期"
+    assert said.say(Language.ZH) == "东门人行1：刷卡未放行，已过期"

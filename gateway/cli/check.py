@@ -16,7 +16,7 @@ from gateway.text import Text
 @click.option(
     "--live",
     is_flag=True,
-    help="逐一试用设备、模型和平台（请先停止服务） · Try every device, model and uplink (stop the service first).",
+    help="逐一试用设备、模型和平台 · Try every device, model and uplink.",
 )
 @json_option
 def command(config_path: Path, live: bool, as_json: bool) -> None:

@@ -43,7 +43,7 @@ def parse_since(text: str) -> datetime:
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="输出 CSV · Print CSV.")
 def command(config_path: Path, since: str | None, glob: str, follow: bool, as_json: bool, as_csv: bool) -> None:
-    """查看事件 · Read the journal."""
+    """查看事件库 · Read the journal."""
     if as_json and as_csv:
         raise click.UsageError("--json 与 --csv 只能用一个 · give either --json or --csv")
     from gateway.journal import JournalReader

@@ -38,7 +38,9 @@ def command() -> None:
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTO…")
 @click.option("--consent-version", required=True, help="同意书版本 · Version of the consent text.")
 @click.option("--consent-channel", required=True, help="同意的渠道 · How consent was given: paper, app, counter …")
-@click.option("--consent-ref", required=True, help="同意凭证编号（勿写姓名） · Where the proof lies; write no names.")
+@click.option(
+    "--consent-ref", required=True, help="同意凭证的存放处或编号（勿写姓名） · Where the proof lies; write no names."
+)
 @click.option("--consent-time", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), help="同意时间，默认现在 · Default: now.")
 @click.option("--guardian", help="未满 14 岁者的监护人 · Guardian who consented for a child under 14.")
 @click.option(
@@ -269,7 +271,7 @@ _WOULD = Text(
     "试运行：{holder} 的 {count} 张照片合格，未作登记", "dry run: {count} photos of {holder} are good, nothing was kept"
 )
 _ENROLLED = Text(
-    "已登记 {holder}（{ref}）：{count} 个模板，全库 {people} 人",
+    "已登记 {holder}（{ref}）：{count} 个模板，共登记 {people} 人",
     "enrolled {holder} ({ref}): {count} templates, {people} people in all",
 )
 _WOULD_ERASE = Text(

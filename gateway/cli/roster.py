@@ -27,7 +27,9 @@ _STATUSES = click.Choice(["active", "lost", "blocked"])
 
 def _dry_run_option(wrapped: _Command) -> _Command:
     return click.option(
-        "--dry-run", is_flag=True, help="只检查并显示将作的更改 · Check and show what would change, change nothing."
+        "--dry-run",
+        is_flag=True,
+        help="只检查并显示将要做的更改，不改名册 · Check and show what would change, change nothing.",
     )(wrapped)
 
 
@@ -39,13 +41,13 @@ def command() -> None:
 @command.command("import")
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option(
-    "--replace", is_flag=True, help="文件即全部名册，删除其中没有的住户 · Remove holders the file does not name."
+    "--replace", is_flag=True, help="以文件为准，删除文件中没有的住户 · Remove holders the file does not name."
 )
 @_dry_run_option
 @json_option
 @config_option
 def import_file(file: Path, replace: bool, dry_run: bool, as_json: bool, config_path: Path) -> None:
-    """导入住户名册（CSV 或 JSON，UTF-8 或 GBK），全部或全不 · Import the roster: all rows or none.
+    """导入住户名册（CSV 或 JSON，UTF-8 或 GBK）；有一处错误就一行也不导入 · Import the roster: all rows or none.
 
     FILE 为 - 时读取标准输入 · FILE may be - for standard input.
     """
@@ -65,7 +67,7 @@ def import_file(file: Path, replace: bool, dry_run: bool, as_json: bool, config_
 
 @command.command("export")
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True), default="-")
-@click.option("--format", "form", type=_FORMS, help="默认按文件名 · By the file's name if not given.")
+@click.option("--format", "form", type=_FORMS, help="格式，默认按文件名 · By the file's name if not given.")
 @click.option("--encoding", type=click.Choice(["utf-8", "utf-8-sig", "gbk"]), default="utf-8", show_default=True)
 @click.option("--headings", type=click.Choice(["en", "zh"]), default="en", show_default=True)
 @config_option
@@ -120,17 +122,19 @@ def list_holders(as_json: bool, config_path: Path) -> None:
 @command.command("add")
 @click.argument("holder_id")
 @click.option("--name", help="姓名 · Name.")
-@click.option("--kind", help="类别 · resident, visitor, staff …")
-@click.option("--category", help="身份 · owner, tenant, family …")
+@click.option("--kind", help="类别：住户、访客、员工 · resident, visitor, staff …")
+@click.option("--category", help="身份：业主、租户、家属 · owner, tenant, family …")
 @click.option("--room", help="房号 · Room.")
-@click.option("--card", "cards", multiple=True, help="卡号，可多次 · Card as format:value; may be repeated.")
+@click.option(
+    "--card", "cards", multiple=True, help="卡号（格式:号码），可多次 · Card as format:value; may be repeated."
+)
 @click.option("--plate", "plates", multiple=True, help="车牌，可多次 · Plate; may be repeated.")
 @click.option("--point", "points", multiple=True, help="通行点或 *，可多次 · Point or *; may be repeated.")
 @click.option("--valid-from", help="有效期起 · First valid day, 2026-01-31.")
 @click.option("--valid-until", help="有效期止（含当日） · Last valid day.")
-@click.option("--status", type=_STATUSES, help="正常、挂失、停用 · active, lost or blocked.")
+@click.option("--status", type=_STATUSES, help="状态：正常、挂失、停用 · active, lost or blocked.")
 @click.option(
-    "--update", is_flag=True, help="修改已有住户，只改给出的项 · Change an existing holder: only what is given."
+    "--update", is_flag=True, help="修改已有住户，只改写出的项 · Change an existing holder: only what is given."
 )
 @_dry_run_option
 @json_option
@@ -163,7 +167,7 @@ def add_holder(
 @json_option
 @config_option
 def remove_holders(holder_ids: tuple[str, ...], dry_run: bool, as_json: bool, config_path: Path) -> None:
-    """删除住户及其卡号和车牌，全部或全不 · Remove holders with their cards and plates: all or none."""
+    """删除住户及其卡号和车牌；有一个不存在就一个也不删 · Remove holders with their cards and plates: all or none."""
     changes = _roster(load_settings(config_path)).remove(holder_ids, dry_run=dry_run)
     _show_changes(changes, dry_run, as_json)
 
@@ -255,7 +259,7 @@ def _show_changes(changes: Changes, dry_run: bool, as_json: bool) -> None:
             for holder_id in getattr(changes, kind):
                 click.echo(f"{kinds[kind][1]} {holder_id}")
     counts = ", ".join(f"{word.say(speak)} {len(getattr(changes, kind))}" for kind, (word, _) in kinds.items())
-    note = Text("（试运行，未作更改）", " (dry run, nothing was changed)").say(speak) if dry_run else ""
+    note = Text("（试运行，未更改名册）", " (dry run, nothing was changed)").say(speak) if dry_run else ""
     click.echo(counts + note)
 
 

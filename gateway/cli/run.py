@@ -13,11 +13,11 @@ from gateway.cli.options import config_option, load_settings
 
 @click.command("run")
 @config_option
-@click.option("--verbose", is_flag=True, help="更详细的日志 · More log lines.")
+@click.option("--verbose", is_flag=True, help="更详细的运行日志 · More log lines.")
 def command(config_path: Path, verbose: bool) -> None:
-    """在前台运行守护进程 · Run the daemon in the foreground.
+    """在前台运行网关 · Run the daemon in the foreground.
 
-    SIGTERM 在 10 秒内干净停止，SIGHUP 重新载入 · SIGTERM stops it cleanly within 10 s, SIGHUP reloads.
+    SIGTERM：10 秒内正常停止；SIGHUP：重新载入配置 · SIGTERM stops it cleanly within 10 s, SIGHUP reloads.
     """
     from gateway.daemon import run
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @config_option
 @json_option
 def command(config_path: Path, as_json: bool) -> None:
-    """查看运行中的守护进程 · Show how the running daemon is doing."""
+    """查看网关运行状况 · Show how the running daemon is doing."""
     from gateway.status_socket import ask
 
     status = ask(load_settings(config_path).gateway.data_dir)

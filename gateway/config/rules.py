@@ -165,7 +165,7 @@ def _uplink_files(table: Table, base: Path, complain: Complain) -> None:
         pairs = (("cert_file", "key_file"), ("key_file", "cert_file"), ("password_file", "username"))
         for key, other in pairs:
             if key in entry and other not in entry:
-                complain(("uplinks", name, key), Text("还需要 {other}", "needs {other} as well").with_(other=other))
+                complain(("uplinks", name, key), Text("还须填写 {other}", "needs {other} as well").with_(other=other))
         if "password_file" in entry and "credential" in entry:
             complain(
                 ("uplinks", name, "credential"),

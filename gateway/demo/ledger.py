@@ -35,7 +35,7 @@ SOURCES = {
     "card": Text("刷卡（两台读卡器）", "cards (two readers)"),
     "car": Text("车辆（大门摄像机）", "cars (gate camera)"),
     "face": Text("人脸（门口摄像机）", "faces (door camera)"),
-    "other": Text("设备与审计事件", "device and audit events"),
+    "other": Text("设备和审计事件", "device and audit events"),
 }
 
 

@@ -156,7 +156,7 @@ class Story:
         good = clean and not missing and not gaps and not any(row.lost or row.invented for row in rows)
         self._say(
             Text(
-                "日志 {kept} 条，平台缺 {missing} 条，序号缺口 {gaps} 个",
+                "事件库 {kept} 条，平台缺 {missing} 条，序号缺口 {gaps} 个",
                 "{kept} events in the journal, {missing} missing at the platform, {gaps} gaps in the sequence",
             ).with_(kept=len(journal), missing=len(missing), gaps=gaps)
         )

@@ -76,5 +76,5 @@ def to_json(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-UNDER_WAY = Answer(Code.UNDER_WAY, Text("已接受，正在办理", "accepted, under way"))
+UNDER_WAY = Answer(Code.UNDER_WAY, Text("已接受，正在执行", "accepted, under way"))
 BUSY = Answer(Code.BUSY, Text("指令过多，请稍后再试", "too many orders wait; try again later"))

@@ -47,6 +47,7 @@ _WORDS = {
     "category": {"业主": "owner", "租户": "tenant", "租客": "tenant", "家属": "family"},
     STATUS: {"": ACTIVE, "正常": ACTIVE, "挂失": "lost", "停用": "blocked"},
 }
+_CHINESE = {column: {word: zh for zh, word in reversed(words.items()) if zh} for column, words in _WORDS.items()}
 _STATUSES = (ACTIVE, "lost", "blocked")
 _MOST_VALUES = 64  # in one cell
 _LONGEST = 64  # characters of a name, a room, an id
@@ -144,6 +145,11 @@ def write_row(row: Row) -> dict[str, str]:
     return cells if row.status == ACTIVE else {**cells, STATUS: row.status}
 
 
+def in_chinese(column: str, value: str) -> str:
+    """The word of a cell as a Chinese file writes it; `read_row` knows both."""
+    return _CHINESE.get(column, {}).get(value, value)
+
+
 def suggestion(word: str, allowed: Collection[str]) -> Text:
     """The allowed words, the likeliest first."""
     near = get_close_matches(word, sorted(allowed), n=1, cutoff=0.5)
@@ -225,7 +231,7 @@ def _plates(cells: Mapping[str, str], complain: Complain) -> tuple[str, ...]:
         if classify(number) is None:
             complain(
                 "plates",
-                Text("车牌“{plate}”不符合任何号牌格式", "'{plate}' fits no class of plates").with_(plate=written[:20]),
+                Text("车牌“{plate}”不是有效的车牌", "'{plate}' fits no class of plates").with_(plate=written[:20]),
                 _mended(number),
             )
         plates[number] = None

@@ -39,7 +39,7 @@ class OutOfStep(Rejected):
         self.current = current
         super().__init__(
             Text(
-                "名册现为第 {current} 版，此更改不与之衔接", "the roster is at version {current}; this does not follow"
+                "名册现为第 {current} 版，与此次更改对不上", "the roster is at version {current}; this does not follow"
             ).with_(current=current),
             hint=Text("发送完整名册（full），版本号须更大", "send the whole roster (full) with a higher version"),
         )

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from gateway.roster.cells import COLUMNS, NAMES, STATUS, Fault, Row, read_row, suggestion, write_row
+from gateway.roster.cells import COLUMNS, NAMES, STATUS, Fault, Row, in_chinese, read_row, suggestion, write_row
 from gateway.text import Language, Text
 
 Form = Literal["csv", "json"]
@@ -71,6 +71,8 @@ def write(rows: Sequence[Row], form: Form = "csv", headings: Language = Language
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(NAMES[column] if headings is Language.ZH else column for column in columns)
+    if headings is Language.ZH:
+        cells = [{column: in_chinese(column, value) for column, value in entry.items()} for entry in cells]
     writer.writerows([entry.get(column, "") for column in columns] for entry in cells)
     return out.getvalue()
 

@@ -26,7 +26,7 @@ MIN_SIDE = 16
 
 _USE = Text("请使用 JPEG、PNG、BMP 或 WebP 图片", "use a JPEG, PNG, BMP or WebP picture")
 _AGAIN = Text("图片可能没有传完，请重新上传", "the upload was probably cut short; send it again")
-_SMALLER = Text("请先缩小图片(不超过 6400 万像素、64 MiB)", "make it smaller first (64 megapixels, 64 MiB at most)")
+_SMALLER = Text("请先缩小图片（不超过 6400 万像素、64 MiB）", "make it smaller first (64 megapixels, 64 MiB at most)")
 
 
 def read_image(path: Path) -> Image:

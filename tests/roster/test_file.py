@@ -170,6 +170,12 @@ def test_what_is_written_reads_back(form: str, headings: Language) -> None:
     assert write([ROW]).splitlines() == [EN, LINE]
 
 
+def test_a_chinese_file_has_chinese_words_in_its_cells() -> None:
+    other = Row("r-2", "李四", "staff", "tenant", "", (), (), None, None, None, "lost")
+    assert ",员工,租户," in write([other], "csv", Language.ZH)
+    assert write([other], "csv", Language.ZH).rstrip().endswith(",挂失")
+
+
 @given(st.binary(max_size=300))
 def test_no_bytes_whatever_raise(data: bytes) -> None:
     for body in (data, f"{EN}\n".encode() + data, b'[{"holder_id":' + data):
