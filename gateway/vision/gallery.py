@@ -175,7 +175,8 @@ class Gallery:
         for size in self._layers:
             np.minimum(nearest[:size], squares[start : start + size], out=nearest[:size])
             start += size
-        nearest += vector @ vector
+        with np.errstate(invalid="ignore"):  # a vector of no numbers is nobody's, and no reason to warn
+            nearest += vector @ vector
         return nearest
 
 
