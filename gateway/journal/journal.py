@@ -142,7 +142,7 @@ def _check(event: Event) -> None:
 
 def _own_folder(folder: Path) -> int:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # who passed where, and when
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         raise schema.refusal(

@@ -36,7 +36,8 @@ def import_folder(source: Path, into: Path) -> list[Model]:
 def _copy(model: Model, into: Path) -> Model:
     target = into / model.name
     try:
-        into.mkdir(parents=True, exist_ok=True)
+        into.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the data folder: nobody else's
+        into.mkdir(exist_ok=True)
         give(into, into.parent)
         fresh = Path(tempfile.mkdtemp(prefix=f".{model.name}-", dir=into))
         try:

@@ -64,6 +64,7 @@ def test_a_model_from_a_stick_is_copied_once_it_is_verified(tmp_path: Path, conf
     result = run("import", tmp_path / "stick", "--config", config)
     assert result.exit_code == 0, result.output
     own = tmp_path / "data" / "models"
+    assert own.parent.stat().st_mode & 0o077 == 0  # made on the way, and nobody else's
     assert sorted(path.name for path in own.iterdir()) == ["other-refiner", "plate-refiner"]
     assert (own / "plate-refiner" / "net.onnx").read_bytes() == (
         tmp_path / "stick" / "plate-refiner" / "net.onnx"

@@ -42,6 +42,11 @@ def test_a_row_is_the_event_as_it_was_given(path: Path) -> None:
     journal.close()
 
 
+def test_the_journal_is_for_the_eyes_of_its_owner(path: Path) -> None:
+    Journal(path).close()
+    assert path.parent.stat().st_mode & 0o077 == 0
+
+
 def test_the_sequence_goes_on_after_restarts_and_after_a_purge_of_everything(path: Path) -> None:
     for start in (1, 4, 7):
         journal = Journal(path)

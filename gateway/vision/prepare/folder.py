@@ -25,7 +25,8 @@ def is_made(folder: Path, recipe: Recipe) -> bool:
 def make(folder: Path, recipe: Recipe, files: dict[str, bytes]) -> None:
     """Write the folder anew, whatever is there. Raises `StoreError` where the disk refuses."""
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the data folder: nobody else's
+        folder.parent.mkdir(exist_ok=True)
         give(folder.parent, folder.parent.parent)
         for left in folder.parent.glob(f".{folder.name}-*"):  # of a run that was killed
             shutil.rmtree(left, ignore_errors=True)
