@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import resource
 import sys
+from contextlib import suppress
 
 import click
 
@@ -61,4 +62,5 @@ def _forbid_core_dumps() -> None:
     """A dump would hold faces, templates and keys. Children inherit it; 1 stops also dumps into a pipe (core(5))."""
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     limit = hard if hard == 0 else 1
-    resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
+    with suppress(OSError):  # a sandbox that forbids the call is no reason not to serve the doors
+        resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
