@@ -82,7 +82,14 @@ class Message:
     properties: Mapping[str, Any] = field(default_factory=dict)
 
 
-News = Connected | Lost | Acknowledged | Message
+@dataclass(frozen=True, slots=True)
+class Deaf:
+    """The broker refuses a subscription: what is sent to us there does not come."""
+
+    reason: str
+
+
+News = Connected | Lost | Acknowledged | Message | Deaf
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +157,11 @@ class _Ear:
     def on_publish(self, _client: Client, _: object, mid: int, code: ReasonCode, __: Properties) -> None:
         self._tell(Acknowledged(mid, code.value, str(code)))
 
+    def on_subscribe(self, _client: Client, _: object, __: int, codes: list[ReasonCode], ___: object) -> None:
+        for code in codes:
+            if code.is_failure:
+                self._tell(Deaf(str(code)))
+
     def on_message(self, _client: Client, _: object, message: MQTTMessage) -> None:
         properties = {}
         for name in ("ResponseTopic", "CorrelationData", "ContentType"):
@@ -194,6 +206,7 @@ class Link:
         self._client.on_disconnect = self._ear.on_disconnect
         self._client.on_publish = self._ear.on_publish
         self._client.on_message = self._ear.on_message
+        self._client.on_subscribe = self._ear.on_subscribe
 
     def open(self) -> None:
         """Start connecting; `Connected` or `Lost` follows as news. What blocks meanwhile is paho's thread only."""

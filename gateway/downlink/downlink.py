@@ -40,6 +40,7 @@ FILE_NAME = "downlink.db"  # in the data directory
 _WAITING = 64
 _PATIENCE_S = 1.5  # after so long an order that is not finished is answered "under way"
 _MOST_BYTES = 8 << 20  # of a roster: 30,000 holders
+_MOST_HELD = 24 << 20  # of all orders that wait or are under way
 
 
 @dataclass(slots=True, eq=False)
@@ -50,6 +51,8 @@ class _Case:
     about: dict[str, Any]  # what the answer names, and the audit
     begun: bool = False
     told: bool = False  # that it is under way
+    is_sent_out: bool = False  # an errand has it
+    held: int = 0  # bytes of it in memory
 
 
 class Downlink:
@@ -73,8 +76,9 @@ class Downlink:
         self._read_trust = read_trust
         self._zone = ZoneInfo(settings.site.timezone)
         self._ledger = Ledger(settings.gateway.data_dir / FILE_NAME)
-        self._orders: queue.Queue[Order] = queue.Queue(_WAITING)
+        self._orders: queue.Queue[_Case] = queue.Queue(_WAITING)
         self._lock = threading.Lock()
+        self._held = 0
         self._under_way: list[_Case] = []
 
     def obey(self, order: Order) -> None:
@@ -84,11 +88,14 @@ class Downlink:
             self._count(order, "retained_orders")
             log.warning("uplink %s: a retained order is ignored", order.uplink)
             return
+        case = _Case(order, _about(order))
         try:
-            self._orders.put_nowait(order)
+            self._hold(case)
+            self._orders.put_nowait(case)
         except queue.Full:
+            self._release(case)
             self._count(order, "refused_orders")
-            self._answer(_Case(order, _about(order)), BUSY)
+            self._answer(case, BUSY)
 
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop`."""
@@ -96,24 +103,40 @@ class Downlink:
             self._board.beat("downlink")
             self._say_what_takes_longer()
             try:
-                order = self._orders.get(timeout=0.2)
+                case = self._orders.get(timeout=0.2)
             except queue.Empty:
                 continue
-            self._serve(order)
+            self._serve(case)
         self._ledger.close()
         self._board.retire("downlink")
 
-    def _serve(self, order: Order) -> None:
-        case = _Case(order, _about(order))
+    def _hold(self, case: _Case) -> None:
+        """Raises `queue.Full` where the orders together are too large."""
+        size = len(case.order.message.payload)
+        with self._lock:
+            if self._held + size > _MOST_HELD:
+                raise queue.Full
+            self._held += size
+            case.held = size
+
+    def _release(self, case: _Case) -> None:
+        with self._lock:
+            self._held -= case.held
+            case.held = 0
+
+    def _serve(self, case: _Case) -> None:
         try:
-            found = self._command(case) if order.leaf.startswith("cmd/") else self._roster_set(case)
+            is_command = case.order.leaf.startswith("cmd/")
+            found = self._command(case) if is_command else self._roster_set(case)
         except Refusal as refusal:
             found = Answer(refusal.code, refusal.words)
         except StoreError as error:
             log.error("an order of the platform failed: %s", error)
             found = Answer(Code.STORE_FAILED, Text("网关存储故障", "the gateway's disk refuses"))
-        if isinstance(found, Answer):
+        if found is not None:
             self._finish(case, found)
+        if not case.is_sent_out:
+            self._release(case)
 
     # ── commands ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -176,9 +199,12 @@ class Downlink:
         head = {**later.head, "data_dir": str(self._settings.gateway.data_dir)}
         with self._lock:
             self._under_way.append(case)
-        if self.errands.submit(Errand(head, body, partial(self._finish, case), later.first)):
-            return None
-        return BUSY
+        case.is_sent_out = self.errands.submit(Errand(head, body, partial(self._finish_errand, case), later.first))
+        return None if case.is_sent_out else BUSY
+
+    def _finish_errand(self, case: _Case, answer: Answer) -> None:
+        self._finish(case, answer)
+        self._release(case)
 
     # ── answering ─────────────────────────────────────────────────────────────────────────────────────────
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from gateway.board import DeviceState
 from gateway.cloudevent import CONTENT_TYPE, data_catalogue, encode, local_time
 from gateway.errors import Rejected, StoreError, Unreachable
-from gateway.mqtt import TRANSIENT, Acknowledged, Connected, Link, Lost, Message, Will
+from gateway.mqtt import TRANSIENT, Acknowledged, Connected, Deaf, Link, Lost, Message, Will
 from gateway.text import Text
 from gateway.uplink.allowance import Allowance
 from gateway.uplink.lanes import Lanes, Parcel
@@ -71,6 +71,9 @@ class Conversation:
                     self._hear_answer(news)
                 case Message():
                     self._hear_message(news)
+                case Deaf():  # by its ACL: orders or watermarks do not come, events go on
+                    self._count("refused_subscriptions")
+                    log.warning("uplink %s: the broker refuses a subscription: %s", self._around.name, news.reason)
         if not self.is_open:
             if time.monotonic() > self._connect_before:
                 raise Unreachable(_SILENT, hint=_CHECK)

@@ -130,6 +130,13 @@ class Gateway:
 
     @contextmanager
     def running(self) -> Iterator[Gateway]:
+        """On line, and listening to orders."""
+        with self.connected():
+            self._wait_for_subscription()
+            yield self
+
+    @contextmanager
+    def connected(self) -> Iterator[Gateway]:
         stop = threading.Event()
         works = [self.uplink, self.recorder, self.housekeeping, self.downlink, self.downlink.errands]
         threads = [threading.Thread(target=work.run, args=(stop,)) for work in (*works, *self.workers.values())]
@@ -137,7 +144,6 @@ class Gateway:
             thread.start()
         try:
             wait_until(self._is_ready, what="the gateway is on line")
-            self._wait_for_subscription()
             yield self
         finally:
             stop.set()

@@ -72,7 +72,10 @@ def drain(desk: Desk) -> None:
     """Errands that nobody runs here."""
     while desk.downlink.errands._queue.qsize():
         desk.downlink.errands._queue.get_nowait()
+    for case in desk.downlink._under_way:
+        desk.downlink._release(case)
     desk.downlink._under_way.clear()
+    assert desk.downlink._held == 0
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -121,7 +124,17 @@ def test_a_flood_is_answered_busy_and_bounded(desk: Desk) -> None:
     assert all(reply is None for reply in replies[:64])
     assert all(reply is not None and b'"busy"' in reply.payload for reply in replies[64:])
     while desk.downlink._orders.qsize():
-        desk.downlink._orders.get_nowait()
+        desk.downlink._release(desk.downlink._orders.get_nowait())
+
+
+def test_orders_together_stay_within_a_bound_of_memory(desk: Desk) -> None:
+    replies = [desk.give("roster/holders/set", bytes(7 << 20), serve=False) for _ in range(5)]
+    assert [reply is None for reply in replies] == [True, True, True, False, False]
+    assert replies[4] is not None
+    assert b'"busy"' in replies[4].payload
+    while desk.downlink._orders.qsize():
+        desk.downlink._release(desk.downlink._orders.get_nowait())
+    assert desk.downlink._held == 0
 
 
 def test_a_command_of_more_than_64_kib_is_refused(desk: Desk) -> None:

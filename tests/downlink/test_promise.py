@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -178,3 +179,18 @@ def test_a_clock_far_ahead_or_behind_is_just_another_expiry(gateway: Gateway, pl
             assert platform.order("ping", expires=expires)["code"] in {"expired", "expires_too_late"}
     assert platform.order("ping", expires=datetime.now(UTC).isoformat())["code"] == "expired"
     assert gateway.count("connects") == 1
+
+
+def test_a_broker_that_refuses_the_subscription_is_said(tmp_path: Path, protocol: str) -> None:
+    """Events go on all the same."""
+    folder = tmp_path / "strict"
+    folder.mkdir()
+    access = {"publishClientSend": True, "publishClientReceive": True, "subscribe": False, "unsubscribe": True}
+    (folder / "rules.json").write_text(json.dumps({"defaultACLAccess": access}), encoding="utf-8")
+    (plugin,) = Path("/usr/lib").glob("*/mosquitto_dynamic_security.so")
+    with (
+        Mosquitto(folder, f"plugin {plugin}", f"plugin_opt_config_file {folder}/rules.json") as strict,
+        Gateway(tmp_path, strict.port, protocol).connected() as gateway,
+    ):
+        wait_until(lambda: gateway.count("refused_subscriptions") == 2)
+        assert gateway.count("connects") == 1

@@ -125,3 +125,11 @@ def test_a_large_roster_stays_out_of_the_door_process(gateway: Gateway, platform
     assert platform.acks(f"{PREFIX}/roster/holders/ack")[0]["result"]["added"] == 10_000
     wait_until(lambda: len(gateway.register()) == 10_000)
     assert psutil.Process().memory_info().rss - rss < 40 << 20  # of it the register itself
+
+
+def test_a_message_beyond_all_bounds_stays_at_the_broker(gateway: Gateway, platform: Platform) -> None:
+    platform.publish("roster/holders/set", bytes(10 << 20))
+    platform.publish("cmd/a1", bytes(10 << 20))
+    assert platform.order("ping")["ok"] is True
+    assert gateway.count("connects") == 1
+    assert platform.set_roster(bytes(8 << 20) + b"1")["code"] == "too_large"
