@@ -258,7 +258,11 @@ def _show_changes(changes: Changes, dry_run: bool, as_json: bool) -> None:
         for kind in ("added", "updated", "removed"):
             for holder_id in getattr(changes, kind):
                 click.echo(f"{kinds[kind][1]} {holder_id}")
-    counts = ", ".join(f"{word.say(speak)} {len(getattr(changes, kind))}" for kind, (word, _) in kinds.items())
+    counts = (
+        Text("，", ", ")
+        .say(speak)
+        .join(f"{word.say(speak)} {len(getattr(changes, kind))}" for kind, (word, _) in kinds.items())
+    )
     note = Text("（试运行，未更改名册）", " (dry run, nothing was changed)").say(speak) if dry_run else ""
     click.echo(counts + note)
 

@@ -89,7 +89,8 @@ class Fault:
     def _where(self) -> Text:
         line = (f"第 {self.line} 行", f"line {self.line}") if self.line else ("", "")
         column = (f"{NAMES[self.column]} {self.column}", self.column) if self.column else ("", "")
-        zh, en = (", ".join(part for part in pair if part) for pair in zip(line, column, strict=True))
+        pairs = zip(("，", ", "), zip(line, column, strict=True), strict=True)
+        zh, en = (comma.join(part for part in pair if part) for comma, pair in pairs)
         return Text(f"{zh}：" if zh else "", f"{en}: " if en else "")
 
 

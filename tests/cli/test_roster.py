@@ -91,7 +91,7 @@ def test_import_list_export_and_back(terminal: Terminal) -> None:
     assert "+ r-0502" in dry.out
     assert terminal.listed() == []
     done = terminal.run("import", source)
-    assert (done.code, done.out) == (0, "新增 1, 更新 0, 删除 0, 不变 0\n")
+    assert (done.code, done.out) == (0, "新增 1，更新 0，删除 0，不变 0\n")
     (entry,) = terminal.listed()
     assert str(entry["ref"]).startswith("h:")
     assert entry["cards"] == ["em4100:62E3086CED", "w26:8-27885"]
