@@ -21,6 +21,7 @@ from gateway.clock import ClockTrust, Stamp, boot_id
 from gateway.errors import Rejected, StoreError
 from gateway.ownership import give
 from gateway.privacy import refuse_face_data
+from gateway.text import Text
 from gateway.types import Event, EventClass
 
 _log = logging.getLogger(__name__)
@@ -88,7 +89,10 @@ class Spool:
             _sync(self._folder)
         except OSError as error:
             raise StoreError(
-                f"cannot leave an event in {self._folder}: {error.strerror}", hint="is the disk full, or not yours?"
+                Text("无法在 {folder} 中留下事件：{why}", "cannot leave an event in {folder}: {why}").with_(
+                    folder=self._folder, why=error.strerror
+                ),
+                hint=Text("磁盘是否已满？是否以 root 运行？", "is the disk full? are you root?"),
             ) from error
 
     def take(self) -> Iterator[Waiting]:

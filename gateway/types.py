@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.clock import Stamp
 from gateway.credentials import Credential
 from gateway.ids import new_id
+from gateway.text import Text
 
 if TYPE_CHECKING:  # the door process never loads numpy
     import numpy as np
@@ -84,7 +85,7 @@ class Unreadable:
     stamp: Stamp
     source: str
     origin: str
-    fault: str
+    fault: Text | str
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,7 @@ class Watch:
             return
         seen: list[Seen] = []
         if isinstance(picture, Unreadable):
-            seen = view.unreadable(picture)
+            seen = view.unreadable(picture, self._settings.site.language)
         else:
             tried = [kind for kind in view.camera.recognise if kind in self._looks]
             found = {kind: sightings for kind in tried if (sightings := self._sightings(kind, picture)) is not None}

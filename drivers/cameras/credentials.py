@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from gateway.errors import DeviceLost
+from gateway.text import Text
 
 _HASHES: Final = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
 _LONGEST: Final = 1024  # bytes of a password file
@@ -93,5 +94,6 @@ def login_of(url: str, username: str, password_file: Path | None) -> Login:
             return Login(username, stream.read(_LONGEST).strip("\r\n"))
     except (OSError, UnicodeDecodeError) as error:
         raise DeviceLost(
-            f"the password file {password_file} cannot be read", hint="check `password_file` and its owner"
+            Text("密码文件 {path} 无法读取", "the password file {path} cannot be read").with_(path=password_file),
+            hint=Text("检查 password_file 及其属主", "check `password_file` and its owner"),
         ) from error

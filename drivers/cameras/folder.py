@@ -21,6 +21,7 @@ from drivers.cameras.ledger import Entry, Ledger
 from drivers.cameras.pictures import MAX_BYTES, decoder, inspect
 from gateway.clock import Stamp, now, trust
 from gateway.errors import DeviceLost
+from gateway.text import Text
 from gateway.types import Frame, Unreadable
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _ENDINGS = (".jpg", ".jpeg", ".png")
 _LOOK_S = 0.1  # between two looks at the folder; a file must be unchanged over two of them
 _IN_FLIGHT = 64  # pictures delivered and not yet settled
+_AFTER = Text("改正 after，或建立该文件夹", "correct `after`, or create that folder")
+_TOO_LARGE = Text("文件有 {size} MiB，太大，不会是抓拍图片", "{size} MiB are too much for a picture")
 _OLDEST_S = 20 * 365 * 86400  # an mtime before that was never set
 
 
@@ -102,7 +105,9 @@ class FolderCamera:
         try:
             found = dict(self._entries())
         except OSError as error:
-            raise DeviceLost(f"{self._folder}: {error.strerror}", hint="is the folder still there?") from error
+            raise DeviceLost(
+                f"{self._folder}: {error.strerror}", hint=Text("文件夹还在吗？", "is the folder still there?")
+            ) from error
         self._ledger.forget_all_but(set(found))
         waiting: dict[str, _Candidate] = {}
         for name, entry in found.items():
@@ -148,13 +153,13 @@ class FolderCamera:
         stamp, origin = _stamp(mtime_ns), f"{name}/{size}/{mtime_ns}"
         patient = time.monotonic() - candidate.since < self._options.patience_s
         if size == 0:
-            return None if patient else Unreadable(stamp, name, origin, "the file is empty")
+            return None if patient else Unreadable(stamp, name, origin, Text("文件是空的", "the file is empty"))
         if size > MAX_BYTES:
-            return Unreadable(stamp, name, origin, f"{size >> 20} MiB are too much for a picture")
+            return Unreadable(stamp, name, origin, _TOO_LARGE.with_(size=size >> 20))
         try:
             data = (self._folder / name).read_bytes()
         except OSError as error:
-            return None if patient else Unreadable(stamp, name, origin, f"{error.strerror}")
+            return None if patient else Unreadable(stamp, name, origin, error.strerror or str(error))
         header = inspect(data)
         if header.fault:
             may_grow = patient and (not header.known or not header.whole)
@@ -162,22 +167,28 @@ class FolderCamera:
             return None if may_grow else Unreadable(stamp, name, origin, header.fault)
         pixels = self._decode(data)
         if pixels is None:
-            return Unreadable(stamp, name, origin, "the picture cannot be decoded")
+            return Unreadable(stamp, name, origin, Text("图片无法解码", "the picture cannot be decoded"))
         return Frame(pixels, stamp, source=name, origin=origin)
 
 
 def connect(options: Options) -> FolderCamera:
     """Open the folder. Raises `DeviceLost` where it is missing or cannot be used as configured."""
     if not options.path.is_dir():
-        raise DeviceLost(f"{options.path} is no folder", hint="create it and let the camera upload into it")
+        raise DeviceLost(
+            Text("{path} 不是文件夹", "{path} is no folder").with_(path=options.path),
+            hint=Text("建立该文件夹，并让摄像机上传到其中", "create it and let the camera upload into it"),
+        )
     if options.after.startswith("move:"):
         target = _move_folder(options)
         try:
             target.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise DeviceLost(f"{target}: {error.strerror}", hint="correct `after`, or create that folder") from error
+            raise DeviceLost(f"{target}: {error.strerror}", hint=_AFTER) from error
         if target.resolve() == options.path.resolve():
-            raise DeviceLost(f"{target} is the folder itself", hint='`after = "move:DIR"` needs another folder')
+            raise DeviceLost(
+                Text("{path} 就是上传文件夹本身", "{path} is the folder itself").with_(path=target),
+                hint=Text('after = "move:目录" 须用另一个文件夹', '`after = "move:DIR"` needs another folder'),
+            )
     return FolderCamera(options, decoder())
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from gateway.errors import DeviceLost
+from gateway.text import Text
 
 Entry = tuple[str, int, int]  # name, size, mtime_ns
 
@@ -28,8 +29,14 @@ class Ledger:
             self._file: TextIO = path.open("a", encoding="utf-8")
         except OSError as error:
             raise DeviceLost(
-                f"the list of consumed pictures {path} cannot be written: {error.strerror}",
-                hint="make the folder writable for the gateway, or name another file with `ledger`",
+                Text(
+                    "已处理图片清单 {path} 无法写入：{why}",
+                    "the list of consumed pictures {path} cannot be written: {why}",
+                ).with_(path=path, why=error.strerror),
+                hint=Text(
+                    "让网关能写入该文件夹，或用 ledger 指定另一个文件",
+                    "make the folder writable for the gateway, or name another file with `ledger`",
+                ),
             ) from error
 
     def __contains__(self, entry: Entry) -> bool:
@@ -45,7 +52,9 @@ class Ledger:
             self._file.write(json.dumps(entry) + "\n")
             self._file.flush()
         except OSError as error:
-            raise DeviceLost(f"{self._path}: {error.strerror}", hint="is the disk full?") from error
+            raise DeviceLost(
+                f"{self._path}: {error.strerror}", hint=Text("磁盘是否已满？", "is the disk full?")
+            ) from error
 
     def forget_all_but(self, names: set[str]) -> None:
         """Drop entries of files that are no longer there; rewrite the file once half of it is waste."""
@@ -60,7 +69,9 @@ class Ledger:
             os.replace(fresh, self._path)
             self._file = self._path.open("a", encoding="utf-8")
         except OSError as error:
-            raise DeviceLost(f"{self._path}: {error.strerror}", hint="is the disk full?") from error
+            raise DeviceLost(
+                f"{self._path}: {error.strerror}", hint=Text("磁盘是否已满？", "is the disk full?")
+            ) from error
         self._lines = len(self._entries)
 
     def close(self) -> None:

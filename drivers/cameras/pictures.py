@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gateway.text import Text
+
 if TYPE_CHECKING:
     from gateway.types import Image
 
@@ -32,17 +34,23 @@ class Header:
     height: int = 0
 
     @property
-    def fault(self) -> str:
-        """Why it may not be decoded; empty where it may."""
+    def fault(self) -> Text | None:
+        """Why it may not be decoded; None where it may."""
         if not self.known:
-            return "this is no JPEG or PNG picture"
+            return Text("不是 JPEG 或 PNG 图片", "this is no JPEG or PNG picture")
         if not self.whole:
-            return "the file is cut off: its end is missing"
+            return Text("图片不完整：缺少结尾", "the file is cut off: its end is missing")
         if not self.width or not self.height:
-            return "the picture has no size"
+            return Text("图片没有尺寸", "the picture has no size")
         if self.width * self.height > MAX_PIXELS:
-            return f"{self.width} x {self.height} pixels are too many (at most {MAX_PIXELS // 1_000_000} million)"
-        return ""
+            return _TOO_LARGE.with_(width=self.width, height=self.height, most=MAX_PIXELS // 1_000_000)
+        return None
+
+
+_TOO_LARGE = Text(
+    "图片有 {width}×{height} 像素，太大（最多 {most} 百万像素）",
+    "{width} x {height} pixels are too many (at most {most} million)",
+)
 
 
 def inspect(data: bytes) -> Header:

@@ -46,7 +46,10 @@ class _Transport:
         with self._changed:
             free = self._changed.wait_for(lambda: self._opening == 0 or self._present == transport, _TURN_S)
             if not free:
-                raise DeviceLost("other cameras are being opened", hint="it is tried again by itself")
+                raise DeviceLost(
+                    Text("正在打开其他摄像机", "other cameras are being opened"),
+                    hint=Text("稍后自动重试", "it is tried again by itself"),
+                )
             self._opening, self._present = self._opening + 1, transport
             os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = _FLAGS % transport
         try:

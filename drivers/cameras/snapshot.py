@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gateway.types import Image
 
 _PATIENCE_S: Final = 3.0
+_NO_PICTURE = Text("{host} 没有送来图片：{why}", "{host} sends no picture: {why}")
 _LOGIN = Text("检查 username 和 password_file", "check `username` and `password_file`")
 _URL = Text("检查 url、网线和供电", "check `url`, cable and power")
 
@@ -62,7 +63,8 @@ class SnapshotCamera:
         fault = inspect(data).fault
         pixels = None if fault else self._decode(data)
         if pixels is None:
-            raise DeviceLost(f"{self._parts.hostname} sends no picture: {fault or 'it cannot be decoded'}", hint=_URL)
+            why = fault or Text("图片无法解码", "it cannot be decoded")
+            raise DeviceLost(_NO_PICTURE.with_(host=self._parts.hostname, why=why), hint=_URL)
         return Frame(pixels, stamp)
 
     def close(self) -> None:
@@ -76,7 +78,8 @@ class SnapshotCamera:
                 self._challenge = challenge
                 status, _, data = self._request()
         except (OSError, http.client.HTTPException) as error:
-            raise DeviceLost(f"{host} gives no picture: {self._login.mask(str(error))}", hint=_URL) from error
+            why = self._login.mask(str(error))
+            raise DeviceLost(_NO_PICTURE.with_(host=host, why=why), hint=_URL) from error
         if status == 401:
             self._challenge = ""
             raise DeviceLost(Text("{host} 拒绝登录", "{host} refuses the login").with_(host=host), hint=_LOGIN)

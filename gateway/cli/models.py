@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _DEFAULT_CONFIG = Path("/etc/compound-gateway/gateway.toml")
 _STATES = {
     "ok": Text("完好", "whole"),
-    "not made": Text("未制备", "not made"),
+    "not made": Text("未生成", "not made"),
     "fault": Text("有误", "fault"),
 }
 
@@ -73,14 +73,14 @@ def verify(as_json: bool, config_path: Path) -> None:
     type=click.Choice(["embedded", "recommended"]),
     default="embedded",
     show_default=True,
-    help="embedded 由已装软件包制备，recommended 从网上下载 · From installed packages, or fetched from their makers.",
+    help="embedded 由已装软件包生成，recommended 从网上下载 · From installed packages, or fetched from their makers.",
 )
 @click.option("--list", "list_path", type=click.Path(path_type=Path, dir_okay=False), help="下载清单 · List to fetch.")
 @click.option("--accept-licence", is_flag=True, help="接受所列许可 · Accept the licences shown.")
 @click.option("--into", type=click.Path(path_type=Path, file_okay=False), help="放到此目录 · Folder to write to.")
 @config_option
 def prepare(chosen: str, list_path: Path | None, accept_licence: bool, into: Path | None, config_path: Path) -> None:
-    """制备人脸模型 · Make the face models on this box, or fetch stronger ones."""
+    """生成人脸模型 · Make the face models on this box, or fetch stronger ones."""
     folder = into or _own_folder(config_path)
     if chosen == "recommended":
         made = _fetch(list_path, folder, accept_licence)
@@ -191,7 +191,7 @@ def _bench_faces(folder: Path, split: str, picture: Path | None, as_json: bool, 
 
 _FALSE_MATCH_RATES = (1e-2, 1e-3)
 _ON_SITE = Text(
-    "人脸阈值随现场与人数而变：请用本小区自愿者的照片复核",
+    "人脸阈值随现场与人数而变：请用本小区志愿者的照片复核",
     "face thresholds depend on the site and the number enrolled: check them with volunteers' photographs",
 )
 

@@ -29,7 +29,7 @@ _WAITING = 8
 _MOST_S = 120.0  # for a whole roster on a slow card
 _COMMAND = (sys.executable, "-m", "gateway.roster.errand")
 _BROKEN = Answer(
-    Code.STORE_FAILED, Text("名册未能更改，详见网关日志", "the roster was not changed; see the gateway's log")
+    Code.STORE_FAILED, Text("名册未能更改，详见网关运行日志", "the roster was not changed; see the gateway's log")
 )
 
 

@@ -31,7 +31,7 @@ def refuse_unless_synced(trust: ClockTrust) -> None:
     """Raises `Refusal`: an order that expires needs a clock that is right."""
     if trust is not ClockTrust.SYNCED:
         words = Text(
-            "网关时钟未同步，不执行任何指令", "the gateway's clock is not synchronised; no order is carried out"
+            "网关时钟未校准，不执行任何指令", "the gateway's clock is not synchronised; no order is carried out"
         )
         raise Refusal(Code.CLOCK_UNSYNCED, words)
 

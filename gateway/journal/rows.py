@@ -173,7 +173,10 @@ class JournalReader:
     def _connection(self) -> sqlite3.Connection:
         if getattr(self._own, "generation", None) != self._generation:
             if not self._path.exists():
-                raise StoreError(f"there is no journal at {self._path}", hint="has the gateway run here yet?")
+                raise StoreError(
+                    Text("{path} 处没有事件库", "there is no journal at {path}").with_(path=self._path),
+                    hint=Text("网关在此运行过吗？", "has the gateway run here yet?"),
+                )
             self._own.connection = schema.open_reader(self._path)
             self._own.generation = self._generation
             self._opened.append(self._own.connection)

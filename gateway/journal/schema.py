@@ -76,7 +76,8 @@ def prepare(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > VERSION:
         raise StoreError(
-            f"the journal has format {version}, this program knows {VERSION}", hint="install the newer version again"
+            Text("事件库由更新的版本写成", "the journal was written by a newer version"),
+            hint=Text("重新安装较新的版本", "install the newer version again"),
         )
     if version == 0:
         connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 _CONNECT_WITHIN = 20.0
 _SILENT = Text("平台没有应答", "the broker does not answer")
+_BUSY = Text("平台暂不接收：{why}", "the broker takes no messages now: {why}")
+_NO_PUBACK = Text("{s:.0f} 秒没有收到平台确认（PUBACK）", "no PUBACK for {s:.0f} s")
 _CHECK = Text("检查平台的 host、port 和 TLS 设置", "check host, port and TLS of the uplink")
 _STATUS_EVERY = 600.0
 _SAVE_EVERY = 1.0
@@ -104,7 +106,7 @@ class Conversation:
             self._speak()
             self._wait_for_answers(0.7)
             if self._under_way or self._to_say:  # a clean goodbye would leave "online" standing
-                raise Unreachable("the broker does not answer")
+                raise Unreachable(_SILENT)
             self._link.close()
             self._wait_for_answers(0.5, until_lost=True)
         except Unreachable as error:
@@ -141,7 +143,7 @@ class Conversation:
         self._progress = time.monotonic()
         failed = answer.code >= 0x80
         if failed and answer.code in TRANSIENT:
-            raise Unreachable(f"the broker takes no messages now: {answer.reason}")
+            raise Unreachable(_BUSY.with_(why=answer.reason))
         if isinstance(carried, Parcel):
             if failed:
                 self._bury(carried, answer.reason)
@@ -272,7 +274,7 @@ class Conversation:
     def _check_progress(self) -> None:
         at = time.monotonic()
         if self._under_way and at - self._progress > 2 * self._options.keepalive_s:
-            raise Unreachable(f"no PUBACK for {at - self._progress:.0f} s")
+            raise Unreachable(_NO_PUBACK.with_(s=at - self._progress))
         if self._options.ack_required and at - self._confirmed > _WATERMARK_WITHIN:
             if self._lanes.awaits_watermark:
                 raise Unreachable(f"no watermark for {at - self._confirmed:.0f} s")

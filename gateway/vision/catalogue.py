@@ -119,7 +119,7 @@ class Model:
             raise ModelError(f"the card of model {self.name} names no file {file_name}", hint=VERIFY)
         if not self.is_made:
             raise ModelError(
-                Text("模型 {model} 尚未制备", "model {model} is not made yet").with_(model=self.name), hint=PREPARE
+                Text("模型 {model} 尚未生成", "model {model} is not made yet").with_(model=self.name), hint=PREPARE
             )
         try:
             with (self.folder / file.name).open("rb") as stream:
@@ -192,7 +192,7 @@ def find(name: str, dirs: Sequence[Path]) -> Model:
     raise ModelError(
         Text("没有模型 {name}", "there is no model {name}").with_(name=name),
         hint=Text(
-            "compound-gateway models list 列出现有模型；models prepare 制备人脸模型",
+            "compound-gateway models list 列出现有模型；models prepare 生成人脸模型",
             "compound-gateway models list shows what there is; models prepare makes the face models",
         ),
     )

@@ -24,6 +24,7 @@ MAX_PIXELS = 64_000_000
 MAX_BYTES = 64 << 20
 MIN_SIDE = 16
 
+_UNDECODABLE = Text("{name} 无法解码", "{name} cannot be decoded")
 _USE = Text("请使用 JPEG、PNG、BMP 或 WebP 图片", "use a JPEG, PNG, BMP or WebP picture")
 _AGAIN = Text("图片可能没有传完，请重新上传", "the upload was probably cut short; send it again")
 _SMALLER = Text("请先缩小图片（不超过 6400 万像素、64 MiB）", "make it smaller first (64 megapixels, 64 MiB at most)")
@@ -42,7 +43,8 @@ def read_image(path: Path) -> Image:
 def decode(data: bytes, name: str = "picture") -> Image:
     """Decode one picture: upright by its EXIF orientation, 8 bits, three channels. Raises `Rejected`."""
     if len(data) > MAX_BYTES:
-        raise Rejected(f"{name} has more than {MAX_BYTES >> 20} MiB", hint=_SMALLER)
+        large = Text("{name} 大于 {most} MiB", "{name} has more than {most} MiB")
+        raise Rejected(large.with_(name=name, most=MAX_BYTES >> 20), hint=_SMALLER)
     size = header_size(data)
     if size is None:
         raise Rejected(Text("{name} 不是图片", "{name} is not a picture").with_(name=name), hint=_USE)
@@ -52,9 +54,9 @@ def decode(data: bytes, name: str = "picture") -> Image:
     try:
         found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise Rejected(f"{name} cannot be decoded", hint=_USE) from error
+        raise Rejected(_UNDECODABLE.with_(name=name), hint=_USE) from error
     if found is None:
-        raise Rejected(f"{name} cannot be decoded", hint=_AGAIN)
+        raise Rejected(_UNDECODABLE.with_(name=name), hint=_AGAIN)
     image = normalise(np.asarray(found))
     _check_size(image.shape[1], image.shape[0], name)
     return image

@@ -13,6 +13,7 @@ from itertools import count
 from typing import Any
 
 from gateway.settings import Camera
+from gateway.text import Language, spoken
 from gateway.types import FaceSeen, Frame, PictureDone, Plate, PlateSeen, Unreadable
 from gateway.vision.capture import Capture
 from gateway.vision.looks import Recogniser, inside
@@ -67,10 +68,10 @@ class View:
         self._due = at if self._still else max(self._due + 1.0 / self.camera.fps, at)
         return picture
 
-    def unreadable(self, picture: Unreadable) -> list[Seen]:
-        """A still that is no picture."""
+    def unreadable(self, picture: Unreadable, language: Language) -> list[Seen]:
+        """A still that is no picture; its fault is told in `language`."""
         self._count("unreadable")
-        return self._owe([self._done(picture, picture.fault)], picture.source)
+        return self._owe([self._done(picture, spoken(picture.fault, language))], picture.source)
 
     def see(self, frame: Frame, sightings: Mapping[Recogniser, Sequence[Any]]) -> list[Seen]:
         """Take what the recognisers found in a frame; return the passages that are certain by now or over."""
