@@ -107,8 +107,11 @@ def _frame(rng: Random, image: Image, scale: float) -> None:
 def _wear(rng: Random, coverage: Float) -> Float:
     """Let the ink flake off in blotches."""
     height, width = coverage.shape
-    blotches = cv2.resize(rng.random((max(2, height // 6), max(2, width // 6)), np.float32), (width, height),
-                          interpolation=cv2.INTER_CUBIC)
+    blotches = cv2.resize(
+        rng.random((max(2, height // 6), max(2, width // 6)), np.float32),
+        (width, height),
+        interpolation=cv2.INTER_CUBIC,
+    )
     gone = np.clip((blotches - _between(rng, 0.7, 1.0)) * 6, 0, _between(rng, 0.3, 0.9))
     return np.asarray(coverage * (1 - gone), np.float32)
 
