@@ -166,6 +166,7 @@ class House:
             spool=Spool(self._data / SPOOL),
             recorder=self.recorder,
             faces=FaceStore(self._data / FACES, self.keys.face_key()) if self.settings.face.enabled else None,
+            zone=self._zone,
             board=self.board,
         )
         return Layer("keeping", [("recorder", self.recorder.run), ("housekeeping", housekeeping.run)], 2.0)

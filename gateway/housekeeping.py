@@ -1,17 +1,20 @@
 """The quiet work of the door process, once a second on one thread: no door, no uplink ever waits for it.
 
 It notices a roster that another process changed, takes in events that commands left in the spool, and erases the
-faces of people who are no longer in the roster.
+faces of people whose time here is over.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections.abc import Callable
+from datetime import tzinfo
 from functools import partial
 
 from gateway.board import Board
-from gateway.clock import now
+from gateway.clock import ClockTrust, Stamp, now
 from gateway.errors import GatewayError, StoreError
 from gateway.faces import FaceStore
 from gateway.recorder import Recorder
@@ -19,11 +22,12 @@ from gateway.register import Register
 from gateway.roster import ABSENT, Roster
 from gateway.spool import Spool, Waiting
 from gateway.text import Language
-from gateway.types import Event
+from gateway.types import Event, Holder
 
 log = logging.getLogger(__name__)
 
 _PERIOD_S = 1.0
+_FACES_EVERY_S = 3600.0
 
 
 class LiveRegister:
@@ -40,8 +44,13 @@ class LiveRegister:
     def __call__(self) -> Register:
         return self._register
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether what is in force was read from a roster that somebody wrote."""
+        return self._version not in ("", ABSENT)
+
     def refresh(self) -> bool:
-        """Load the roster where it changed; True if one that somebody wrote was loaded soundly.
+        """Load the roster where it changed; True if it had.
 
         A roster that cannot be read leaves the one in force, at the start that of the last good copy.
         """
@@ -56,7 +65,7 @@ class LiveRegister:
         self._fault = ""
         self._board.note("roster", {"holders": len(self._register)})
         log.info("roster: %d holders", len(self._register))
-        return version != ABSENT
+        return True
 
     def _fall_back(self, error: StoreError) -> None:
         if not len(self._register):
@@ -78,13 +87,18 @@ class Housekeeping:
         spool: Spool,
         recorder: Recorder,
         faces: FaceStore | None,
+        zone: tzinfo,
         board: Board,
+        stamp: Callable[[], Stamp] = now,
     ) -> None:
         self._register = register
         self._spool = spool
         self._recorder = recorder
         self._faces = faces
+        self._zone = zone
+        self._stamp = stamp
         self._board = board
+        self._faces_due = 0.0
         self._taken: set[str] = set()  # on their way to the journal
 
     def run(self, stop: threading.Event) -> None:
@@ -103,17 +117,28 @@ class Housekeeping:
             if waiting.event.id not in self._taken:
                 self._taken.add(waiting.event.id)
                 self._recorder.record(waiting.event, partial(self._kept, waiting))
-        if changed and self._faces is not None:
-            self._erase_faces_of_the_gone(self._faces, self._register())
+        if self._faces is not None and (changed or time.monotonic() >= self._faces_due):
+            self._faces_due = time.monotonic() + _FACES_EVERY_S
+            if self._register.is_sound:
+                self._erase_faces_of_the_gone(self._faces, self._register())
 
     def _erase_faces_of_the_gone(self, faces: FaceStore, register: Register) -> None:
-        """Who left the roster leaves the face store too, at once (the law gives 24 hours)."""
+        """Whose time here is over leaves the face store too, within the hour (the law gives 24)."""
+        at = self._stamp()
         for subject in faces.subjects():
-            if register.by_ref(subject.ref) is None:
-                data = {"reason": "left the roster", "holder": {"ref": subject.ref}}
-                event = Event("audit.face_erased", "faces", now(), data)
+            reason = self._why_gone(register.by_ref(subject.ref), at)
+            if reason:
+                event = Event("audit.face_erased", "faces", at, {"reason": reason, "holder": {"ref": subject.ref}})
                 faces.erase(subject.ref, audit=partial(self._spool.put, event))
-                log.info("a face template was erased: its holder left the roster")
+                log.info("a face template was erased: %s", reason)
+
+    def _why_gone(self, holder: Holder | None, at: Stamp) -> str:
+        """Why somebody's time here is over; empty where it is not. A wrong clock ends nobody's time."""
+        if holder is None:
+            return "left the roster"
+        if holder.valid_until is None or at.trust is ClockTrust.UNSYNCED:
+            return ""
+        return "no longer valid" if holder.valid_until < at.time.astimezone(self._zone).date() else ""
 
     def _kept(self, waiting: Waiting) -> None:
         """The journal has a spooled event (on the recorder's thread)."""

@@ -120,7 +120,10 @@ def _load_models(kind: str, settings: Settings) -> Text:
 
 
 def _round_trip(options: Uplink, settings: Settings) -> Text:
-    """Connect beside the daemon (another client id), publish one health message and wait for its PUBACK."""
+    """Connect beside the daemon (another client id), publish one message and wait for its PUBACK.
+
+    It goes out as the reply to a request that nobody made, which every platform ignores.
+    """
     base = f"{options.topic_prefix}/{settings.site.compound_id}/{settings.gateway.id}"
     woken = threading.Event()
     link = Link(f"{settings.gateway.id}-check", options, None, woken.set)
@@ -133,7 +136,7 @@ def _round_trip(options: Uplink, settings: Settings) -> Text:
             for news in link.take():
                 match news:
                     case Connected():
-                        link.publish(f"{base}/health", json.dumps({"check": True}).encode())
+                        link.publish(f"{base}/reply/check-live", json.dumps({"ok": True, "code": "check"}).encode())
                     case Lost():
                         raise Unreachable(news.reason, hint=news.hint)
                     case Acknowledged(code=code, reason=reason) if code >= 0x80:

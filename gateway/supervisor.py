@@ -145,14 +145,25 @@ class Supervisor:
             case PlateSeen() | FaceSeen() | PictureDone():
                 self._submit(message)
             case DeviceReport(name=name, status=status, detail=detail):
-                self._board.device(name, "camera", self._settings.cameras[name].point, status, detail)
+                self._report(name, status, detail)
             case RecogniserFault(recogniser=recogniser, detail=detail):
                 self._faults[recogniser] = detail
                 log.error("the recogniser of %ss is off, the others go on: %s", recogniser, detail)
+                for name, camera in self._settings.cameras.items():
+                    if recogniser in camera.recognise:
+                        self._report(name, DeviceStatus.FAULT, detail)
             case Beat():
                 self._beat(message, pid)
             case _:
                 log.info("vision child %d has started", pid)
+
+    def _report(self, name: str, status: DeviceStatus, detail: str) -> None:
+        """How a camera is. One that streams but whose recogniser is off is of no use: a fault, for platforms to see."""
+        camera = self._settings.cameras[name]
+        off = [self._faults[kind] for kind in camera.recognise if kind in self._faults]
+        if off and status is DeviceStatus.ONLINE:
+            status, detail = DeviceStatus.FAULT, off[0]
+        self._board.device(name, "camera", camera.point, status, detail)
 
     def _is_plausible(self, message: Message) -> bool:
         """Whether the settings allow the child to say this."""

@@ -142,7 +142,7 @@ def test_check_live_names_each_device(tmp_path: Path, line: SerialLine, broker: 
         assert "reader   east-reader" in house.command("check", "--live")
         wait_until(lambda: platform.messages)
         time.sleep(0.3)  # a will would come now
-        assert [topic.rpartition("/")[2] for topic, _, _ in platform.messages] == ["health"]
+        assert [topic.rpartition("/")[2] for topic, _, _ in platform.messages] == ["check-live"]
     with Subscriber(broker.port) as latecomer:
         time.sleep(0.3)
         assert not latecomer.messages  # nothing is left behind
@@ -266,6 +266,22 @@ purpose = "test"
 necessity = "test"
 pia_ref = "TEST-1"
 """
+
+
+def test_a_recogniser_that_is_off_is_a_fault_the_platform_sees(
+    tmp_path: Path, line: SerialLine, broker: Mosquitto
+) -> None:
+    """Faces are enabled and nobody prepared the models: the camera is of no use, the cards go on."""
+    (tmp_path / "faces").mkdir()
+    house = door_house(tmp_path, line, broker, FACES)
+    with Subscriber(broker.port) as platform, house:
+        wait_until(lambda: platform.events("device.fault"), 20)
+        fault = platform.events("device.fault")[0]
+        assert fault["subject"] == "door-cam"
+        assert "models prepare" in fault["data"]["detail"]
+        wait_until(lambda: (platform.last("/device/door-cam") or {}).get("status") == "fault")
+        line.present(KNOWN)
+        wait_until(lambda: platform.events("access.granted"))
 
 
 @pytest.mark.shared

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from gateway.board import Board
-from gateway.clock import boot_id, now
+from gateway.clock import ClockTrust, Stamp, boot_id, now
 from gateway.credentials import parse_credential
 from gateway.faces import Consent, FaceStore, ModelId
 from gateway.housekeeping import Housekeeping, LiveRegister
@@ -27,9 +28,9 @@ from tests.real import wait_until
 MODEL = ModelId("tester", "0" * 64)
 
 
-def row(holder_id: str) -> Row:
+def row(holder_id: str, valid_until: date | None = None) -> Row:
     card = parse_credential(f"text:{holder_id}")
-    return Row(holder_id, "", "resident", "owner", "1", (card,), (), None, None, None, "active")
+    return Row(holder_id, "", "resident", "owner", "1", (card,), (), None, None, valid_until, "active")
 
 
 class Rig:
@@ -44,8 +45,15 @@ class Rig:
         self.journal = Journal(folder / "journal" / "journal.db")
         self.recorder = Recorder(self.journal, self.board, boot=boot_id())
         self.faces = FaceStore(folder / "faces.db", self.keys.face_key())
+        self.time = Stamp(datetime(2026, 11, 22, 8, tzinfo=UTC), 0.0, ClockTrust.SYNCED)
         self.work = Housekeeping(
-            register=self.register, spool=self.spool, recorder=self.recorder, faces=self.faces, board=self.board
+            register=self.register,
+            spool=self.spool,
+            recorder=self.recorder,
+            faces=self.faces,
+            zone=ZoneInfo("Asia/Shanghai"),
+            board=self.board,
+            stamp=lambda: self.time,
         )
 
     def enrol(self, holder_id: str) -> None:
@@ -104,6 +112,22 @@ def test_who_leaves_the_roster_leaves_the_faces(rig: Rig) -> None:
     rig.work.round()
     with recording(rig):
         wait_until(lambda: rig.events() == ["audit.face_erased"])
+
+
+@pytest.mark.parametrize(
+    ("day", "hour", "trust", "stays"),
+    [
+        (22, 15, ClockTrust.SYNCED, True),  # 23:00 in Shanghai on the last valid day
+        (22, 17, ClockTrust.SYNCED, False),  # 01:00 of the next day there
+        (22, 17, ClockTrust.UNSYNCED, True),
+    ],
+)
+def test_whose_time_is_over_leaves_the_faces(rig: Rig, day: int, hour: int, trust: ClockTrust, stays: bool) -> None:
+    rig.roster.import_rows([row("r-1", date(2026, 11, 22)), row("r-2")])
+    rig.enrol("r-1")
+    rig.time = Stamp(datetime(2026, 11, day, hour, tzinfo=UTC), 0.0, trust)
+    rig.work.round()
+    assert (rig.faces.people() == 1) is stays
 
 
 @pytest.mark.parametrize("mishap", ["gone", "damaged", "never there"])

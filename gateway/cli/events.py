@@ -15,19 +15,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway.cli.options import config_option, json_option, language, load_settings
+from gateway.text import Text
 
 if TYPE_CHECKING:
     from gateway.journal import JournalReader, Row
     from gateway.settings import Settings
 
-_SPAN = {"m": "minutes", "h": "hours", "d": "days"}
+_SPAN = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _BATCH = 500
 _CSV = ("sequence", "time", "type", "subject", "clock", "passage", "data")
 
 
 def parse_since(text: str) -> datetime:
     """`30m`, `2h`, `7d`, `2026-11-22` or `2026-11-22T08:00[+08:00]`. Raises `click.BadParameter`."""
-    if span := re.fullmatch(r"(\d{1,5})([mhd])", text):
+    if span := re.fullmatch(r"(\d{1,5})([smhd])", text):
         return datetime.now(UTC) - timedelta(**{_SPAN[span[2]]: int(span[1])})
     try:
         return datetime.fromisoformat(text).astimezone()
@@ -54,8 +55,12 @@ def command(config_path: Path, since: str | None, glob: str, follow: bool, as_js
     write = _writer(settings, as_json=as_json, as_csv=as_csv)
     if not path.exists():
         return  # no daemon has run yet: there is nothing to read
+    found = False
     for row in _rows(JournalReader(path), begin, glob, follow=follow):
+        found = True
         write(row)
+    if not found:
+        click.echo(Text("没有符合条件的事件", "no event fits").say(language()), err=True)
 
 
 def _rows(journal: JournalReader, since: datetime | None, glob: str, *, follow: bool) -> Iterator[Row]:

@@ -84,7 +84,7 @@ def _anchored(options: BaseModel, base: Path) -> Table:
     given = options.model_dump(mode="json", exclude_unset=True)
     for key in given:
         value = getattr(options, key)
-        if isinstance(value, Path):
+        if isinstance(value, Path) or (key == "port" and "://" not in str(value)):
             given[key] = str(base / value)
     return given
 
