@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -22,6 +23,7 @@ from gateway.text import Text
 
 if TYPE_CHECKING:
     from gateway.faces import Consent, FaceStore, ModelId
+    from gateway.roster import Roster
     from gateway.settings import Settings
     from gateway.vision.desk import EnrolmentDesk
 
@@ -183,22 +185,29 @@ def _keys(settings: Settings) -> Any:
     return Keys(settings.gateway.data_dir)
 
 
-def _names(settings: Settings) -> dict[str, str]:
-    """Reference -> holder id, of everyone in the roster."""
+def _roster(settings: Settings) -> Roster:
     from gateway.roster import FILE_NAME, Roster
 
-    roster = Roster(settings.gateway.data_dir / FILE_NAME, _keys(settings))
+    return Roster(settings.gateway.data_dir / FILE_NAME, _keys(settings))
+
+
+def _names(settings: Settings) -> dict[str, str]:
+    """Reference -> holder id, of everyone in the roster."""
+    roster = _roster(settings)
     return {roster.ref(row.holder_id): row.holder_id for row in roster.list()}
 
 
 def _ref(settings: Settings, holder: str) -> str:
-    """The reference of a holder who is in the roster."""
+    """The reference of a holder who is in the roster and whose time is not over."""
     from gateway.roster.cells import suggestion
 
-    found = {name: ref for ref, name in _names(settings).items()}
+    roster = _roster(settings)
+    today = datetime.now(ZoneInfo(settings.site.timezone)).date()
+    valid = (row.holder_id for row in roster.list() if row.valid_until is None or row.valid_until >= today)
+    found = {holder_id: roster.ref(holder_id) for holder_id in valid}
     if holder not in found:
         raise Rejected(
-            Text("名册中没有住户“{holder}”", "no holder '{holder}' in the roster").with_(holder=holder),
+            Text("名册中没有有效的住户“{holder}”", "no valid holder '{holder}' in the roster").with_(holder=holder),
             hint=suggestion(holder, found)
             if len(found) <= 50
             else Text("先用 compound-gateway roster add 添加", "add the holder first: compound-gateway roster add"),

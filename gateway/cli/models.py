@@ -45,6 +45,8 @@ def list_models(as_json: bool, config_path: Path) -> None:
             click.echo(f"    {row['fault']}")
             continue
         click.echo(f"    {row['licence']} · {row['source']}" + (f" · {row['assurance']}" if row["assurance"] else ""))
+        for file in row["files"]:
+            click.echo(f"    {file['name']} · sha256 {file['sha256'][:16]}…")
         for one in row["accuracy"]:
             click.echo(f"    {one['metric']}: {one['value']:g} ({one['data']})")
 

@@ -58,9 +58,9 @@ class EnrolmentDesk:
 
     def _portrait(self, photo: Path) -> Portrait:
         try:
-            return self._gate.judge(photo.name, read_image(photo))
+            return self._gate.judge(str(photo), read_image(photo))
         except Rejected as error:
-            return Portrait(photo.name, refusals=[_UNREADABLE.with_(error=error.message, fix=error.hint)])
+            return Portrait(str(photo), refusals=[_UNREADABLE.with_(error=error.message, fix=error.hint)])
 
     def _find_doubles(self, subject: str, portraits: Sequence[Portrait], names: Mapping[str, str]) -> None:
         others = [(one.subject, one.values) for one in self._store.templates(self.model) if one.subject != subject]

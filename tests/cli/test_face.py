@@ -126,6 +126,23 @@ def test_refusals_name_the_next_move(site: Site, portrait: Path) -> None:
     unknown = site.call("face", "enrol", "r-0501", portrait, *CONSENT)
     assert unknown.returncode == 1
     assert "did you mean" in unknown.stderr
+    over = [
+        "r-0901",
+        "--name",
+        "前住户",
+        "--room",
+        "9",
+        "--category",
+        "owner",
+        "--point",
+        "*",
+        "--valid-until",
+        "2020-01-01",
+    ]
+    assert site.call("roster", "add", *over).returncode == 0
+    moved_out = site.call("face", "enrol", "r-0901", portrait, *CONSENT)
+    assert moved_out.returncode == 1
+    assert "no valid holder" in moved_out.stderr
     nobody = site.call("face", "erase", "r-0502", "--reason", "withdrawn")
     assert nobody.returncode == 1
     assert "face list" in nobody.stderr
