@@ -125,7 +125,7 @@ class Gateway:
         self.uplink = Uplink("city", options, *around, obey=self.downlink.obey, longest_pause=0.5)
         spool = Spool(self.data / "spool")
         self.housekeeping = Housekeeping(
-            register=self.register, spool=spool, recorder=self.recorder, faces=None, board=self.board
+            register=self.register, spool=spool, recorder=self.recorder, zone=ZONE, faces=None, board=self.board
         )
 
     @contextmanager
