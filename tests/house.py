@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.errors import Unreachable
 from gateway.status_socket import ask
-from tests.real import wait_until
+from tests.real import Mosquitto, wait_until
 
 HEAD = """\
 [site]
@@ -58,6 +58,9 @@ ROSTER = (
     "holder_id,name,kind,category,room,cards,plates,points,valid_from,valid_until\n"
     "r-0502,甲,resident,owner,3-1-0502,em4100:62E3086CED,鄂J12345,*,,\n"
 )
+
+
+KNOWN = bytes.fromhex("62E3086CED")  # the card of that roster
 
 
 class SerialLine:
@@ -186,3 +189,22 @@ class Subscriber:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+
+
+def door_house(folder: Path, line: SerialLine, broker: Mosquitto, more: str = "") -> House:
+    config = HEAD + DOOR.format(port=line.path) + UPLINK.format(port=broker.port) + more
+    house = House(folder, config)
+    (folder / "roster.csv").write_text(ROSTER, encoding="utf-8")
+    house.command("roster", "import", str(folder / "roster.csv"))
+    return house
+
+
+def prove_complete(events: list[dict[str, Any]]) -> None:
+    """No gap, no event under two ids, no id under two sequences; `previous` tells the same."""
+    by_sequence: dict[int, set[str]] = {}
+    for event in events:
+        by_sequence.setdefault(event["sequence"], set()).add(event["id"])
+    assert all(len(ids) == 1 for ids in by_sequence.values())
+    assert sorted(by_sequence) == list(range(1, max(by_sequence) + 1))
+    assert len({event["id"] for event in events}) == len(by_sequence)
+    assert all(event["previous"] == event["sequence"] - 1 for event in events)

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import DOOR, HEAD, ROSTER, UPLINK, House, SerialLine, Subscriber
+from tests.house import DOOR, HEAD, KNOWN, ROSTER, UPLINK, House, SerialLine, Subscriber
 from tests.real import Mosquitto, wait_until
 
-KNOWN = bytes.fromhex("62E3086CED")
 ON = bytes.fromhex("A00101A2")
 
 RELAY_DOOR = DOOR.replace('driver = "log"', 'driver = "lcus1"\nport = "{relay}"')
@@ -65,12 +64,6 @@ def fill(path: Path) -> None:
                     pass
             except OSError:
                 continue
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Mosquitto]:
-    with Mosquitto(tmp_path / "broker") as running:
-        yield running
 
 
 @pytest.fixture
