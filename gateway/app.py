@@ -119,23 +119,32 @@ class House:
 
     def open_journal(self) -> None:
         """Open the journal and start what lives on it. Raises `StoreError`: try again, except for `FolderInUse`."""
-        self.journal = self.report.journal = Journal(self._data / "journal" / "journal.db")
-        self.recorder.attach(self.journal)
+        journal = Journal(self._data / "journal" / "journal.db")
+        try:
+            layers = self._on_journal(journal)
+        except StoreError:
+            journal.close()
+            raise
+        self.journal = self.report.journal = journal
+        self._layers[:0] = layers[:-1]
+        self._layers.insert(-1, layers[-1])  # orders, like the devices, go before what they ask of
+        for layer in layers:
+            layer.start()
+
+    def _on_journal(self, journal: Journal) -> list[Layer]:
+        """What lives on the journal, from the ground up."""
+        self.recorder.attach(journal)
         downlink = open_downlink(
             self.settings,
-            journal=self.journal,
+            journal=journal,
             keys=self.keys,
             register=self.register,
             actuators=self.actuators,
             record=self.recorder.record,
             board=self.board,
         )
-        below = [self._forwarding(self.journal, downlink), self._keeping()]
         orders = Layer("orders", [("downlink", downlink.run), ("errands", downlink.errands.run)], 1.5)
-        self._layers[:0] = below
-        self._layers.insert(-1, orders)  # like the devices: it goes before what it asks of
-        for layer in (*below, orders):
-            layer.start()
+        return [self._forwarding(journal, downlink), self._keeping(), orders]
 
     def end(self) -> None:
         """Stop downwards; what was observed is still decided, what was decided still kept and, if it can be, sent."""
