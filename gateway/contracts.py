@@ -1,4 +1,4 @@
-"""What a driver and a recogniser promise. A device object exists only while its device is open.
+"""What a driver promises. A device object exists only while its device is open.
 
 A driver is one module with two names: `Options` (a frozen pydantic model, extra keys forbidden) and
 `connect(options) -> Reader | Camera | Actuator`, which raises `DeviceLost` where the device is not there.
@@ -8,14 +8,11 @@ Drivers own no thread, no retry and no clock for facts: the worker does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from gateway.credentials import Credential
 from gateway.errors import BadFrame
 from gateway.types import Frame, Unreadable
-
-if TYPE_CHECKING:
-    from gateway.types import Image
 
 
 class Device(Protocol):
@@ -69,10 +66,3 @@ class Framer(Protocol):
 
     def silence(self) -> list[Credential | BadFrame]:
         """The wire was silent for 100 ms: finish or drop what is half received."""
-
-
-class Detector(Protocol):
-    """Finds things in a picture."""
-
-    def detect(self, image: Image) -> Sequence[object]:
-        """Image: H x W x 3 uint8 BGR, any size."""

@@ -15,7 +15,7 @@ FLOORS: dict[str, int] = {
     # floor 2: one thing each
     **dict.fromkeys(["worker", "registry", "decide", "register", "roster", "journal", "keys"], 2),
     **dict.fromkeys(
-        ["faces", "child", "captures", "mqtt", "cloudevent", "privacy", "spool", "systemd", "status_socket", "vision"],
+        ["faces", "child", "mqtt", "cloudevent", "privacy", "spool", "systemd", "status_socket", "vision"],
         2,
     ),
     **dict.fromkeys(["face_tables", "accounts", "broker_access"], 2),
