@@ -27,6 +27,7 @@ class Driver:
     Options: type[BaseModel]
     connect: Callable[[Any], Any]
     shares_port: bool = False  # several devices of this driver may name the same port
+    plays_recording: bool = False  # its `path` is there from the beginning, or it is a mistake
 
 
 def names(kind: Kind) -> list[str]:
@@ -54,7 +55,8 @@ def load_driver(kind: Kind, name: str) -> Driver:
             Text("{value} 不是驱动", "{value} is no driver").with_(value=entry.value),
             hint=Text("驱动须有 Options 与 connect", "a driver has Options, a pydantic model, and connect"),
         )
-    return Driver(options, connect, bool(getattr(module, "SHARES_PORT", False)))
+    flags = (bool(getattr(module, flag, False)) for flag in ("SHARES_PORT", "PLAYS_RECORDING"))
+    return Driver(options, connect, *flags)
 
 
 @cache

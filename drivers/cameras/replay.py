@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _ENDINGS = (".jpg", ".jpeg", ".png")
 
 
+PLAYS_RECORDING = True  # a `path` that is not there is a mistake in the configuration
+
+
 class Options(BaseModel, extra="forbid", frozen=True):
     """`fps` is the pace; without it a video file has its own and a folder of images five a second."""
 

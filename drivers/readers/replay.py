@@ -33,6 +33,9 @@ _WAIT_S = 0.5
 _PUSHING = ("rdm6300", "em18", "stxlen", "wiegand", "line")
 
 
+PLAYS_RECORDING = True  # a `path` that is not there is a mistake in the configuration
+
+
 class Options(BaseModel):
     """`protocol` names the driver whose frames were recorded, `settings` what it takes beside `port` and `baud`."""
 

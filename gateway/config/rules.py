@@ -74,7 +74,7 @@ def _driver_options(table: Table, base: Path, complain: Complain) -> Iterator[tu
                     complain(where, message)
                 continue
             given = _anchored(options, base)
-            if driver_name == "replay" and not Path(given["path"]).exists():
+            if driver.plays_recording and not Path(given["path"]).exists():
                 complain((section, name, "path"), _no_file(given["path"]))
             yield (section, name), given
 
