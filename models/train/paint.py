@@ -80,10 +80,10 @@ def _bolts(rng: Random, image: Float, layout: Layout, scale: float) -> None:
     places = [(across, y_top), (layout.width - across, y_top)]
     if rng.random() < 0.7:
         places += [(x, layout.height - y_top) for x, _ in places]
-    radius = _between(rng, 3.5, 8)
+    radius = _between(rng, 3.5, 9.5)
     shade = _bgr(rng, ((0, 180), (0, 60), (30, 250)))
     for x, y in places:
-        x, y = x + _between(rng, -2, 2), y + _between(rng, -2, 2)
+        x, y = x + _between(rng, -5, 5), y + _between(rng, -4, 4)
         centre, size = (round(x * scale * 16), round(y * scale * 16)), round(radius * scale * 16)
         cv2.circle(image, centre, size, shade.tolist(), -1, cv2.LINE_AA, 4)
         cv2.circle(image, centre, round(size * 0.55), (shade * _between(rng, 0.4, 1.2)).tolist(), -1, cv2.LINE_AA, 4)

@@ -1,13 +1,13 @@
 """Train the plate reader from rendered plates alone.
 
     python -m models.train.reader_shards --out SHARDS --seed 7 &
-    python -m models.train.reader --shards SHARDS --work WORK --seed 7 --images 385024
+    python -m models.train.reader --shards SHARDS --work WORK --seed 7 --images 1228800
 
-Each rendered shard is read twice: when it is new, and once more some shards later. The learning rate warms up, stays,
-and falls over the last quarter of --images; a checkpoint is kept where the fall begins, so --resume WORK/plateau.pt
-with more --images goes on as if the run had been planned longer. Loss: CTC, plus cross-entropy per frame (the renderer
-knows where the characters stand), plus the colour's cross-entropy. About 200 images a second on one free core.
-Expected: 115 of the 128 EasyPR scenes after 100,000 images; see models/plate-reader/CARD.md for a whole run.
+Each rendered shard is read three times: when it is new, and twice more, in another light, some shards later. The
+learning rate warms up, stays, and falls over the last quarter of --images; a checkpoint is kept where the fall begins,
+so --resume WORK/plateau.pt with more --images goes on as if the run had been planned longer. Loss: CTC, plus
+cross-entropy per frame (the renderer knows where the characters stand), plus the colour's cross-entropy.
+See models/plate-reader/CARD.md for a whole run.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ FALL = 0.25
 AVERAGE = 0.998
 AUX, COLOUR = 0.7, 0.3
 KEEP = 40
+READS = 3
 
 
 def schedule(seen: int, images: int) -> float:
@@ -43,11 +44,11 @@ def schedule(seen: int, images: int) -> float:
 
 
 def order(seed: int, start: int) -> Iterator[int]:
-    """Shard numbers in reading order from step `start`: each new shard is followed by one of the last 16."""
+    """Shard numbers in reading order from step `start`: each new shard is followed by two of the last 16."""
     for step in range(start, 10**9):
-        newest = step // 2
+        newest = step // READS
         again = random.Random(seed * 1_000_003 + step).randrange(max(0, newest - 16), newest + 1)
-        yield again if step % 2 else newest
+        yield again if step % READS else newest
 
 
 def load(folder: Path, number: int) -> dict[str, Tensor]:
@@ -63,9 +64,20 @@ def load(folder: Path, number: int) -> dict[str, Tensor]:
 
 
 def batches(shard: dict[str, Tensor], generator: torch.Generator) -> Iterator[dict[str, Tensor]]:
-    """Yield a shard's images in batches, shuffled."""
+    """Yield a shard's images in batches, shuffled, each time in another light."""
     for chosen in torch.randperm(SHARD, generator=generator).split(BATCH):  # type: ignore[no-untyped-call]
-        yield {name: array[chosen] for name, array in shard.items()}
+        batch = {name: array[chosen] for name, array in shard.items()}
+        batch["images"] = relit(batch["images"], generator)
+        yield batch
+
+
+def relit(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Images uint8 [n, h, w, 3] a little brighter or darker, with more or less contrast and another white balance."""
+    count = len(images)
+    gain = 1 + 0.2 * (2 * torch.rand(count, 1, 1, 1, generator=generator) - 1)
+    tint = 1 + 0.06 * torch.randn(count, 1, 1, 3, generator=generator)
+    lift = 12 * torch.randn(count, 1, 1, 1, generator=generator)
+    return (images * (gain * tint) + lift).clamp_(0, 255).to(torch.uint8)
 
 
 def loss_of(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
@@ -150,7 +162,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shards", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--images", type=int, default=385_024)
+    parser.add_argument("--images", type=int, default=1_228_800)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--resume", type=Path)
     options = parser.parse_args()

@@ -13,7 +13,7 @@ from models.train.numbers import ALPHABET, COLOURS
 
 Pair = tuple[int, int]
 FRAMES = 42
-CHANNELS = (24, 48, 64, 96, 128)
+CHANNELS = (32, 56, 80, 112, 144)
 
 
 def _conv(inputs: int, outputs: int, kernel: Pair, stride: Pair, pad: Pair) -> nn.Module:

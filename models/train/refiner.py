@@ -50,10 +50,10 @@ class Refiner(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.look = nn.Sequential(
-            Conv(3, 16, 4, 2), Conv(16, 32, 3, 2), Residual(32), Conv(32, 48, 3, 2), Residual(48),
-            Conv(48, 64, 3, 2), Conv(64, 64), Conv(64, 32, 1), nn.Flatten(),
+            Conv(3, 20, 4, 2), Conv(20, 40, 3, 2), Residual(40), Conv(40, 56, 3, 2), Residual(56),
+            Conv(56, 72, 3, 2), Residual(72), Conv(72, 32, 1), nn.Flatten(),
         )  # fmt: skip
-        self.say = nn.Sequential(nn.Linear(32 * 50, 96), nn.ReLU(), nn.Linear(96, 15))
+        self.say = nn.Sequential(nn.Linear(32 * 50, 112), nn.ReLU(), nn.Linear(112, 15))
 
     def forward(self, x: Tensor) -> Tensor:
         """[N,3,80,160] -> [N,15]: score logit, 8 corners in REACH px from PATCH_QUAD, rows logit, colour logits."""
@@ -112,6 +112,18 @@ def elsewhere(rng: Random, quads: Floats) -> Floats:
     return np.asarray(square @ turned[:2, :2].T + centre, np.float32)
 
 
+def boxed(rng: Random, scene: Image, quad: Floats) -> tuple[Image, Floats, Floats]:
+    """An upright cut-out around a plate, as other detectors give them: the cut, its own corners, how far it moved."""
+    left, top, right, bottom = boxes_of(quad[None])[0]
+    slack = rng.normal(0.03, 0.06, 4) * (right - left, bottom - top, right - left, bottom - top)
+    low = np.clip((left - slack[0], top - slack[1]), 0, None).astype(int)
+    high = np.minimum((right + slack[2] + 1, bottom + slack[3] + 1), scene.shape[1::-1]).astype(int)
+    cut = np.ascontiguousarray(scene[low[1] : high[1], low[0] : high[0]])
+    height, width = cut.shape[:2]
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    return cut, corners, low.astype(np.float32)
+
+
 def examine(scene: Image, quad: Floats, quads: Floats, traits: npt.NDArray[np.uint8]) -> Example | None:
     """The example that a candidate makes, or None where neither yes nor no would be right."""
     shared = overlap(boxes_of(quad[None])[0], boxes_of(quads)) if len(quads) else np.zeros(0, np.float32)
@@ -139,8 +151,14 @@ def examples(folder: Path, count: int, seed: int) -> Iterator[Example]:
             chosen = [moved(rng, q) for q, k in zip(labelled, kinds, strict=True) if k[0] == PLATE for _ in range(3)]
             chosen += [elsewhere(rng, labelled) for _ in range(2)]
             chosen += [quad for quad in shard.proposals[index] if quad.any()]
-            for quad in chosen:
-                example = examine(scene, quad, labelled, kinds)
+            looks = [(scene, quad, labelled) for quad in chosen]
+            for quad, kind in zip(labelled, kinds, strict=True):
+                if kind[0] == PLATE and np.ptp(quad, axis=0).min() > 8 and rng.random() < 0.5:
+                    cut, corners, shift = boxed(rng, scene, quad)
+                    if min(cut.shape[:2]) > 4:
+                        looks.append((cut, corners, labelled - shift))
+            for picture, quad, known_quads in looks:
+                example = examine(picture, quad, known_quads, kinds)
                 if example:
                     yield example
 

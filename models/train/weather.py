@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.train.numbers import Random
-from models.train.world import jpeg
+from models.train.world import jpeg, video
 
 Image = npt.NDArray[np.uint8]
 
@@ -94,4 +94,5 @@ def spoil(rng: Random, image: Image) -> Image:
         image = blur(rng, image)
     if night or rng.random() < 0.35:
         image = grain(rng, image, rng.uniform(1, 12))
-    return jpeg(rng, image, 0.9) if rng.random() < 0.4 else image
+    way = rng.random()
+    return jpeg(rng, image, 0.9) if way < 0.35 else video(rng, image, 0.9) if way < 0.5 else image

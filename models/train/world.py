@@ -155,11 +155,20 @@ def _sharpen(rng: Random, image: Float, strength: float) -> Float:
     return np.asarray(image + (image - soft) * rng.uniform(0.3, 0.5 + 1.5 * strength), np.float32)
 
 
+def _bloom(rng: Random, image: Float, strength: float) -> Float:
+    """Headlights or a lamp at night: what is bright is too bright, and spreads over its neighbours."""
+    unit = image.shape[0] / 48
+    lit = np.minimum(image * rng.uniform(1.1, 1.3 + 0.9 * strength), 300)
+    glow = cv2.GaussianBlur(lit, (0, 0), rng.uniform(0.6, 0.8 + 2.2 * strength) * unit)
+    return np.asarray(np.maximum(lit, glow * rng.uniform(0.9, 1.2)), np.float32)
+
+
 # (how often at full strength, effect), in the order light travels.
 EFFECTS: tuple[tuple[float, Effect], ...] = (
     (0.25, _dirt),
     (0.25, _shadow),
     (0.20, _glare),
+    (0.07, _bloom),
     (0.85, _light),
     (0.22, _haze),
     (0.12, _night),
@@ -177,6 +186,22 @@ def jpeg(rng: Random, image: Image, strength: float) -> Image:
     return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
 
 
+def video(rng: Random, image: Image, strength: float) -> Image:
+    """A frame of a starved video stream: half the colour, coarse blocks smoothed at their edges, a ghost of before."""
+    height, width = image.shape[:2]
+    before = np.roll(image, (int(rng.integers(-2, 3)), int(rng.integers(-3, 4))), (0, 1))
+    mixed = cv2.addWeighted(image, 1 - 0.25 * strength * (share := rng.random()), before, 0.25 * strength * share, 0)
+    quality = int(rng.uniform(60 - 42 * strength, 80))
+    halved = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420)
+    shrink = rng.uniform(0.6, 1.0) if rng.random() < 0.4 else 1.0
+    size = max(8, round(width * shrink)), max(8, round(height * shrink))
+    small = mixed if shrink == 1.0 else cv2.resize(mixed, size, interpolation=cv2.INTER_AREA)
+    _, packed = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality, *halved])
+    coarse = cv2.imdecode(packed, cv2.IMREAD_COLOR)
+    smooth = cv2.bilateralFilter(coarse, 3, 25, 1.5) if rng.random() < 0.7 else coarse
+    return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
 def degrade(rng: Random, image: Image, strength: float = 1.0) -> Image:
     """Return the image with a random choice of effects; its size stays."""
     pixels = image.astype(np.float32)
@@ -184,4 +209,5 @@ def degrade(rng: Random, image: Image, strength: float = 1.0) -> Image:
         if rng.random() < share * (0.35 + 0.65 * strength):
             pixels = effect(rng, pixels, strength)
     spoilt = np.asarray(np.clip(pixels, 0, 255), np.uint8)
-    return jpeg(rng, spoilt, strength) if rng.random() < 0.5 else spoilt
+    way = rng.random()
+    return jpeg(rng, spoilt, strength) if way < 0.4 else video(rng, spoilt, strength) if way < 0.55 else spoilt
