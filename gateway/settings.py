@@ -146,6 +146,10 @@ class Face(Table):
 
 
 class PlateReading(Table):
+    mode: Literal["normal", "fast"] = "normal"  # fast: a smaller picture and one look, for many cameras on a small box
+    detector: str = "plate-detector"
+    refiner: str = "plate-refiner"  # empty: none, where the detector's own corners are good enough
+    reader: str = "plate-reader"
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.85
     nev_class: Annotated[str, Field(pattern=r"^\d{2}$")] | None = None  # overrides 51/52 where a city asks
     province: Annotated[str, Field(pattern=f"^[{PROVINCES}]$")] | None = None  # where most cars of the site are from

@@ -47,9 +47,7 @@ def build(recogniser: Recogniser, settings: Settings) -> Look:
 def _plate_look(settings: Settings) -> Look:
     from gateway.vision.recogniser import open_recogniser
 
-    recogniser = open_recogniser(
-        model_dirs(settings.gateway.data_dir), settings.plate.nev_class, settings.plate.province
-    )
+    recogniser = open_recogniser(model_dirs(settings.gateway.data_dir), settings.plate)
 
     def look(frame: Frame) -> list[PlateSighting]:
         still = frame.source is not None  # it has no next frame

@@ -8,6 +8,7 @@ to Microsoft, unless the environment forbids it before the import (`disable_tele
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +48,19 @@ _PROVIDERS = [("CPUExecutionProvider", {"arena_extend_strategy": "kSameAsRequest
 
 
 class Session:
-    """Verified bytes of a model (`Model.read`), loaded. `name` is for messages only."""
+    """Verified bytes of a model (`Model.read`), loaded. `name` is for messages only.
 
-    def __init__(self, model_file: bytes | Path, threads: int = 1, *, name: str = "") -> None:
+    `sizes` fixes input dimensions that the file leaves free, by their names, before the runtime plans its memory.
+    """
+
+    def __init__(
+        self, model_file: bytes | Path, threads: int = 1, *, name: str = "", sizes: Mapping[str, int] | None = None
+    ) -> None:
         self.name = name or (model_file.stem if isinstance(model_file, Path) else "model")
         try:
             self._session = onnxruntime.InferenceSession(
                 model_file if isinstance(model_file, bytes) else str(model_file),
-                _options(threads),
+                _options(threads, sizes or {}),
                 providers=_PROVIDERS,
             )
         except _FAULTS as error:
@@ -94,8 +100,10 @@ class Session:
         return found
 
 
-def _options(threads: int) -> Any:
+def _options(threads: int, sizes: Mapping[str, int]) -> Any:
     options = onnxruntime.SessionOptions()
+    for dimension, size in sizes.items():
+        options.add_free_dimension_override_by_name(dimension, size)
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL

@@ -17,7 +17,7 @@ from rich.progress import Progress
 from gateway.demo.pictures import drive
 from gateway.errors import ModelError
 from gateway.vision.catalogue import model_dirs
-from gateway.vision.recogniser import PlateRecogniser, open_recogniser
+from gateway.vision.recogniser import open_recogniser
 from gateway.vision.session import Array, Session
 from tests.bench.figures import Aim, Figure, Report
 
@@ -73,9 +73,9 @@ def _frames(folder: Path) -> list[Any]:
 def _calls(frame: Any) -> list[tuple[Session, Array]]:
     """Every run of a model that one frame costs, with its input."""
     calls: list[tuple[Session, Array]] = []
-    recogniser: PlateRecogniser = open_recogniser(model_dirs())
-    detector, reader = recogniser._detector, recogniser._reader
-    for part, slot in ((detector, "_map"), (detector, "_patch"), (reader, "_session")):
-        setattr(part, slot, Recording(getattr(part, slot), calls))
+    recogniser: Any = open_recogniser(model_dirs())
+    finder = recogniser._finder
+    for part in (finder._detector, finder._refiner, recogniser._reader):
+        part._session = Recording(part._session, calls)
     recogniser.recognise(frame)
     return calls
