@@ -58,12 +58,13 @@ class Checks:
 def read_with_net(net: ReaderNet, images: npt.NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
     """Logits of frames [n, 42, classes] and colours [n, 5] for uint8 images [n, 48, 168, 3]."""
     net.eval()
+    there = next(net.parameters()).device
     frames, colours = [], []
     with torch.no_grad():
         for part in torch.from_numpy(images).split(64):  # type: ignore[no-untyped-call]
-            logits, colour = net(part.permute(0, 3, 1, 2).float() / 127.5 - 1)
-            frames.append(logits.numpy())
-            colours.append(colour.numpy())
+            logits, colour = net(part.to(there).permute(0, 3, 1, 2).float() / 127.5 - 1)
+            frames.append(logits.cpu().numpy())
+            colours.append(colour.cpu().numpy())
     return np.concatenate(frames), np.concatenate(colours)
 
 

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.train.evaluate_reader import Checks, report
+from models.train.fitting import begin, device, lean
 from models.train.reader_net import ReaderNet
 from models.train.reader_shards import SHARD, UNKNOWN, shard_path
 
@@ -83,7 +84,7 @@ def relit(images: Tensor, generator: torch.Generator) -> Tensor:
 def loss_of(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     """The training loss of one batch."""
     images = batch["images"].permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
-    with torch.autocast("cpu", torch.bfloat16):
+    with lean():
         logits, colour = net(images.contiguous(memory_format=torch.channels_last))
     logits, colour = logits.float(), colour.float()
     frames = batch["frames"].long()
@@ -99,9 +100,8 @@ class Run:
     """A training run: the net, its running average, the optimiser and how many images they have seen."""
 
     def __init__(self, seed: int) -> None:
-        torch.manual_seed(seed)
-        self.net = ReaderNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = ReaderNet()
+        self.net = ReaderNet().to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = ReaderNet().to(device())
         self.average.load_state_dict(self.net.state_dict())
         self.optimiser = torch.optim.AdamW(self.net.parameters(), RATE, weight_decay=0.02)
         self.seed, self.seen = seed, 0
@@ -110,7 +110,7 @@ class Run:
         """One step of the optimiser; return the loss."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        loss = loss_of(self.net, batch)
+        loss = loss_of(self.net, {name: array.to(device()) for name, array in batch.items()})
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
@@ -130,7 +130,7 @@ class Run:
 
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint."""
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, map_location=device(), weights_only=True)
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -166,7 +166,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--resume", type=Path)
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    begin(options.seed)
     options.work.mkdir(parents=True, exist_ok=True)
     run = Run(options.seed)
     if options.resume:

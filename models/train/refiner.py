@@ -30,8 +30,9 @@ from models.train.decode import (
     overlap,
     rectify,
 )  # fmt: skip
-from models.train.fitting import Conv, Residual, arguments, begin, export, fit, folded, normalised, resume, shards
+from models.train.fitting import Conv, Residual, arguments, begin, fit, folded, normalised, resume, shards
 from models.train.numbers import Random
+from models.train.onnx_file import write
 from models.train.scenes import IGNORED, PLATE
 
 Image = npt.NDArray[np.uint8]
@@ -177,14 +178,18 @@ def mixed(source: Iterator[Example], seed: int) -> Iterator[tuple[Tensor, list[E
 
 def loss(said: Tensor, batch: list[Example]) -> Tensor:
     """Verdict by cross-entropy; corners by smooth L1; rows and colour where there is a plate."""
-    plate = torch.tensor([example.plate for example in batch])
-    aim = torch.from_numpy(np.stack([example.corners for example in batch]))[plate]
-    miss = (said[plate, 1:9] * REACH + torch.from_numpy(PATCH_QUAD.reshape(1, 8)) - aim) / REACH
+    there = said.device
+    plate = torch.tensor([example.plate for example in batch], device=there)
+    aim = torch.from_numpy(np.stack([example.corners for example in batch])).to(there)[plate]
+    start = torch.from_numpy(PATCH_QUAD.reshape(1, 8)).to(there)
+    miss = (said[plate, 1:9] * REACH + start - aim) / REACH
     corners = F.smooth_l1_loss(miss, torch.zeros_like(miss), beta=0.05)
     weight = torch.where(plate, 1.0, 2.0)
     verdict = F.binary_cross_entropy_with_logits(said[:, 0], plate.float(), weight=weight)
-    rows = F.binary_cross_entropy_with_logits(said[plate, 9], torch.tensor([float(e.rows) for e in batch])[plate])
-    colour = F.cross_entropy(said[plate, 10:], torch.tensor([e.colour for e in batch])[plate])
+    two = torch.tensor([float(example.rows) for example in batch], device=there)[plate]
+    hue = torch.tensor([example.colour for example in batch], device=there)[plate]
+    rows = F.binary_cross_entropy_with_logits(said[plate, 9], two)
+    colour = F.cross_entropy(said[plate, 10:], hue)
     return verdict + CORNER_WEIGHT * corners + ROWS_WEIGHT * rows + COLOUR_WEIGHT * colour
 
 
@@ -199,7 +204,8 @@ def main() -> None:
     best = fit(net, options, source, loss)
     sample = torch.zeros(1, PATCH_HEIGHT, PATCH_WIDTH, 3, dtype=torch.uint8)
     names = ("patch", ["corners", "score", "rows", "colour"])
-    export(Shipped(folded(best)).eval(), sample, options.onnx, names, batched=True)
+    batch = {name: {0: "n"} for name in (names[0], *names[1])}
+    write(Shipped(folded(best)).eval(), sample, options.onnx, names, batch)
 
 
 if __name__ == "__main__":
