@@ -64,6 +64,7 @@ Seconds = Annotated[int, BeforeValidator(_seconds), Field(ge=0)]
 Zone = Annotated[str, BeforeValidator(_zone)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
 Treatment = Literal["clear", "mask", "hash", "drop"]
+Provider = Literal["openvino", "cuda", "tensorrt", "migraphx", "xnnpack", "cann"]  # where models may run but the CPU
 
 
 class Table(BaseModel):
@@ -204,6 +205,7 @@ class Commands(Table):
 class Vision(Table):
     max_rss: Bytes = 700 << 20  # a vision child above this is replaced
     stall_s: Annotated[float, Field(ge=2, le=120)] = 10.0  # without a beat for so long it is replaced
+    providers: list[Provider] = []  # tried in this order before the CPU
 
 
 class Settings(Table):

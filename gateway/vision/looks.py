@@ -17,6 +17,7 @@ from gateway.errors import ModelError
 from gateway.settings import Settings
 from gateway.types import Box, Frame
 from gateway.vision.catalogue import find, model_dirs
+from gateway.vision.providers import prefer
 from gateway.vision.sightings import FaceMatch, FaceSighting, PlateSighting
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ Build = Callable[[Recogniser, Settings], Look]
 def build(recogniser: Recogniser, settings: Settings) -> Look:
     """Load the models of a recogniser; takes seconds. Raises `ModelError` or `StoreError`."""
     cv2.setNumThreads(1)  # leave the cores to the doors
+    prefer(settings.vision.providers)
     return _plate_look(settings) if recogniser == "plate" else _face_look(settings)
 
 
