@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gateway.plate_rules import BLACK, BLUE, GREEN, WHITE, YELLOW
+from gateway.settings import PlateReading
 from gateway.vision.catalogue import model_dirs
 from gateway.vision.images import read_image
 from gateway.vision.plates import PlateDetection
@@ -157,10 +158,11 @@ def main() -> None:
     parser.add_argument("--faces", type=Path, help="folder of photographs without plates")
     parser.add_argument("--models", type=Path, help="a folder of models that goes before the shipped ones")
     parser.add_argument("--quick", action="store_true", help="one look at each scene, as at a frame of a video")
+    parser.add_argument("--mode", choices=["normal", "fast"], default="normal")
     parser.add_argument("--wrong", action="store_true", help="also print each plate that was not read exactly")
     options = parser.parse_args()
     dirs = [options.models] if options.models else []
-    recogniser = open_recogniser([*dirs, *model_dirs()])
+    recogniser = open_recogniser([*dirs, *model_dirs()], PlateReading(mode=options.mode))
     outcomes = [judge(recogniser, options.data, row, thorough=not options.quick) for row in labels(options.data)]
     print("\n".join(table(outcomes)))
     print("\n".join(reliability(outcomes)))
