@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from models.train.decode import INPUT_HEIGHT, INPUT_WIDTH, STRIDE
 from models.train.fitting import (
     Conv,
     Residual,
@@ -35,10 +34,11 @@ from models.train.fitting import (
 )
 from models.train.numbers import Random
 from models.train.onnx_file import write
-from models.train.scenes import IGNORED, PLATE
+from models.train.scenes import IGNORED, INPUT_HEIGHT, INPUT_WIDTH, PLATE
 
 Floats = npt.NDArray[np.float32]
 
+STRIDE = 8
 CROP, BATCH = 320, 16
 CELLS = CROP // STRIDE
 REACH = 32.0  # pixels of one unit of the corner outputs

@@ -22,12 +22,13 @@ from gateway.settings import PlateReading
 from gateway.vision.catalogue import model_dirs
 from gateway.vision.plates import PlateDetection
 from gateway.vision.recogniser import PlateRecogniser, open_recogniser
-from models.train.decode import INPUT_HEIGHT, INPUT_WIDTH
 from models.train.glyphs import DEFAULT_GLYPHS, Glyphs
 from models.train.numbers import CLASSES, COLOURS, Random, invent
 from models.train.photos import same
 from models.train.scenes import (
     DEFAULT_BACKGROUNDS,
+    INPUT_HEIGHT,
+    INPUT_WIDTH,
     PLATE,
     TWO_ROWS,
     Floats,

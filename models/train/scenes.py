@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from models.train.decode import GREY, INPUT_HEIGHT, INPUT_WIDTH, boxes_of, overlap
+from gateway.vision.quads import GREY, boxes_of, overlap
 from models.train.glyphs import DEFAULT_GLYPHS, Glyphs
 from models.train.numbers import COLOURS, Number, Random, invent
 from models.train.plates import Plate, draw
@@ -27,6 +27,7 @@ Image = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float64]
 
+INPUT_WIDTH, INPUT_HEIGHT = 640, 384  # of the detector
 DEFAULT_BACKGROUNDS = Path("../shared/data/backgrounds")
 PLATE, IGNORED = 1, 2
 PER_SHARD, MOST_LABELS = 256, 6

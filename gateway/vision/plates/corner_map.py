@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _VOTE_OVERLAP = 0.40  # cells whose boxes overlap the best cell's by this much vote together
 _MOST_CELLS = 2000  # best first: a picture full of plates cannot slow the vote down
-_MOST_CANDIDATES = 12
+MOST_CANDIDATES = 12
 
 
 class CornerMap:
@@ -72,7 +72,7 @@ class CornerMap:
         boxes = quads.boxes_of(cells) if chosen.size else np.empty((0, 4), np.float32)
         free = np.ones(len(chosen), bool)
         found: list[PlateDetection] = []
-        while len(found) < _MOST_CANDIDATES and free.any():
+        while len(found) < MOST_CANDIDATES and free.any():
             best = int(np.argmax(free))
             if weights[best] < self._candidate_score:
                 break

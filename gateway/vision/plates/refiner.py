@@ -10,13 +10,19 @@ import numpy as np
 from gateway.vision import quads
 from gateway.vision.catalogue import Model
 from gateway.vision.plates.values import PlateDetection, plate_colours, shares
+from gateway.vision.quads import Floats, Matrix
 from gateway.vision.session import Session
 
 if TYPE_CHECKING:
     from gateway.types import Image
 
-_SIZE = 160, 80  # width and height of a patch
-_PLACE = np.array([[20, 20], [140, 20], [140, 60], [20, 60]], np.float32)  # where a candidate lies in its patch
+WIDTH, HEIGHT = 160, 80  # pixels of a patch
+PLACE = np.array([[20, 20], [140, 20], [140, 60], [20, 60]], np.float32)  # where a candidate lies in its patch
+
+
+def patch(image: Image, quad: Floats) -> tuple[Image, Matrix]:
+    """A candidate with its surroundings, uint8 (80, 160, 3), and the matrix from the picture to it."""
+    return quads.warp(image, quad, PLACE, (WIDTH, HEIGHT))
 
 
 class CornerPatch:
@@ -24,7 +30,7 @@ class CornerPatch:
 
     def __init__(self, model: Model) -> None:
         self._session = Session(model.read(), name=model.name)
-        self._session.require((None, _SIZE[1], _SIZE[0], 3), ("corners", "score", "rows", "colour"))
+        self._session.require((None, HEIGHT, WIDTH, 3), ("corners", "score", "rows", "colour"))
         self._colours = plate_colours(model)
         self.threshold = model.card.thresholds.get("score", 0.5)
 
@@ -32,7 +38,7 @@ class CornerPatch:
         """See `Refines`. One batch for all candidates."""
         if not candidates:
             return []
-        cuts = [quads.warp(image, one.quad, _PLACE, _SIZE) for one in candidates]
+        cuts = [patch(image, one.quad) for one in candidates]
         corners, score, rows, colour = self._session.run(np.stack([cut for cut, _ in cuts]))
         return [
             PlateDetection(
