@@ -144,6 +144,7 @@ class Face(Table):
     detector: str = "mtcnn"
     liveness: str = ""  # a model for face.liveness; empty: none
     min_face: Annotated[int, Field(ge=20, le=1000)] = 60  # pixels, side of the face box
+    open_alone: list[Name] = []  # points where a living face of high assurance opens without a card
 
 
 class PlateReading(Table):

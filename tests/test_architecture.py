@@ -18,7 +18,7 @@ FLOORS: dict[str, int] = {
         ["faces", "child", "mqtt", "cloudevent", "privacy", "spool", "systemd", "status_socket", "vision"],
         2,
     ),
-    **dict.fromkeys(["face_tables", "accounts", "broker_access"], 2),
+    **dict.fromkeys(["face_tables", "accounts", "broker_access", "witness"], 2),
     # floor 3: things that join others
     **dict.fromkeys(
         [

@@ -107,3 +107,18 @@ def test_good_certificates_pass(tls: Path) -> None:
 def test_a_retention_without_a_unit_is_refused(tmp_path: Path) -> None:
     said = faults(tmp_path, SMALL + '\n[journal]\nretain = { access = 180, alarm = "365d" }\n')
     assert said == ['21: journal.retain.access: 180 of what? write it with a unit, such as "180d" for days']
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("", "needs a model for `liveness`"),
+        ('liveness = "spoof"', "dlib-resnet says assurance low"),
+        ('liveness = "spoof"', "'south-door' is no point with a reader; allowed: east-door"),
+    ],
+)
+def test_a_face_opens_alone_only_where_law_and_model_allow_it(tmp_path: Path, change: str, expected: str) -> None:
+    point = "south-door" if "south" in expected else "east-door"
+    law = LAW.replace("enabled = true", f'enabled = true\nopen_alone = ["{point}"]\n{change}')
+    said = faults(tmp_path, SMALL + law + FACE.format(point="east-door", sign="true"))
+    assert any("face.open_alone" in line and expected in line for line in said), said
