@@ -25,6 +25,7 @@ from models.train.photos import (
     DEFAULT_PLATES,
     Photo,
     greedy,
+    is_taught,
     photographs,
     read_with_yardstick,
     session,
@@ -48,11 +49,14 @@ class Checks:
     rendered: Shard
 
     @classmethod
-    def gather(cls, seed: int) -> Checks:
-        """Cut the photographs and render the held-out shard; where there are no photographs, do without."""
+    def gather(cls, seed: int, *, untaught: bool = False) -> Checks:
+        """Cut the photographs and render the held-out shard; where there are no photographs, do without.
+
+        With `untaught` only those photographs count that no reader may have learnt from.
+        """
         rendered = render(seed, HELD_OUT, Glyphs(DEFAULT_GLYPHS), RENDERED)
         photos = list(photographs(DEFAULT_PLATES, DEFAULT_MODELS)) if DEFAULT_PLATES.exists() else []
-        return cls(photos, rendered)
+        return cls([photo for photo in photos if not (untaught and is_taught(photo.file))], rendered)
 
 
 def read_with_net(net: ReaderNet, images: npt.NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:

@@ -7,6 +7,8 @@ Each rendered shard is read three times: when it is new, and twice more, in anot
 learning rate warms up, stays, and falls over the last quarter of --images; a checkpoint is kept where the fall begins,
 so --resume WORK/plateau.pt with more --images goes on as if the run had been planned longer. Loss: CTC, plus
 cross-entropy per frame (the renderer knows where the characters stand), plus the colour's cross-entropy.
+`--photographs` (made by models.train.taught) puts a few photographed plates into each batch from where the rate falls;
+the figures that are printed then come from the other half of the photographs alone.
 See models/plate-reader/CARD.md for a whole run.
 """
 
@@ -36,6 +38,7 @@ AVERAGE = 0.998
 AUX, COLOUR = 0.7, 0.3
 KEEP = 40
 READS = 3
+PHOTOGRAPHS = 6  # in a batch
 
 
 def schedule(seen: int, images: int) -> float:
@@ -137,14 +140,27 @@ class Run:
         self.seen = int(state["seen"])
 
 
-def train(run: Run, shards: Path, work: Path, images: int, checks: Checks) -> None:
+def joined(batch: dict[str, Tensor], photographs: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+    """The batch with its last images replaced by photographed plates, in another light each time."""
+    chosen = torch.randint(len(photographs["images"]), (PHOTOGRAPHS,), generator=generator)
+    some = {name: array[chosen] for name, array in photographs.items()}
+    some["images"] = relit(some["images"], generator)
+    return {name: torch.cat([array[:-PHOTOGRAPHS], some[name]]) for name, array in batch.items()}
+
+
+def train(
+    run: Run, shards: Path, work: Path, images: int, checks: Checks, photographs: dict[str, Tensor] | None = None
+) -> None:
     """Train until `images` images are seen; report about every 25,000 and keep checkpoints in `work`."""
     start, begun, losses = run.seen // SHARD, time.monotonic(), []
     for step, number in enumerate(order(run.seed, start), start):
         run.net.train()
         generator = torch.Generator().manual_seed(run.seed * 7919 + step)
         shard = load(shards, number)
-        losses += [run.step(batch, schedule(run.seen, images)) for batch in batches(shard, generator)]
+        for batch in batches(shard, generator):
+            if photographs is not None and run.seen >= (1 - FALL) * images:
+                batch = joined(batch, photographs, generator)
+            losses.append(run.step(batch, schedule(run.seen, images)))
         if (step + 1) % 12 == 0 or run.seen >= images:
             seconds = time.monotonic() - begun
             figures = report(run.average, checks)
@@ -165,13 +181,19 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1_228_800)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--resume", type=Path)
+    parser.add_argument("--photographs", type=Path, help="made by models.train.taught")
     options = parser.parse_args()
     begin(options.seed)
     options.work.mkdir(parents=True, exist_ok=True)
     run = Run(options.seed)
     if options.resume:
         run.restore(options.resume)
-    train(run, options.shards, options.work, options.images, Checks.gather(options.seed))
+    photographs = None
+    if options.photographs:
+        with np.load(options.photographs) as arrays:
+            photographs = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+    checks = Checks.gather(options.seed, untaught=photographs is not None)
+    train(run, options.shards, options.work, options.images, checks, photographs)
 
 
 if __name__ == "__main__":
