@@ -105,6 +105,7 @@ LIBRARIES = {  # a library that blocks, crashes or changes has one door into the
     "paho": {"gateway.mqtt", "gateway.demo"},
     "onnxruntime": {"gateway.vision.session"},
     "serial": {"drivers.serial_port"},
+    "matplotlib": {"gateway.vision.charts"},
 }
 
 
