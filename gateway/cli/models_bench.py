@@ -120,7 +120,7 @@ def _bench_plates(folder: Path | None, without: Path | None, picture: Path | Non
     from gateway.vision.recogniser import open_recogniser
 
     threshold = site.plate.threshold
-    recogniser = open_recogniser(site.dirs, site.plate.nev_class, site.plate.province)
+    recogniser = open_recogniser(site.dirs, site.plate)
     with _counting() as seen:
         outcomes = accuracy.measure_plates(folder, recogniser, seen) if folder else []
         false = accuracy.count_false(without, recogniser, threshold, seen) if without else None

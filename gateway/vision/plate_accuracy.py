@@ -66,7 +66,7 @@ def measure_plates(folder: Path, recogniser: PlateRecogniser, seen: Callable[[],
         _check(row, number)
     outcomes = []
     for row in rows:
-        outcomes.append(_judge(recogniser, read_image(folder / row["file"]), row))
+        outcomes.append(judge(recogniser, read_image(folder / row["file"]), row))
         seen()
     return outcomes
 
@@ -133,9 +133,9 @@ def _figures(members: Sequence[Outcome], threshold: float) -> dict[str, Any]:
     }
 
 
-def _judge(recogniser: PlateRecogniser, image: Image, row: dict[str, str]) -> Outcome:
+def judge(recogniser: PlateRecogniser, image: Image, row: dict[str, str]) -> Outcome:
     kind, colour = row.get("kind") or "scene", row.get("colour") or ""
-    found = recogniser.read(image, [_whole(image)]) if kind == "crop" else recogniser.recognise(image, thorough=True)
+    found = recogniser.read(image, [whole(image)]) if kind == "crop" else recogniser.recognise(image, thorough=True)
     plate = max((plate for _, plate in found), key=lambda plate: plate.confidence, default=None)
     number = row["plate"].strip()
     return Outcome(
@@ -150,7 +150,7 @@ def _judge(recogniser: PlateRecogniser, image: Image, row: dict[str, str]) -> Ou
     )
 
 
-def _whole(image: Image) -> PlateDetection:
+def whole(image: Image) -> PlateDetection:
     """A crop is a plate from edge to edge, in two rows where it is less than twice as wide as high."""
     height, width = image.shape[:2]
     quad = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)

@@ -19,9 +19,10 @@ import numpy as np
 from gateway.vision import quads
 from gateway.vision.catalogue import model_dirs
 from gateway.vision.images import read_image
+from gateway.vision.labels import read_labels
+from gateway.vision.plate_accuracy import whole
 from gateway.vision.plates import PlateDetection
 from gateway.vision.recogniser import PlateRecogniser, open_recogniser
-from models.train.accuracy import labels, whole
 from models.train.numbers import ALPHABET, COLOURS, Random
 from models.train.photos import is_taught
 from models.train.reader_net import FRAMES
@@ -65,7 +66,7 @@ def gather(data: Path, seed: int) -> Shard:
     """Every look at every plate of the half, in the form of the reader's shards; where characters stand is unknown."""
     rng, recogniser = np.random.default_rng([seed, 5]), open_recogniser(model_dirs())
     images, texts, hues = [], [], []
-    for row in labels(data):
+    for row in read_labels(data, ("plate", "colour")):
         if not is_taught(row["file"]) or any(character not in ALPHABET for character in row["plate"]):
             continue
         image = read_image(data / row["file"])

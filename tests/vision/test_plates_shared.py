@@ -9,22 +9,25 @@ import numpy as np
 import pytest
 
 from gateway.plate_rules import classify
+from gateway.settings import PlateReading
 from gateway.vision.catalogue import model_dirs
 from gateway.vision.images import read_image
+from gateway.vision.labels import read_labels
+from gateway.vision.plate_accuracy import Outcome, judge
 from gateway.vision.recogniser import PlateRecogniser, open_recogniser
-from models.train.accuracy import THRESHOLD, Outcome, judge, labels
 from tests.vision.yardsticks import yardstick
 
 if TYPE_CHECKING:
     from gateway.types import Image
 
+THRESHOLD = PlateReading().threshold
 pytestmark = pytest.mark.shared
 
 
 def outcomes(recogniser: PlateRecogniser, shared: Path, kind: str, step: int) -> list[Outcome]:
     data = shared / "data" / "plates"
-    rows = [row for row in labels(data) if row["kind"] == kind and "/" in row["file"]]
-    return [judge(recogniser, data, row) for row in rows[::step]]
+    rows = [row for row in read_labels(data, ("plate",)) if row["kind"] == kind]
+    return [judge(recogniser, read_image(data / row["file"]), row) for row in rows[::step]]
 
 
 def among(found: list[Outcome]) -> float:

@@ -4,6 +4,6 @@ Rule: a model is chosen by its card's adapter (`gateway.vision.adapters`); nothi
 """
 
 from gateway.vision.plates.finder import PlateFinder
-from gateway.vision.plates.values import PlateDetection, PlateRead, Proposes, Reads, Refines
+from gateway.vision.plates.values import COLOURS, PlateDetection, PlateRead, Proposes, Reads, Refines
 
-__all__ = ["PlateDetection", "PlateFinder", "PlateRead", "Proposes", "Reads", "Refines"]
+__all__ = ["COLOURS", "PlateDetection", "PlateFinder", "PlateRead", "Proposes", "Reads", "Refines"]
