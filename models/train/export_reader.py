@@ -88,7 +88,7 @@ def main() -> None:
     state = torch.load(options.checkpoint, map_location="cpu", weights_only=True)
     net.load_state_dict(state["average"])
     net.eval()
-    photos = [photo for photo in Checks.gather(options.seed).photos if photo.source == "crops_ccpd"]
+    photos = [one for one in Checks.gather(options.seed, untaught=True).photos if one.source == "crops_ccpd"]
     logits = read_with_net(net, np.stack([photo.image for photo in photos]))[0]
     right = _right(photos, logits)
     temperature = honest_temperature(logits, right)
