@@ -16,7 +16,7 @@ from gateway.cli import bench_tables
 from gateway.cli.options import DEFAULT_CONFIG, config_option, json_option, language, load_settings
 from gateway.errors import ModelError
 from gateway.settings import Face, PlateReading, Provider
-from gateway.text import spoken
+from gateway.text import Language, spoken
 
 _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 _FALSE_MATCH_RATES = (1e-2, 1e-3)
@@ -107,12 +107,14 @@ def _bench_speed(rounds: int, as_json: bool, site: _Site) -> None:
     rows: list[dict[str, Any]] = []
     for folder in folders(site.dirs):
         model = open_model(folder)
+        if not model.is_made:
+            continue
         try:
-            rows += [{"name": model.name, **timing} for timing in measure(model, rounds)] if model.is_made else []
+            rows += [{"name": model.name, **timing} for timing in measure(model, rounds)]
         except ModelError as error:
             site.faulty = True
             click.echo(spoken(error.message, language()), err=True)
-    _print_json(rows) if as_json else bench_tables.print_speed(rows, language())
+    _print(rows, as_json, bench_tables.print_speed)
 
 
 def _bench_plates(folder: Path | None, without: Path | None, picture: Path | None, as_json: bool, site: _Site) -> None:
@@ -143,7 +145,7 @@ def _bench_plates(folder: Path | None, without: Path | None, picture: Path | Non
         from gateway.vision.charts import draw_plates
 
         draw_plates(picture, f"plates: {len(outcomes)} photographs", bins, pairs)
-    _print_json(found) if as_json else bench_tables.print_plates(found, language())
+    _print(found, as_json, bench_tables.print_plates)
 
 
 def _bench_faces(folder: Path, split: str, picture: Path | None, as_json: bool, site: _Site) -> None:
@@ -165,7 +167,7 @@ def _bench_faces(folder: Path, split: str, picture: Path | None, as_json: bool, 
         from gateway.vision.charts import draw_faces
 
         draw_faces(picture, f"{site.face.detector} + {site.face.model}", {one.group: one.curve() for one in groups})
-    _print_json(rows) if as_json else bench_tables.print_faces(rows, language())
+    _print(rows, as_json, bench_tables.print_faces)
 
 
 @contextmanager
@@ -180,5 +182,8 @@ def _counting() -> Iterator[Callable[[], None]]:
         yield lambda: progress.advance(task)
 
 
-def _print_json(found: Any) -> None:
-    click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+def _print(found: Any, as_json: bool, as_tables: Callable[[Any, Language], None]) -> None:
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        as_tables(found, language())

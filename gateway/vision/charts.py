@@ -34,7 +34,12 @@ _LETTERS: Final = """
 """
 _LATIN: Final[dict[str, str]] = dict(pair.split() for pair in re.findall(r"\S \w+", _LETTERS))
 _STYLE: Final = {"svg.hashsalt": "compound-gateway", "savefig.dpi": 120, "font.size": 10}
-_NO_DATE: Final[dict[str, dict[str, None]]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
+# Nothing of the day, the program or its makers' address is written beside the drawing.
+_UNTOLD: Final = {
+    ".png": ("Software",),
+    ".svg": ("Date", "Creator", "Format", "Type"),
+    ".pdf": ("CreationDate", "Creator", "Producer"),
+}
 
 
 def check(path: Path) -> None:
@@ -124,9 +129,10 @@ def _save(figure: Figure, path: Path) -> None:
     from matplotlib import rc_context
 
     style: dict[Any, Any] = dict(_STYLE)
+    untold = dict.fromkeys(_UNTOLD[path.suffix.lower()])
     try:
         with rc_context(style):
-            figure.savefig(path, metadata=_NO_DATE[path.suffix.lower()])
+            figure.savefig(path, metadata=untold)
     except OSError as error:
         raise StoreError(
             Text("无法写入 {path}：{why}", "cannot write {path}: {why}").with_(path=path, why=error.strerror),

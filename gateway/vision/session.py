@@ -1,4 +1,5 @@
-"""One ONNX model ready to run, on the CPU or what `providers` prefers. The only importer of onnxruntime.
+"""One ONNX model ready to run, on the CPU or what `providers` prefers. The only importer of onnxruntime,
+but for the tool that makes int8 nets (`prepare/int8.py`).
 
 Rule: one session is used by one thread; it takes one input array, and whatever is wrong becomes a `ModelError`.
 Nothing is told to the makers of the runtime: its Linux wheels since 1.29 write usage records under HOME and send them
@@ -24,6 +25,7 @@ from gateway.vision import providers
 from gateway.vision.catalogue import VERIFY
 
 Array = NDArray[Any]
+RUNTIME = f"onnxruntime {onnxruntime.__version__}"
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(uint8)": np.dtype(np.uint8),

@@ -32,6 +32,7 @@ def test_the_suffix_chooses_the_format_and_the_same_numbers_give_the_same_file(t
     first, second = (path.read_bytes() for path in paths)
     assert first.startswith(MAGIC[suffix])
     assert first == second
+    assert b"matplotlib.org" not in first
 
 
 def test_faces_are_drawn_as_one_line_a_group(tmp_path: Path) -> None:
