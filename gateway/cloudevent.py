@@ -72,6 +72,8 @@ def encode(row: Row, source: str, previous: int, replay: bool, fields: Fields, k
     }
     if row.passage is not None:
         envelope["passage"] = row.passage
+    if row.chain is not None:
+        envelope["chain"] = row.chain
     envelope["data"] = _treat(row.data, {**DEFAULT_FIELDS, **fields}, keys)
     return json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode()
 

@@ -37,6 +37,13 @@ _SENTENCES = {
     "device.fault": Text("设备 {device} 故障：{detail}", "device {device} has a fault: {detail}"),
     "audit.face_enrolled": Text("已登记人脸：{ref}", "a face was enrolled: {ref}"),
     "audit.face_erased": Text("已删除人脸：{ref}", "a face was erased: {ref}"),
+    "audit.checkpoint": Text(
+        "{count} 条到期记录已删除，校验链由此继续",
+        "{count} rows past their age were deleted; the chain goes on from here",
+    ),
+    "audit.clock_set": Text(
+        "时钟已校准，更正了 {count} 个事件的时间", "the clock was set; {count} events got their true time"
+    ),
     "audit.command": Text("平台指令 {command}：{code}", "command {command} of the platform: {code}"),
     "alarm.credential_attack": Text(
         "{place}：短时间内 {tries} 次刷未登记的卡", "{place}: {tries} unknown cards in a short time"

@@ -1,9 +1,11 @@
 """The journal: where events stay until every uplink has them and their time is over.
 
 journal.py  what the rest of the house uses            rows.py      reading, also from another process
-file.py     transactions without a gap                 schema.py    tables, and how the file is opened
+file.py     transactions without a gap                 schema.py    how the file is opened
 sequence.py the sequence, remembered outside the file  purge.py     what goes, and how that is told
 repair.py   a damaged file set aside and carried over  pages.py     records read without SQLite
+chain.py    hashes over alarms and audit rows          audit.py     was anything touched
+migrations.py  the tables, and how older ones get there
 """
 
 from gateway.journal.journal import FolderInUse, Journal

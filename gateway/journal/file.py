@@ -11,18 +11,21 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from gateway.clock import Stamp, boot_id, now
 from gateway.errors import StoreError
-from gateway.journal import purge, repair, schema
-from gateway.journal.rows import last_per_class, microseconds, parse_gaps, write_gaps
+from gateway.journal import chain, migrations, purge, repair, schema
+from gateway.journal.rows import EPOCH, last_per_class, microseconds, parse_gaps, write_gaps
 from gateway.journal.sequence import SequenceFile
 from gateway.text import Text
 from gateway.types import Event
 
 log = logging.getLogger(__name__)
+
+_MOST_TOLD = 2  # events that tell of one deed: a checkpoint and a loss
 
 
 class JournalFile:
@@ -34,6 +37,7 @@ class JournalFile:
         self._sequence = SequenceFile(path.with_suffix(".seq"))
         self.last = 0
         self._lasts: dict[str, int] = {}
+        self._heads: chain.Heads = {}
         self._doubtful = 0  # after a failed commit: the first sequence that is not certain
         try:
             self._open()
@@ -72,13 +76,28 @@ class JournalFile:
             raise
 
     def restamp(self, boot: str, at: Stamp) -> int:
-        """Give the unsynced events of a boot the time that their uptime means now."""
+        """Give the unsynced events of a boot the time that their uptime means, and tell of it; return how many."""
         zero = microseconds(at.time) - int(at.mono * 1_000_000)
-        return self._writer.execute(
-            "UPDATE events SET time_us = ? + uptime_ms * 1000, clock = 'restored'"
-            " WHERE clock = 'unsynced' AND boot_id = ?",
-            (zero, boot),
-        ).rowcount
+        count = 0
+
+        def set_time() -> list[Event]:
+            nonlocal count
+            wrong = self._writer.execute(
+                "SELECT time_us - uptime_ms * 1000 FROM events WHERE clock = 'unsynced' AND boot_id = ? LIMIT 1",
+                (boot,),
+            ).fetchone()
+            if wrong is None:
+                return []
+            count = self._writer.execute(
+                "UPDATE events SET time_us = ? + uptime_ms * 1000, clock = 'restored'"
+                " WHERE clock = 'unsynced' AND boot_id = ?",
+                (zero, boot),
+            ).rowcount
+            booted = (EPOCH + timedelta(microseconds=zero)).isoformat(timespec="microseconds")
+            return [chain.clock_set(boot, at, booted, count, zero - wrong[0])]
+
+        self._write([], boot, set_time)
+        return count
 
     def shed(self, step: purge.Step, uplinks: purge.Uplinks) -> purge.Shed:
         """Delete for one reason, and tell of it, in one transaction."""
@@ -90,7 +109,7 @@ class JournalFile:
             if shed.count:
                 fact = json.dumps(self._lasts)
                 self._writer.execute("INSERT OR REPLACE INTO facts VALUES ('lasts', ?)", (fact,))
-            return shed.losses
+            return shed.told
 
         self._write([], boot_id(), delete)
         return shed
@@ -111,6 +130,7 @@ class JournalFile:
                 repair.replace(self._path, now().time)
             self._connect()
             kept, self._lasts = self._find_last()
+            self._heads = chain.heads(self._writer)
         except (sqlite3.Error, OSError) as error:
             raise schema.refusal(error, Text("事件库无法打开", "the journal cannot be opened")) from error
         certain = in_use_upto or (self._sequence.upto if damage else self._sequence.start(kept))
@@ -120,7 +140,7 @@ class JournalFile:
 
     def _connect(self) -> None:
         self._writer = schema.open_writer(self._path, synced=True)
-        schema.prepare(self._writer)
+        migrations.prepare(self._writer)
         self._cursor_writer = schema.open_writer(self._path, synced=False)
         schema.sync_folder(self._path.parent)
         self._inode = self._path.stat().st_ino
@@ -134,28 +154,28 @@ class JournalFile:
             return newest[0], last_per_class(newest[0], newest[1], parse_gaps(newest[2]))
         return max(noted.values(), default=0), noted
 
-    def _write(self, events: Sequence[Event], boot: str, shed: Callable[[], list[Event]] | None = None) -> list[int]:
-        """One transaction; `shed` may delete rows in it and return further events that tell of it."""
+    def _write(self, events: Sequence[Event], boot: str, deed: Callable[[], list[Event]] | None = None) -> list[int]:
+        """One transaction; `deed` may change or delete rows in it and return further events that tell of it."""
         self._settle_doubt()
         known = self._known(events)
-        last, lasts = self.last, dict(self._lasts)
-        self._sequence.reserve(last, len(events) + 1)
+        last, lasts, heads = self.last, dict(self._lasts), dict(self._heads)
+        self._sequence.reserve(last, len(events) + _MOST_TOLD)
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-            for event in (*events, *(shed() if shed else ())):
+            for event in (*events, *(deed() if deed else ())):
                 if _identity(event) not in known:
                     last += 1
-                    self._insert(last, event, boot, lasts)
+                    self._insert(last, event, boot, lasts, heads)
                     known[_identity(event)] = last
             self._writer.execute("COMMIT")
         except sqlite3.Error:
             _roll_back(self._writer)
             self._doubtful = self._doubtful or self.last + 1
             raise
-        self.last, self._lasts, self._doubtful = last, lasts, 0
+        self.last, self._lasts, self._heads, self._doubtful = last, lasts, heads, 0
         return [known[_identity(event)] for event in events]
 
-    def _insert(self, seq: int, event: Event, boot: str, lasts: dict[str, int]) -> None:
+    def _insert(self, seq: int, event: Event, boot: str, lasts: dict[str, int], heads: chain.Heads) -> None:
         event_class = event.event_class.value
         values: tuple[Any, ...] = (
             seq,
@@ -172,7 +192,7 @@ class JournalFile:
             json.dumps(event.data, ensure_ascii=False, separators=(",", ":")),
             write_gaps(seq, lasts),
         )
-        self._writer.execute(schema.INSERT_EVENT, values)
+        self._writer.execute(schema.INSERT_EVENT, (*values, chain.extend(heads, values)))
         lasts[event_class] = seq
 
     def _known(self, events: Sequence[Event]) -> dict[str, int]:
@@ -201,7 +221,7 @@ class JournalFile:
         elif self._doubtful:
             last, lasts = self._find_last()
             if last > self.last:
-                self.last, self._lasts = last, lasts
+                self.last, self._lasts, self._heads = last, lasts, chain.heads(self._writer)
 
     def _recover(self, cause: str) -> None:
         log.error("the journal failed while in use: %s", cause)
@@ -215,9 +235,8 @@ class JournalFile:
         """Tell by events that the file was damaged and which sequences are missing."""
         stamp = now()
         events = [Event("alarm.journal_damaged", "journal", stamp, {"state": "raised", "severity": 2, "cause": damage})]
-        fact = self._writer.execute("SELECT value FROM facts WHERE name = 'purged'").fetchone()
         seqs = (seq for (seq,) in self._writer.execute("SELECT seq FROM events ORDER BY seq"))
-        missing = repair.holes(seqs, json.loads(fact[0]) if fact else 0, self.last)
+        missing = repair.holes(seqs, max(purge.purged(self._writer).values(), default=0), self.last)
         if missing:
             first, last, count = missing
             data = {"class": "*", "from": first, "to": last, "count": count, "cause": "damage"}

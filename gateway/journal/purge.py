@@ -12,15 +12,18 @@ import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
 from gateway.clock import ClockTrust, Stamp, now
+from gateway.journal import chain
 from gateway.journal.rows import microseconds
 from gateway.settings import Journal as Policy
 from gateway.types import Event, EventClass
 
 CHUNK = 1000  # rows in one transaction: the lock is never held long
 _CHEAPEST_FIRST = (EventClass.DEVICE, EventClass.CHECK, EventClass.VERIFY, EventClass.ACCESS, EventClass.VEHICLE)
+_DAY_US = 86_400_000_000
 _SLACK = 0.95  # once over the budget, go down to this part of it
 _SPARE = 0.05  # when the disk runs short, keep this part of the file free for new events
 
@@ -42,7 +45,7 @@ class Shed:
     """What one transaction deleted, and whether there is more to delete for the same step."""
 
     count: int
-    losses: list[Event]
+    told: list[Event]
     next: Step | None
 
 
@@ -51,7 +54,10 @@ def steps(policy: Policy, at: Stamp, folder: Path) -> Iterator[Step]:
     if at.trust is not ClockTrust.UNSYNCED:
         for kind in EventClass:
             keep_us = getattr(policy.retain, kind.value) * 1_000_000
-            yield Step(event_class=kind, before_us=microseconds(at.time) - keep_us)
+            before_us = microseconds(at.time) - keep_us
+            if kind in chain.CHAINED:  # whole days of them: one checkpoint a day, not one a row
+                before_us -= before_us % _DAY_US
+            yield Step(event_class=kind, before_us=before_us)
     yield Step(max_bytes=policy.max_bytes)
     if shutil.disk_usage(folder).free < policy.min_free:
         yield Step(spare=True)
@@ -73,6 +79,13 @@ def delete(connection: sqlite3.Connection, step: Step, uplinks: Uplinks) -> Shed
     return Shed(0, [], None)
 
 
+def purged(connection: sqlite3.Connection) -> dict[str, int]:
+    """Per class the highest sequence that was ever purged: what is missing up to there is not held to be lost."""
+    fact = connection.execute("SELECT value FROM facts WHERE name = 'purged'").fetchone()
+    found: dict[str, int] = json.loads(fact[0]) if fact else {}
+    return found
+
+
 def _too_old(connection: sqlite3.Connection, kind: EventClass, before_us: int) -> list[int]:
     """The oldest rows of the class that are past their age. An unsynced row is as old as the next row that is not."""
     oldest = connection.execute(
@@ -81,7 +94,10 @@ def _too_old(connection: sqlite3.Connection, kind: EventClass, before_us: int) -
         " FROM events WHERE class = ? ORDER BY seq LIMIT ?",
         (kind.value, CHUNK),
     )
-    return [seq for seq, time_us in oldest.fetchall() if time_us is not None and time_us < before_us]
+    past = [(seq, time_us is not None and time_us < before_us) for seq, time_us in oldest.fetchall()]
+    if kind in chain.CHAINED:  # only the beginning of a chain may go
+        past = list(takewhile(lambda entry: entry[1], past))
+    return [seq for seq, is_past in past if is_past]
 
 
 def _is_short(connection: sqlite3.Connection, step: Step) -> bool:
@@ -99,14 +115,16 @@ def _remove(
     if not seqs:
         return Shed(0, [], None)
     unsent = _unsent(connection, kind, seqs, uplinks)
+    told = [chain.checkpoint(connection, kind, seqs)] if kind in chain.CHAINED else []
     connection.executemany("DELETE FROM events WHERE seq = ?", [(seq,) for seq in seqs])
     connection.executemany("DELETE FROM dead_letters WHERE seq = ?", [(seq,) for seq in seqs])
-    found = connection.execute("SELECT value FROM facts WHERE name = 'purged'").fetchone()
-    highest = max(seqs[-1], json.loads(found[0]) if found else 0)
+    highest = purged(connection)
+    highest[kind.value] = max(seqs[-1], highest.get(kind.value, 0))
     connection.execute("INSERT OR REPLACE INTO facts VALUES ('purged', ?)", (json.dumps(highest),))
-    told = seqs if cause == "space" else unsent
-    losses = [_loss(kind, told, len(unsent), cause)] if told else []
-    return Shed(len(seqs), losses, again)
+    lost = unsent if cause == "retention" else seqs
+    if lost:
+        told.append(_loss(kind, lost, len(unsent), cause))
+    return Shed(len(seqs), told, again)
 
 
 def _unsent(connection: sqlite3.Connection, kind: EventClass, seqs: list[int], uplinks: Uplinks) -> list[int]:

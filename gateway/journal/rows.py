@@ -41,6 +41,7 @@ class Row:
     origin: str | None
     data: Mapping[str, Any]
     gaps: tuple[int, ...]  # per class, in the order of EventClass: how far back its last event before this one lies
+    chain: str | None = None  # of alarms and audit rows: see chain.py
 
     @property
     def event_class(self) -> EventClass:
@@ -195,7 +196,7 @@ def open_end(upto: int | None) -> int:
 
 
 def _row(found: tuple[Any, ...]) -> Row:
-    seq, id_, _, name, subject, time_us, clock, uptime_ms, boot_id, passage, origin, data, gaps = found
+    seq, id_, _, name, subject, time_us, clock, uptime_ms, boot_id, passage, origin, data, gaps, chain = found
     return Row(
         seq=seq,
         id=id_,
@@ -209,6 +210,7 @@ def _row(found: tuple[Any, ...]) -> Row:
         origin=origin,
         data=json.loads(data),
         gaps=parse_gaps(gaps),
+        chain=chain,
     )
 
 

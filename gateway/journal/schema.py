@@ -1,4 +1,4 @@
-"""The tables of the journal and how its file is opened.
+"""How the file of the journal is opened, and what its errors mean.
 
 Rule: one write-ahead log, every commit of events synced (`synchronous=FULL`); what is deleted is overwritten
 (`secure_delete`), because a purged passage must not be readable in free pages.
@@ -13,37 +13,11 @@ from pathlib import Path
 from gateway.errors import StoreError
 from gateway.text import Text
 
-VERSION = 1
-EVENT_COLUMNS = "seq, id, class, name, subject, time_us, clock, uptime_ms, boot_id, passage, origin, data, gaps"
-INSERT_EVENT = f"INSERT INTO events ({EVENT_COLUMNS}) VALUES ({', '.join('?' * 13)})"
+EVENT_COLUMNS = "seq, id, class, name, subject, time_us, clock, uptime_ms, boot_id, passage, origin, data, gaps, chain"
+INSERT_EVENT = f"INSERT INTO events ({EVENT_COLUMNS}) VALUES ({', '.join('?' * 14)})"
 INSERT_CURSOR = "INSERT INTO cursors (uplink, lane, after, upto) VALUES (?, ?, ?, ?)"
 _PAGE = 4096
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-
-_TABLES = """
-CREATE TABLE events (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL,
-    class TEXT NOT NULL,
-    name TEXT NOT NULL,
-    subject TEXT NOT NULL,
-    time_us INTEGER NOT NULL,          -- capture, microseconds since 1970 UTC
-    clock TEXT NOT NULL,
-    uptime_ms INTEGER NOT NULL,
-    boot_id TEXT NOT NULL,
-    passage TEXT,
-    origin TEXT,
-    data TEXT NOT NULL,                -- JSON
-    gaps TEXT NOT NULL                 -- see rows.Row.previous
-);
-CREATE INDEX events_class ON events (class, seq);
-CREATE UNIQUE INDEX events_origin ON events (origin) WHERE origin IS NOT NULL;
-CREATE INDEX events_unsynced ON events (boot_id, seq) WHERE clock = 'unsynced';
-CREATE TABLE cursors (uplink TEXT NOT NULL, lane TEXT NOT NULL, after INTEGER NOT NULL, upto INTEGER NOT NULL);
-CREATE TABLE dead_letters (uplink TEXT NOT NULL, seq INTEGER NOT NULL, reason TEXT NOT NULL);
-CREATE UNIQUE INDEX dead_letters_row ON dead_letters (uplink, seq);
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-"""
 
 
 def open_writer(path: Path, *, synced: bool) -> sqlite3.Connection:
@@ -69,18 +43,6 @@ def open_reader(path: Path) -> sqlite3.Connection:
     )
     connection.execute("PRAGMA cache_size = -1000")
     return connection
-
-
-def prepare(connection: sqlite3.Connection) -> None:
-    """Make the tables of a new file. Raises `StoreError` for a file of a newer program."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > VERSION:
-        raise StoreError(
-            Text("事件库由更新的版本写成", "the journal was written by a newer version"),
-            hint=Text("重新安装较新的版本", "install the newer version again"),
-        )
-    if version == 0:
-        connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
 
 
 def sync_folder(folder: Path) -> None:

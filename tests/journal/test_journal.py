@@ -196,8 +196,17 @@ def test_events_of_an_unset_clock_are_restamped(path: Path) -> None:
     journal.append([event(3)], BOOT)
     assert journal.restamp(BOOT, stamp(-3600)) == 1
     rows = journal.read_after(0, ALL, 10)
-    assert [row.clock.value for row in rows] == ["restored", "unsynced", "synced"]
+    assert [row.clock.value for row in rows] == ["restored", "unsynced", "synced", "synced"]
     assert rows[0].time == NOON - timedelta(seconds=100)
+    assert rows[3].name == "audit.clock_set"
+    assert rows[3].data == {
+        "boot_id": BOOT,
+        "booted_at": (NOON - timedelta(seconds=5000 - 3600 + 3600)).isoformat(timespec="microseconds"),
+        "count": 1,
+        "shift_s": 0.0,
+    }
+    assert journal.restamp(BOOT, stamp(-3600)) == 0
+    assert journal.last_seq == 4
     journal.close()
 
 
