@@ -9,7 +9,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS: dict[str, int] = {
     # ground: values
-    **dict.fromkeys(["gateway", "text", "types", "credentials", "errors", "clock", "ids", "ownership"], 0),
+    **dict.fromkeys(
+        ["gateway", "text", "types", "credentials", "errors", "clock", "ids", "ownership", "filesystem"], 0
+    ),
     # floor 1: contracts
     **dict.fromkeys(["contracts", "board", "settings", "wire", "wording", "shipped", "plate_rules"], 1),
     # floor 2: one thing each

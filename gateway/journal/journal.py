@@ -17,7 +17,8 @@ from pathlib import Path
 
 from gateway.clock import Stamp, now
 from gateway.errors import GatewayError, Rejected, StoreError
-from gateway.journal import purge, schema
+from gateway.filesystem import network_kind
+from gateway.journal import migrations, purge, schema
 from gateway.journal.file import JournalFile
 from gateway.journal.rows import Cursor, JournalReader, open_end
 from gateway.privacy import refuse_face_data
@@ -97,6 +98,7 @@ class Journal(JournalReader):
         What had not reached every uplink, and all that went for want of space, is announced by `loss` events in the
         same transaction. Nothing is deleted by age while the clock is not synced.
         """
+        migrations.forget_copies(self._path)
         gone = 0
         for reason in purge.steps(policy, at or now(), self._path.parent):
             step: purge.Step | None = reason
@@ -141,6 +143,14 @@ def _check(event: Event) -> None:
 
 
 def _own_folder(folder: Path) -> int:
+    kind = network_kind(folder)
+    if kind:
+        raise StoreError(
+            Text("{folder} 位于网络文件系统（{kind}）上", "{folder} lies on a network file system ({kind})").with_(
+                folder=folder, kind=kind
+            ),
+            hint=Text("gateway.data_dir 须在本机磁盘上", "gateway.data_dir must be on a disk of this box"),
+        )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # who passed where, and when
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -177,6 +178,11 @@ def test_a_journal_of_the_first_program_is_copied_and_then_chained(path: Path) -
         assert connection.execute("SELECT count(*) FROM events").fetchone() == (37,)
     edit(path, "UPDATE events SET data = '{}' WHERE seq = 10")
     assert broken_at(verify(path)) == [10]
+    migrations.forget_copies(path)
+    assert copy.exists()
+    os.utime(copy, (0, 0))
+    migrations.forget_copies(path)
+    assert not copy.exists()
 
 
 def test_a_change_of_tables_that_fails_leaves_the_old_ones(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
