@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from gateway.clock import Stamp, boot_id, now
 from gateway.errors import StoreError
 from gateway.journal import purge, repair, schema
+from gateway.journal.entry import Entry, write_down
 from gateway.journal.rows import last_per_class, microseconds, parse_gaps, write_gaps
 from gateway.journal.sequence import SequenceFile
 from gateway.text import Text
@@ -41,15 +42,15 @@ class JournalFile:
             self._sequence.close()
             raise
 
-    def append(self, events: Sequence[Event], boot: str) -> list[int]:
-        """Keep `events` in one synced transaction; return their sequences. A damaged file is replaced on the way."""
+    def append(self, entries: Sequence[Entry], boot: str) -> list[int]:
+        """Keep `entries` in one synced transaction; return their sequences. A damaged file is replaced on the way."""
         try:
-            return self._write(events, boot)
+            return self._write(entries, boot)
         except sqlite3.Error as error:
             if not schema.is_damage(error):
                 raise
             self._recover(str(error))
-            return self._write(events, boot)
+            return self._write(entries, boot)
 
     def save_cursors(
         self,
@@ -134,51 +135,34 @@ class JournalFile:
             return newest[0], last_per_class(newest[0], newest[1], parse_gaps(newest[2]))
         return max(noted.values(), default=0), noted
 
-    def _write(self, events: Sequence[Event], boot: str, shed: Callable[[], list[Event]] | None = None) -> list[int]:
+    def _write(self, entries: Sequence[Entry], boot: str, shed: Callable[[], list[Event]] | None = None) -> list[int]:
         """One transaction; `shed` may delete rows in it and return further events that tell of it."""
         self._settle_doubt()
-        known = self._known(events)
-        last, lasts = self.last, dict(self._lasts)
-        self._sequence.reserve(last, len(events) + 1)
+        known = self._known(entries)
+        last, lasts, rows = self.last, dict(self._lasts), []
+        self._sequence.reserve(last, len(entries) + 1)
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-            for event in (*events, *(shed() if shed else ())):
-                if _identity(event) not in known:
+            for entry in (*entries, *(map(write_down, shed()) if shed else ())):
+                if entry.identity not in known:
                     last += 1
-                    self._insert(last, event, boot, lasts)
-                    known[_identity(event)] = last
+                    rows.append(_row(last, entry, boot, lasts))
+                    known[entry.identity] = last
+                    lasts[entry.event_class] = last
+            self._writer.executemany(schema.INSERT_EVENT, rows)
             self._writer.execute("COMMIT")
         except sqlite3.Error:
             _roll_back(self._writer)
             self._doubtful = self._doubtful or self.last + 1
             raise
         self.last, self._lasts, self._doubtful = last, lasts, 0
-        return [known[_identity(event)] for event in events]
+        return [known[entry.identity] for entry in entries]
 
-    def _insert(self, seq: int, event: Event, boot: str, lasts: dict[str, int]) -> None:
-        event_class = event.event_class.value
-        values: tuple[Any, ...] = (
-            seq,
-            event.id,
-            event_class,
-            event.name,
-            event.subject,
-            microseconds(event.stamp.time),
-            event.stamp.trust.value,
-            int(event.stamp.mono * 1000),
-            boot,
-            event.passage,
-            event.origin,
-            json.dumps(event.data, ensure_ascii=False, separators=(",", ":")),
-            write_gaps(seq, lasts),
-        )
-        self._writer.execute(schema.INSERT_EVENT, values)
-        lasts[event_class] = seq
-
-    def _known(self, events: Sequence[Event]) -> dict[str, int]:
+    def _known(self, entries: Sequence[Entry]) -> dict[str, int]:
         """Sequences of events that are kept already, by origin or, after a doubtful commit, by id."""
         known: dict[str, int] = {}
-        for event in events:
+        for entry in entries:
+            event = entry.event
             if event.origin:
                 found = self._writer.execute("SELECT seq FROM events WHERE origin = ?", (event.origin,)).fetchone()
             elif self._doubtful:
@@ -187,7 +171,7 @@ class JournalFile:
             else:
                 continue
             if found:
-                known[_identity(event)] = found[0]
+                known[entry.identity] = found[0]
         return known
 
     def _settle_doubt(self) -> None:
@@ -222,7 +206,7 @@ class JournalFile:
             first, last, count = missing
             data = {"class": "*", "from": first, "to": last, "count": count, "cause": "damage"}
             events.append(Event("loss", "journal", stamp, data))
-        self._write(events, boot_id())
+        self._write([write_down(event) for event in events], boot_id())
 
     def _close_writers(self) -> None:
         for connection in (self._cursor_writer, self._writer):
@@ -230,8 +214,24 @@ class JournalFile:
                 connection.close()
 
 
-def _identity(event: Event) -> str:
-    return event.origin or event.id
+def _row(seq: int, entry: Entry, boot: str, lasts: Mapping[str, int]) -> tuple[Any, ...]:
+    """In the order of `schema.EVENT_COLUMNS`."""
+    event = entry.event
+    return (
+        seq,
+        event.id,
+        entry.event_class,
+        event.name,
+        event.subject,
+        microseconds(event.stamp.time),
+        event.stamp.trust.value,
+        int(event.stamp.mono * 1000),
+        boot,
+        event.passage,
+        event.origin,
+        entry.data,
+        write_gaps(seq, lasts),
+    )
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:
