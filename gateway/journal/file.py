@@ -75,9 +75,11 @@ class JournalFile:
     def restamp(self, boot: str, at: Stamp) -> int:
         """Give the unsynced events of a boot the time that their uptime means now."""
         zero = microseconds(at.time) - int(at.mono * 1_000_000)
+        # The rows of a boot are the newest ones: no index is needed, which each commit would have to write.
+        older = "SELECT seq FROM events WHERE boot_id != ? ORDER BY seq DESC LIMIT 1"
         return self._writer.execute(
             "UPDATE events SET time_us = ? + uptime_ms * 1000, clock = 'restored'"
-            " WHERE clock = 'unsynced' AND boot_id = ?",
+            f" WHERE seq > coalesce(({older}), 0) AND clock = 'unsynced'",
             (zero, boot),
         ).rowcount
 
@@ -149,7 +151,7 @@ class JournalFile:
                     rows.append(_row(last, entry, boot, lasts))
                     known[entry.identity] = last
                     lasts[entry.event_class] = last
-            self._writer.executemany(schema.INSERT_EVENT, rows)
+            schema.insert_events(self._writer, rows)
             self._writer.execute("COMMIT")
         except sqlite3.Error:
             _roll_back(self._writer)
