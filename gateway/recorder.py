@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from gateway.board import Board
 from gateway.clock import ClockTrust, boot_id, now, trust
 from gateway.errors import GatewayError, Rejected, StoreError
-from gateway.journal import Journal
-from gateway.privacy import refuse_face_data
+from gateway.journal import Entry, Journal, write_down
 from gateway.settings import Journal as Policy
 from gateway.text import Language
 from gateway.types import Event, EventClass
@@ -62,7 +61,8 @@ class Recorder:
         self._boot = boot or boot_id()
         self._read_trust = read_trust
         self._trust = read_trust()
-        self._queue: queue.Queue[tuple[Event, Then]] = queue.Queue(capacity)
+        self._capacity = capacity
+        self._queue: queue.SimpleQueue[tuple[Entry, Then]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._missed: dict[tuple[EventClass, str], _Missed] = {}
         self._to_tell: list[Event] = []
@@ -81,13 +81,13 @@ class Recorder:
     def record(self, event: Event, then: Then = None) -> None:
         """Take an event; `then` is called on the recorder's thread once it is on the disk."""
         try:
-            refuse_face_data(event.data)
+            entry = write_down(event)
         except Rejected as error:
             self._note_refusal(event, error)
             return
-        try:
-            self._queue.put_nowait((event, then))
-        except queue.Full:
+        if self._queue.qsize() < self._capacity:  # threads that ask at once may exceed it by one each
+            self._queue.put((entry, then))
+        else:
             self._board.count("recorder.overflow")
             self._note_missed(event, "overflow")
 
@@ -106,8 +106,8 @@ class Recorder:
         self._tell()
         self._board.retire("recorder")
 
-    def _gather(self, wait: float) -> list[tuple[Event, Then]]:
-        batch: list[tuple[Event, Then]] = []
+    def _gather(self, wait: float) -> list[tuple[Entry, Then]]:
+        batch: list[tuple[Entry, Then]] = []
         try:
             batch.append(self._queue.get(timeout=wait) if wait else self._queue.get_nowait())
             while len(batch) < _BATCH:
@@ -116,12 +116,13 @@ class Recorder:
             pass
         return batch
 
-    def _keep(self, batch: list[tuple[Event, Then]], stop: threading.Event) -> bool:
+    def _keep(self, batch: list[tuple[Entry, Then]], stop: threading.Event) -> bool:
         """Write the batch, however long the disk takes; False if `stop` came first."""
+        entries = [entry for entry, _ in batch]
         pause = 0.1
         while True:
             try:
-                self._append(batch)
+                self._journal.keep(entries, self._boot)
             except StoreError as error:
                 self._note_failure(error)
                 self._board.beat("recorder", allowed_age=_BEAT)
@@ -132,31 +133,12 @@ class Recorder:
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
                 self._note_success(len(batch))
+                for _, then in batch:
+                    if then is not None:
+                        self._finish(then)
                 return True
 
-    def _append(self, batch: list[tuple[Event, Then]]) -> None:
-        try:
-            self._journal.append([event for event, _ in batch], self._boot)
-        except Rejected:
-            self._append_one_by_one(batch)
-        else:
-            for _, then in batch:
-                self._finish(then)
-
-    def _append_one_by_one(self, batch: list[tuple[Event, Then]]) -> None:
-        """One event of the batch is refused for good: keep the others."""
-        for event, then in list(batch):
-            try:
-                self._journal.append([event], self._boot)
-            except Rejected as error:
-                self._note_refusal(event, error)
-            else:
-                self._finish(then)
-            batch.remove((event, then))
-
-    def _finish(self, then: Then) -> None:
-        if then is None:
-            return
+    def _finish(self, then: Callable[[], None]) -> None:
         try:
             then()
         except (GatewayError, OSError) as error:  # the event is kept; whoever waits for it may have gone

@@ -15,6 +15,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from gateway.clock import ClockTrust, Stamp, now
@@ -88,9 +89,14 @@ def checkpoint(connection: sqlite3.Connection, kind: EventClass, seqs: Sequence[
     return Event(CHECKPOINT, "journal", now(), data)
 
 
-def clock_set(boot: str, at: Stamp, booted: str, count: int, shift_us: int) -> Event:
-    """`count` rows of a boot got the time that their uptime means, the boot having begun at `booted` (ISO, UTC)."""
-    data = {"boot_id": boot, "booted_at": booted, "count": count, "shift_s": round(shift_us / 1e6, 3)}
+def clock_set(boot: str, at: Stamp, booted: datetime, count: int, shift_us: int) -> Event:
+    """`count` rows of a boot got the time that their uptime means, the boot having begun at `booted`."""
+    data = {
+        "boot_id": boot,
+        "booted_at": booted.isoformat(timespec="microseconds"),
+        "count": count,
+        "shift_s": round(shift_us / 1e6, 3),
+    }
     return Event(CLOCK_SET, "clock", at, data)
 
 

@@ -16,12 +16,12 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from gateway.clock import Stamp, now
-from gateway.errors import GatewayError, Rejected, StoreError
+from gateway.errors import GatewayError, StoreError
 from gateway.filesystem import network_kind
 from gateway.journal import migrations, purge, schema
+from gateway.journal.entry import Entry, write_down
 from gateway.journal.file import JournalFile
 from gateway.journal.rows import Cursor, JournalReader, open_end
-from gateway.privacy import refuse_face_data
 from gateway.settings import Journal as Policy
 from gateway.text import Text
 from gateway.types import Event, EventClass
@@ -57,11 +57,13 @@ class Journal(JournalReader):
         An event whose `origin` is kept already is not kept again: its first sequence is returned.
         Raises `Rejected` (privacy guard) or `StoreError`; then nothing was accepted.
         """
-        for event in events:
-            _check(event)
+        return self.keep([write_down(event) for event in events], boot)
+
+    def keep(self, entries: Sequence[Entry], boot: str) -> list[int]:
+        """As `append`, for what is written down already. Raises `StoreError`."""
         with self._lock:
             try:
-                seqs = self._file.append(events, boot)
+                seqs = self._file.append(entries, boot)
             except sqlite3.Error as error:
                 raise schema.refusal(error, Text("事件无法写入", "events cannot be kept")) from error
         self._tell()
@@ -131,15 +133,6 @@ class Journal(JournalReader):
     def _tell(self) -> None:
         for listener in self._listeners:
             listener()
-
-
-def _check(event: Event) -> None:
-    refuse_face_data(event.data)
-    refuse_face_data({"subject": event.subject, "passage": event.passage, "origin": event.origin})
-    try:
-        _ = event.event_class
-    except ValueError as error:
-        raise Rejected(f"{event.name!r} belongs to no class of events") from error
 
 
 def _own_folder(folder: Path) -> int:

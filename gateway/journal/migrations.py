@@ -26,7 +26,7 @@ _ROOM = 16 << 20  # bytes that must stay free beside the copy
 
 _TABLES = """
 CREATE TABLE events (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq INTEGER PRIMARY KEY,           -- given by file.py, never by SQLite
     id TEXT NOT NULL,
     class TEXT NOT NULL,
     name TEXT NOT NULL,
@@ -42,7 +42,6 @@ CREATE TABLE events (
 );
 CREATE INDEX events_class ON events (class, seq);
 CREATE UNIQUE INDEX events_origin ON events (origin) WHERE origin IS NOT NULL;
-CREATE INDEX events_unsynced ON events (boot_id, seq) WHERE clock = 'unsynced';
 CREATE TABLE cursors (uplink TEXT NOT NULL, lane TEXT NOT NULL, after INTEGER NOT NULL, upto INTEGER NOT NULL);
 CREATE TABLE dead_letters (uplink TEXT NOT NULL, seq INTEGER NOT NULL, reason TEXT NOT NULL);
 CREATE UNIQUE INDEX dead_letters_row ON dead_letters (uplink, seq);
@@ -50,6 +49,7 @@ CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 _CHAIN = """
+DROP INDEX IF EXISTS events_unsynced;
 ALTER TABLE events ADD COLUMN chain TEXT;  -- of alarms and audit rows: see chain.py
 UPDATE facts SET value = (
     SELECT json_group_object(class, CAST(facts.value AS INTEGER)) FROM (

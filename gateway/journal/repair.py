@@ -24,7 +24,7 @@ from gateway.types import EventClass
 log = logging.getLogger(__name__)
 
 _LANES = {"alarm", "live", "backlog"}
-_FACTS = {"lasts", "purged", "checkpoint"}
+_FACTS = {"lasts", "purged", "checkpoint", "unset"}
 _CLASSES = {kind.value for kind in EventClass}
 _BATCH = 500
 

@@ -22,6 +22,7 @@ from gateway.types import EventClass
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CLASSES = tuple(EventClass)  # the order of `gaps`; a new class may only be added at the end
+_CLASS_NAMES = tuple(kind.value for kind in _CLASSES)
 _NO_LIMIT = (1 << 63) - 1
 
 
@@ -227,4 +228,4 @@ def last_per_class(seq: int, event_class: str, gaps: tuple[int, ...]) -> dict[st
 
 def write_gaps(seq: int, lasts: Mapping[str, int]) -> str:
     """`Row.gaps` of a new row, given the last sequence of each class before it."""
-    return ",".join(str(seq - lasts[kind.value]) if kind.value in lasts else "0" for kind in _CLASSES)
+    return ",".join([str(seq - lasts[name]) if name in lasts else "0" for name in _CLASS_NAMES])

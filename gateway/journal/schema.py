@@ -1,20 +1,26 @@
 """How the file of the journal is opened, and what its errors mean.
 
 Rule: one write-ahead log, every commit of events synced (`synchronous=FULL`); what is deleted is overwritten
-(`secure_delete`), because a purged passage must not be readable in free pages.
+(`secure_delete`), because a purged passage must not be readable in free pages. Each further index, and a counter that
+SQLite keeps, is one more page to write and sync for a lone card: there is the index that the lanes need, no other.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from gateway.errors import StoreError
 from gateway.text import Text
 
 EVENT_COLUMNS = "seq, id, class, name, subject, time_us, clock, uptime_ms, boot_id, passage, origin, data, gaps, chain"
-INSERT_EVENT = f"INSERT INTO events ({EVENT_COLUMNS}) VALUES ({', '.join('?' * 14)})"
+_MARKS = f"({', '.join('?' * 14)})"
+INSERT_EVENT = f"INSERT INTO events ({EVENT_COLUMNS}) VALUES {_MARKS}"
+_TOGETHER = 50  # rows of one statement
+_INSERT_TOGETHER = INSERT_EVENT + f", {_MARKS}" * (_TOGETHER - 1)
 INSERT_CURSOR = "INSERT INTO cursors (uplink, lane, after, upto) VALUES (?, ?, ?, ?)"
 _PAGE = 4096
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -34,6 +40,14 @@ def open_writer(path: Path, *, synced: bool) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def insert_events(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows of `EVENT_COLUMNS`; a burst by few statements, as each lets all other threads go first."""
+    whole = len(rows) - len(rows) % _TOGETHER
+    for at in range(0, whole, _TOGETHER):
+        connection.execute(_INSERT_TOGETHER, [value for row in rows[at : at + _TOGETHER] for value in row])
+    connection.executemany(INSERT_EVENT, rows[whole:])
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
