@@ -10,22 +10,22 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from gateway.board import Board
-from gateway.clock import ClockTrust, boot_id, now, trust
+from gateway.clock import Stamp, boot_id, now
 from gateway.errors import GatewayError, Rejected, StoreError
 from gateway.journal import Entry, Journal, write_down
 from gateway.settings import Journal as Policy
 from gateway.text import Language
 from gateway.types import Event, EventClass
+from gateway.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
 
 _BATCH = 500
 _LONGEST_PAUSE = 5.0
-_HOUSEKEEPING = 30.0  # seconds between purges
 _BEAT = 30.0  # a memory card may take its time over one commit
 
 Then = Callable[[], None] | None
@@ -52,22 +52,23 @@ class Recorder:
         boot: str | None = None,
         capacity: int = 10_000,
         language: Language = Language.EN,
-        read_trust: Callable[[], ClockTrust] = trust,
+        wanted: Collection[EventClass] = frozenset(EventClass),
+        stamp: Callable[[], Stamp] = now,
     ) -> None:
         self._attached = journal
         self._board = board
         self._language = language  # of what the board says; the log is English
         self._policy = policy or Policy()
         self._boot = boot or boot_id()
-        self._read_trust = read_trust
-        self._trust = read_trust()
+        self._wanted = wanted  # by some uplink
+        self._stamp = stamp
+        self._upkeep: Upkeep | None = None
         self._capacity = capacity
         self._queue: queue.SimpleQueue[tuple[Entry, Then]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._missed: dict[tuple[EventClass, str], _Missed] = {}
         self._to_tell: list[Event] = []
         self._failing_since: float | None = None
-        self._next_housekeeping = time.monotonic() + _HOUSEKEEPING
 
     def attach(self, journal: Journal) -> None:
         """Where to keep the events, if that was not known from the beginning; before `run`."""
@@ -126,7 +127,7 @@ class Recorder:
             except StoreError as error:
                 self._note_failure(error)
                 self._board.beat("recorder", allowed_age=_BEAT)
-                self._keep_house()  # may make the room that is missing
+                self._make_room(error)
                 if stop.wait(pause):
                     log.critical("%d events could not be kept before the end", len(batch))
                     return False
@@ -201,17 +202,32 @@ class Recorder:
         data = {"class": kind.value, "from": None, "to": None, "count": missed.count, "cause": cause}
         return Event("loss", "recorder", now(), data | {"first_time": missed.first, "last_time": missed.last})
 
-    # ── housekeeping ──────────────────────────────────────────────────────────────────────────────────────
+    # ── upkeep ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _house(self) -> Upkeep:
+        if self._upkeep is None:
+            self._upkeep = Upkeep(
+                self._journal,
+                self._policy,
+                self._board,
+                self._boot,
+                wanted=self._wanted,
+                language=self._language,
+                stamp=self._stamp,
+            )
+        return self._upkeep
 
     def _keep_house(self) -> None:
-        """Restamp once the clock is set, purge now and then."""
-        if time.monotonic() < self._next_housekeeping:
-            return
-        self._next_housekeeping = time.monotonic() + _HOUSEKEEPING
         try:
-            before, self._trust = self._trust, self._read_trust()
-            if before is ClockTrust.UNSYNCED and self._trust is ClockTrust.SYNCED:
-                self._board.count("recorder.restamped", self._journal.restamp(self._boot, now()))
-            self._board.count("journal.purged", self._journal.purge(self._policy))
+            self._to_tell += self._house.round()
         except StoreError as error:
             self._note_failure(error)
+
+    def _make_room(self, error: StoreError) -> None:
+        """The disk refused: make room if that is what is missing, and tell of it before anything else takes it."""
+        try:
+            self._to_tell += self._house.make_room(error)
+        except StoreError as worse:
+            self._note_failure(worse)
+        self._tell()

@@ -20,6 +20,12 @@ _REASONS = {
     "low_assurance": Text("仅作佐证，不开门", "evidence only, opens nothing"),
 }
 
+_STATES = {
+    "raised": Text("报警", "raised"),
+    "updated": Text("有变化", "changed"),
+    "cleared": Text("已恢复", "over"),
+}
+
 _SENTENCES = {
     "access.granted": Text("{place}：刷卡放行，{who}", "{place}: card granted, {who}"),
     "access.denied": Text("{place}：刷卡未放行，{reason}", "{place}: card denied, {reason}"),
@@ -51,6 +57,10 @@ _SENTENCES = {
     "alarm.journal_damaged": Text("事件库损坏，已修复并继续", "the journal was damaged; it was mended and goes on"),
     "alarm.journal_unwritable": Text(
         "事件曾无法保存，现已恢复", "events could not be kept for a while; they are again"
+    ),
+    "alarm.storage_low": Text("磁盘空间不足：{state}", "the disk runs short of space: {state}"),
+    "alarm.clock_drift": Text(
+        "时钟偏差超过 5 秒（{offset_s} 秒）：{state}", "the clock was more than 5 s wrong ({offset_s} s): {state}"
     ),
     "loss": Text("有 {count} 个事件未能保留：{cause}", "{count} events could not be kept: {cause}"),
 }
@@ -100,4 +110,6 @@ def describe(name: str, subject: str, data: Mapping[str, Any], points: Mapping[s
         tries=data.get("tries", "?"),
         command=data.get("command", "?"),
         code=data.get("code", "?"),
+        state=_STATES.get(str(data.get("state")), str(data.get("state", "?"))),
+        offset_s=data.get("offset_s", "?"),
     )

@@ -20,12 +20,15 @@ FLOORS: dict[str, int] = {
         ["faces", "child", "mqtt", "cloudevent", "privacy", "spool", "systemd", "status_socket", "vision"],
         2,
     ),
-    **dict.fromkeys(["face_tables", "accounts", "broker_access"], 2),
+    **dict.fromkeys(["face_tables", "accounts", "broker_access", "standing"], 2),
     # floor 3: things that join others
     **dict.fromkeys(
         [
             "doorkeeper",
             "recorder",
+            "upkeep",
+            "clock_watch",
+            "survival",
             "passage",
             "watch",
             "supervisor",

@@ -6,11 +6,13 @@ file.py     transactions without a gap                 migrations.py  the tables
 sequence.py the sequence, remembered outside the file  purge.py     what goes, and how that is told
 repair.py   a damaged file set aside and carried over  pages.py     records read without SQLite
 chain.py    hashes over alarms and audit rows          audit.py     was anything touched
-restamp.py  the time of what was written before the clock was set
+restamp.py  the time of what came before the clock     weights.py   bytes per class
+ballast.py  room for the last alarm
 """
 
 from gateway.journal.entry import Entry, write_down
 from gateway.journal.journal import FolderInUse, Journal
 from gateway.journal.rows import Cursor, JournalReader, Pending, Row
+from gateway.journal.schema import DiskFull
 
-__all__ = ["Cursor", "Entry", "FolderInUse", "Journal", "JournalReader", "Pending", "Row", "write_down"]
+__all__ = ["Cursor", "DiskFull", "Entry", "FolderInUse", "Journal", "JournalReader", "Pending", "Row", "write_down"]

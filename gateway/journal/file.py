@@ -106,6 +106,10 @@ class JournalFile:
         self._write([], boot_id(), delete)
         return shed
 
+    def reuse_log(self) -> None:
+        """Bring what the log holds into the file, so that the log goes on from its beginning and need not grow."""
+        self._writer.execute("PRAGMA wal_checkpoint(RESTART)")
+
     def close(self) -> None:
         """The next opening needs no recovery and leaves no gap."""
         with suppress(StoreError):

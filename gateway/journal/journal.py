@@ -13,6 +13,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from gateway.clock import Stamp, now
@@ -94,15 +95,19 @@ class Journal(JournalReader):
             except sqlite3.Error as error:
                 raise schema.refusal(error, Text("上传进度无法写入", "cursors cannot be kept")) from error
 
-    def purge(self, policy: Policy, at: Stamp | None = None) -> int:
-        """Delete what is past its age or beyond the budget; return how many rows went.
+    def purge(self, policy: Policy, at: Stamp | None = None, *, is_full: bool = False) -> int:
+        """Delete what is past its age or beyond a budget; return how many rows went.
 
         What had not reached every uplink, and all that went for want of space, is announced by `loss` events in the
-        same transaction. Nothing is deleted by age while the clock is not synced.
+        same transaction. Nothing is deleted by age while the clock is not synced. `is_full`: the disk refuses to take
+        more, so make room inside the file.
         """
         migrations.forget_copies(self._path)
+        if is_full:
+            with self._lock, suppress(sqlite3.Error):  # what follows will tell whether the disk takes anything
+                self._file.reuse_log()
         gone = 0
-        for reason in purge.steps(policy, at or now(), self._path.parent):
+        for reason in purge.steps(policy, at or now(), self._path.parent, is_full=is_full):
             step: purge.Step | None = reason
             while step:
                 with self._lock:
@@ -119,9 +124,12 @@ class Journal(JournalReader):
         """The clock was set: give the unsynced events of this boot their true time; return how many."""
         with self._lock:
             try:
-                return self._file.restamp(boot, at)
+                count = self._file.restamp(boot, at)
             except sqlite3.Error as error:
                 raise schema.refusal(error, Text("事件时间无法更正", "events cannot be restamped")) from error
+        if count:
+            self._tell()
+        return count
 
     def close(self) -> None:
         """Close everything; the next opening needs no recovery."""

@@ -26,6 +26,10 @@ _PAGE = 4096
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
+class DiskFull(StoreError):
+    """There is no room for what was to be written."""
+
+
 def open_writer(path: Path, *, synced: bool) -> sqlite3.Connection:
     """Open for writing, from any thread under the caller's lock. `synced`: each commit waits for the disk."""
     connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
@@ -79,7 +83,7 @@ def refusal(error: sqlite3.Error | OSError, doing: Text) -> StoreError:
     if code == sqlite3.SQLITE_FULL:
         why = Text("磁盘已满", "the disk is full")
         hint = Text("请腾出空间；已保存的事件不会丢失", "free some space; nothing accepted so far is lost")
-        return StoreError(_FAILED.with_(doing=doing, why=why), hint=hint)
+        return DiskFull(_FAILED.with_(doing=doing, why=why), hint=hint)
     failed = _FAILED.with_(doing=doing, why=error)
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
         hint = Text(
