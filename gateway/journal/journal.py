@@ -16,13 +16,13 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from gateway.clock import Stamp, now
+from gateway.clock import ClockTrust, Stamp, boot_id, now, trust
 from gateway.errors import GatewayError, StoreError
 from gateway.filesystem import network_kind
 from gateway.journal import migrations, purge, schema
 from gateway.journal.entry import Entry, write_down
 from gateway.journal.file import JournalFile
-from gateway.journal.rows import Cursor, JournalReader, open_end
+from gateway.journal.rows import Cursor, JournalReader, Row, open_end
 from gateway.settings import Journal as Policy
 from gateway.text import Text
 from gateway.types import Event, EventClass
@@ -35,8 +35,10 @@ class FolderInUse(StoreError):
 class Journal(JournalReader):
     """Open it once per process; every method may be called from any thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_trust: Callable[[], ClockTrust] = trust) -> None:
         super().__init__(path)
+        self._read_trust = read_trust
+        self.restamps = 0  # how often rows that may have been read before got another time
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
         self._uplinks: dict[str, frozenset[EventClass]] = {}
@@ -128,8 +130,15 @@ class Journal(JournalReader):
             except sqlite3.Error as error:
                 raise schema.refusal(error, Text("事件时间无法更正", "events cannot be restamped")) from error
         if count:
+            self.restamps += 1
             self._tell()
         return count
+
+    def awaits_restamp(self, row: Row) -> bool:
+        """Whether a row is about to get its true time: it should not leave the house before."""
+        if row.clock is not ClockTrust.UNSYNCED or row.boot_id != boot_id():
+            return False
+        return self._read_trust() is ClockTrust.SYNCED
 
     def close(self) -> None:
         """Close everything; the next opening needs no recovery."""
