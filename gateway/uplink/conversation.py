@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from gateway.addresses import Address
 from gateway.board import DeviceState
 from gateway.cloudevent import CONTENT_TYPE, data_catalogue, encode, local_time
 from gateway.errors import Rejected, StoreError, Unreachable
@@ -38,13 +39,15 @@ _WATERMARK_WITHIN = 120.0  # ack_required: rows that the platform has not confir
 class Conversation:
     """Owned by the uplink's thread: `step` until it raises `Unreachable`."""
 
-    def __init__(self, around: Surroundings, lanes: Lanes, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, around: Surroundings, lanes: Lanes, wake: Callable[[], None], address: Address | None = None
+    ) -> None:
         self._around = around
         self._options = around.options
         self._lanes = lanes
         will = Will(f"{around.topic}/status", around.status("offline"))
         client_id = f"{around.identity.compound_id}-{around.identity.gateway_id}-{around.name}"
-        self._link = Link(client_id, around.options, will, wake)
+        self._link = Link(client_id, around.options, will, wake, address)
         self._link.open()
         self.is_open = False
         self._connect_before = time.monotonic() + _CONNECT_WITHIN
