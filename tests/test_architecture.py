@@ -13,7 +13,9 @@ FLOORS: dict[str, int] = {
         ["gateway", "text", "types", "credentials", "errors", "clock", "ids", "ownership", "filesystem"], 0
     ),
     # floor 1: contracts
-    **dict.fromkeys(["contracts", "board", "settings", "wire", "wording", "shipped", "plate_rules"], 1),
+    **dict.fromkeys(
+        ["contracts", "board", "settings", "wire", "wording", "shipped", "plate_rules", "addresses", "bell"], 1
+    ),
     # floor 2: one thing each
     **dict.fromkeys(["worker", "registry", "decide", "register", "roster", "journal", "keys"], 2),
     **dict.fromkeys(

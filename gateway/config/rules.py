@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
+from gateway.addresses import read_proxy
 from gateway.config.certificates import unusable
 from gateway.config.faults import Where, did_you_mean, from_pydantic
 from gateway.errors import Rejected
@@ -38,6 +39,7 @@ def check_rules(table: Table, base: Path, complain: Complain) -> dict[tuple[str,
     _ports_are_not_shared(table, options, complain)
     _data_dir_is_local(table, base, complain)
     _uplink_files(table, base, complain)
+    _proxy_keeps_its_secret(table, complain)
     _retention_has_units(table, complain)
     _face_law(table, complain)
     return options
@@ -169,7 +171,7 @@ def _no_file(path: Path | str) -> Text:
 
 def _uplink_files(table: Table, base: Path, complain: Complain) -> None:
     for name, entry in _entries(table, "uplinks"):
-        for key in ("ca_file", "cert_file", "key_file", "password_file"):
+        for key in ("ca_file", "cert_file", "key_file", "password_file", "proxy_password_file"):
             given = entry.get(key)
             if isinstance(given, str) and not (base / given).is_file():
                 complain(("uplinks", name, key), _no_file(base / given))
@@ -178,7 +180,12 @@ def _uplink_files(table: Table, base: Path, complain: Complain) -> None:
                 ("uplinks", name, key),
                 Text("证书或密钥无法使用：{why}", "the certificate or its key cannot be used: {why}").with_(why=why),
             )
-        pairs = (("cert_file", "key_file"), ("key_file", "cert_file"), ("password_file", "username"))
+        pairs = (
+            ("cert_file", "key_file"),
+            ("key_file", "cert_file"),
+            ("password_file", "username"),
+            ("proxy_password_file", "proxy"),
+        )
         for key, other in pairs:
             if key in entry and other not in entry:
                 complain(("uplinks", name, key), Text("还须填写 {other}", "needs {other} as well").with_(other=other))
@@ -186,6 +193,30 @@ def _uplink_files(table: Table, base: Path, complain: Complain) -> None:
             complain(
                 ("uplinks", name, "credential"),
                 Text("password_file 与 credential 只能用一个", "give either password_file or credential"),
+            )
+
+
+def _proxy_keeps_its_secret(table: Table, complain: Complain) -> None:
+    """The password stands in a file of its own, and is never quoted back."""
+    for name, entry in _entries(table, "uplinks"):
+        try:
+            through = read_proxy(str(entry.get("proxy", "")))
+        except ValueError:
+            continue  # the shape check has said so
+        if through.has_password:
+            complain(
+                ("uplinks", name, "proxy"),
+                Text(
+                    "密码不要写在地址里，请写入单独的文件并填写 proxy_password_file",
+                    "the password does not belong here: put it into a file and name that in proxy_password_file",
+                ),
+            )
+        if "proxy_password_file" in entry and through.username is None:
+            complain(
+                ("uplinks", name, "proxy"),
+                Text("还须填写用户名：{form}", "needs the user as well: {form}").with_(
+                    form=f"{through.kind}://user@{through.address}"
+                ),
             )
 
 

@@ -108,7 +108,16 @@ class _Lane:
 class Lanes:
     """Owned by the uplink's thread. `save` is cheap when nothing has moved."""
 
-    def __init__(self, journal: Journal, uplink: str, classes: Iterable[EventClass], *, ack_required: bool) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        uplink: str,
+        classes: Iterable[EventClass],
+        *,
+        ack_required: bool,
+        from_now: bool = False,
+    ) -> None:
+        """`from_now`: an uplink that the journal does not know yet leaves out what is in it. Raises `StoreError`."""
         wanted = frozenset(classes)
         alarms, others = wanted & {EventClass.ALARM}, wanted - {EventClass.ALARM}
         self._journal = journal
@@ -128,7 +137,7 @@ class Lanes:
         self._restamps = journal.restamps
         self._hold_until: float | None = None
         journal.register(uplink, wanted)
-        self._load()
+        self._load(from_now)
 
     def begin(self) -> None:
         """A new connection: what is unpassed now is backlog, what comes from now on is live."""
@@ -236,15 +245,18 @@ class Lanes:
             self._dead.restart([(0, newest)])
             self._next_retry = time.monotonic() + _RETRY_DEAD
 
-    def _load(self) -> None:
+    def _load(self, from_now: bool) -> None:
         saved = self._journal.cursors(self._uplink)
-        for name, open_from in (("alarm", 0), ("live", 0), ("backlog", None), ("resend", None)):
+        start = self._journal.last_seq if from_now and not saved else 0
+        for name, is_open in (("alarm", True), ("live", True), ("backlog", False), ("resend", False)):
             stretches = [(cursor.after, cursor.upto) for cursor in saved if cursor.lane == name]
-            if not stretches and open_from is not None:  # a new uplink gets all there is
-                stretches = [(open_from, None)]
+            if not stretches and is_open:
+                stretches = [(start, None)]
             self._lanes[name].restart(sorted(stretches, key=lambda stretch: stretch[0]))
         if self._watermark is not None:
-            self._watermark = min((cursor.after for cursor in saved if cursor.lane != "resend"), default=0)
+            self._watermark = min((cursor.after for cursor in saved if cursor.lane != "resend"), default=start)
+        if from_now and not saved:  # before anything is recorded after it: the place must not move with a restart
+            self.save()
 
 
 def _compact(stretches: list[tuple[int, int | None]]) -> list[tuple[int, int | None]]:
