@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS: dict[str, int] = {
     # ground: values
     **dict.fromkeys(
-        ["gateway", "text", "types", "credentials", "errors", "clock", "ids", "ownership", "filesystem"], 0
+        ["gateway", "text", "types", "credentials", "errors", "clock", "ids", "ownership", "filesystem", "chrony"], 0
     ),
     # floor 1: contracts
     **dict.fromkeys(

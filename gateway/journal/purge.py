@@ -25,6 +25,7 @@ CHUNK = 1000  # rows in one transaction: the lock is never held long
 CHEAPEST_FIRST = (EventClass.DEVICE, EventClass.CHECK, EventClass.VERIFY, EventClass.ACCESS, EventClass.VEHICLE)
 _DAY_US = 86_400_000_000
 _SLACK = 0.95  # once over the budget, go down to this part of it
+_SMALL = 256  # pages: a file that small is not what the disk is short of
 _SPARE = 0.05  # when the disk runs short, keep this part of the file free for new events
 
 Uplinks = Mapping[str, frozenset[EventClass]]
@@ -37,7 +38,7 @@ class Step:
     event_class: EventClass | None = None
     before_us: int = 0  # captured before this
     max_bytes: int | None = None  # of the class, or used pages of the file
-    spare: bool = False  # free pages inside the file, so that it need not grow
+    spare_in: int | None = None  # free pages inside the file, so that it need not grow, if it has more than so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def steps(policy: Policy, at: Stamp, folder: Path, *, is_full: bool = False) -> 
             yield Step(event_class=kind, max_bytes=budget)
     yield Step(max_bytes=policy.max_bytes)
     if is_full or shutil.disk_usage(folder).free < policy.min_free:
-        yield Step(spare=True)
+        yield Step(spare_in=0 if is_full else _SMALL)
 
 
 def delete(connection: sqlite3.Connection, step: Step, uplinks: Uplinks) -> Shed:
@@ -112,7 +113,7 @@ def _is_short(connection: sqlite3.Connection, step: Step) -> bool:
     ((size,),) = connection.execute("PRAGMA page_size")
     if step.max_bytes is not None:
         return bool((pages - free) * size > step.max_bytes)
-    return bool(free < max(16, pages * _SPARE))
+    return bool(pages > (step.spare_in or 0) and free < max(16, pages * _SPARE))
 
 
 def _remove(

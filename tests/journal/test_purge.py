@@ -140,6 +140,13 @@ def test_a_short_disk_makes_room_inside_the_file_once(journal: Journal) -> None:
     journal.close()
 
 
+def test_a_small_journal_is_not_what_the_disk_is_short_of(journal: Journal) -> None:
+    journal.append([event(n) for n in range(200)], BOOT)
+    assert journal.purge(Policy(min_free=1 << 60), stamp()) == 0
+    assert journal.purge(Policy(min_free=0), stamp(), is_full=True) == 200  # unless it is all there is
+    journal.close()
+
+
 def test_the_newest_row_may_go_and_its_sequence_stays_used(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "again" / "journal.db")
     journal.append([event(1, "alarm.tamper"), old(1)], BOOT)
