@@ -11,6 +11,7 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,14 @@ class Row:
 
         Kept in the row itself, so that it stays true after a purge.
         """
-        near = [gap for kind, gap in zip(_CLASSES, self.gaps, strict=False) if gap and kind in classes]
+        gaps = self.gaps
+        near = [gaps[place] for place in _places(frozenset(classes)) if place < len(gaps) and gaps[place]]
         return self.seq - min(near) if near else 0
+
+
+@lru_cache(maxsize=64)  # an uplink asks for each row with the same classes
+def _places(classes: frozenset[EventClass]) -> tuple[int, ...]:
+    return tuple(place for place, kind in enumerate(_CLASSES) if kind in classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +273,7 @@ def _row(found: tuple[Any, ...]) -> Row:
 
 
 def parse_gaps(text: str) -> tuple[int, ...]:
-    return tuple(int(gap) for gap in text.split(","))
+    return tuple(map(int, text.split(",")))
 
 
 def last_per_class(seq: int, event_class: str, gaps: tuple[int, ...]) -> dict[str, int]:

@@ -219,6 +219,16 @@ def _cut(client: GuardedClient) -> None:
     client.disconnect()
 
 
+class _Packed(Properties):
+    """Properties that many messages have: paho packs them anew for each."""
+
+    def __init__(self, properties: Properties) -> None:
+        self.__dict__["bytes"] = properties.pack()  # type: ignore[no-untyped-call]
+
+    def pack(self) -> bytes:
+        return bytes(self.__dict__["bytes"])
+
+
 @lru_cache(maxsize=16)  # every event has the same
 def _properties(content_type: str | None, correlation: bytes | None) -> Properties:
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
@@ -226,7 +236,7 @@ def _properties(content_type: str | None, correlation: bytes | None) -> Properti
         properties.ContentType = content_type
     if correlation is not None:
         properties.CorrelationData = correlation
-    return properties
+    return _Packed(properties)
 
 
 def _wishes(session_expiry: int) -> Properties:

@@ -267,13 +267,8 @@ class Conversation:
     def _bury(self, parcel: Parcel, reason: str) -> None:
         self._lanes.refused(parcel.lane, parcel.row.seq, reason)
         self._count("dead_letters")
-        log.warning(
-            "uplink %s: event %d (%s) is a dead letter: %s",
-            self._around.name,
-            parcel.row.seq,
-            parcel.row.name,
-            reason,
-        )
+        seq, name = parcel.row.seq, parcel.row.name
+        log.warning("uplink %s: event %d (%s) is a dead letter: %s", self._around.name, seq, name, reason)
 
     # ── watching ──────────────────────────────────────────────────────────────────────────────────────────
 

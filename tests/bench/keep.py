@@ -31,7 +31,7 @@ LONE = 300
 ROUNDS = 9
 THREADS = 8
 EACH = 1000  # events a thread records: together fewer than the recorder's queue holds
-_WARM, _GROUP = 12, 500  # commits first, until the write-ahead log has its full size
+_WARM, GROUP = 12, 500  # commits first, until the write-ahead log has its full size
 _BODY = b"x" * 600  # as long as the row of a granted card
 _LONE_AIM, _GROUP_AIM = Aim("ratio", "≤", 1.3), Aim("ratio", "≥", 0.8)
 _BOOT = "5f0c1e2a-0000-4000-8000-000000000001"
@@ -60,7 +60,7 @@ def bench(folder: Path, progress: Progress) -> Report:
     folder.mkdir(parents=True, exist_ok=True)
     with closing(Journal(folder / "journal.db")) as journal, closing(open_bare(folder / "bare.db")) as bare:
         for _ in range(_WARM):
-            journal.append([card_event() for _ in range(_GROUP)], _BOOT)
+            journal.append([card_event() for _ in range(GROUP)], _BOOT)
         lone, lone_floor = _append_alone(journal, bare, progress)
         group, rates, rate_floors = _append_in_groups(journal, folder / "grouped.db", progress)
     return Report(
@@ -82,11 +82,11 @@ def _append_alone(journal: Journal, bare: sqlite3.Connection, progress: Progress
     for _ in progress.track(range(LONE), description="lone appends, and bare commits in turn"):
         event = card_event()
         took.append(timed(lambda event=event: journal.append([event], _BOOT)) * 1000)  # type: ignore[misc]
-        floor.append(timed(lambda: _commit_bare(bare)) * 1000)
+        floor.append(timed(lambda: commit_bare(bare)) * 1000)
     return took, floor
 
 
-def _commit_bare(bare: sqlite3.Connection) -> None:
+def commit_bare(bare: sqlite3.Connection) -> None:
     bare.execute("BEGIN IMMEDIATE")
     bare.execute("INSERT INTO rows (body) VALUES (?)", (_BODY,))
     bare.execute("COMMIT")
@@ -99,9 +99,9 @@ def _append_in_groups(journal: Journal, path: Path, progress: Progress) -> tuple
     floors: list[float] = []
     with closing(schema.open_writer(path, synced=True)) as bare:
         schema.prepare(bare)
-        _commit_groups(bare, [card_event() for _ in range(_WARM * _GROUP)], _GROUP)
+        _commit_groups(bare, [card_event() for _ in range(_WARM * GROUP)], GROUP)
         for _ in progress.track(range(ROUNDS), description="eight threads, and bare groups in turn"):
-            seconds, group = _record(journal)
+            seconds, group = record(journal)
             rates.append(THREADS * EACH / seconds)
             groups.append(group)
             events = [card_event() for _ in range(THREADS * EACH)]
@@ -112,25 +112,26 @@ def _append_in_groups(journal: Journal, path: Path, progress: Progress) -> tuple
 def _commit_groups(bare: sqlite3.Connection, events: Sequence[Event], size: int) -> float:
     """Seconds that bare sqlite3 takes for the rows of these events, their JSON made on the way."""
     ((last,),) = bare.execute("SELECT coalesce(max(seq), 0) FROM events")
-    rows = [(last + n, *_head(event), event.data, "1,0,0,0,0,0,0,0") for n, event in enumerate(events, 1)]
+    both = [(row_of(last + number, event), event) for number, event in enumerate(events, 1)]
     to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # as quick as the journal's
     began = time.perf_counter()
-    for at in range(0, len(rows), size):
-        group = [(*head, to_json(data), gaps) for *head, data, gaps in rows[at : at + size]]
+    for at in range(0, len(both), size):
+        group = [(*row[:11], to_json(event.data), row[12]) for row, event in both[at : at + size]]
         bare.execute("BEGIN IMMEDIATE")
         bare.executemany(schema.INSERT_EVENT, group)
         bare.execute("COMMIT")
     return time.perf_counter() - began
 
 
-def _head(event: Event) -> tuple[Any, ...]:
-    """The columns before the JSON."""
+def row_of(seq: int, event: Event) -> tuple[Any, ...]:
+    """A row as the journal would keep it, in the order of `schema.EVENT_COLUMNS`."""
     when = int(event.stamp.time.timestamp() * 1_000_000)
     clock, uptime_ms = event.stamp.trust.value, int(event.stamp.mono * 1000)
-    return event.id, "access", event.name, event.subject, when, clock, uptime_ms, _BOOT, event.passage, event.origin
+    head = (event.id, "access", event.name, event.subject, when, clock, uptime_ms, _BOOT)
+    return seq, *head, event.passage, event.origin, json.dumps(event.data), "1,0,0,0,0,0,0,0"
 
 
-def _record(journal: Journal) -> tuple[float, float]:
+def record(journal: Journal) -> tuple[float, float]:
     """Seconds until all that eight threads recorded is on the disk, and the mean size of a commit."""
     board = Board()
     recorder = Recorder(journal, board)
