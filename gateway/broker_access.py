@@ -41,6 +41,15 @@ def read_password(options: Uplink) -> str | None:
         path = options.password_file
     else:
         return None
+    return _read_secret(path)
+
+
+def read_proxy_password(options: Uplink) -> str | None:
+    """The password for the proxy. Raises `ConfigError`."""
+    return _read_secret(options.proxy_password_file) if options.proxy_password_file else None
+
+
+def _read_secret(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:

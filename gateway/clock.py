@@ -11,6 +11,9 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
+from gateway.chrony import Chrony
+
+_chrony = Chrony()
 _STA_NANO = 0x2000  # adjtimex(2): the offset is in nanoseconds
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 
@@ -45,10 +48,14 @@ def now() -> Stamp:
 
 
 def trust() -> ClockTrust:
-    """Ask the kernel (adjtimex, read only) whether a time source keeps the clock."""
+    """Whether a time source keeps the clock: by the kernel (adjtimex, read only), or by chronyd where that says no.
+
+    systemd-timesyncd, ntpd and a chronyd with `rtcsync` tell the kernel. Never waits.
+    """
     buffer = (ctypes.c_char * 256)()  # struct timex with modes = 0: nothing is changed
     state = _libc().adjtimex(ctypes.byref(buffer))
-    return ClockTrust.UNSYNCED if state in (-1, _TIME_ERROR) else ClockTrust.SYNCED
+    keeps = state not in (-1, _TIME_ERROR) or _chrony.keeps_clock()
+    return ClockTrust.SYNCED if keeps else ClockTrust.UNSYNCED
 
 
 def offset() -> float | None:

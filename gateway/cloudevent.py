@@ -28,6 +28,7 @@ Field = Literal["plate_no", "holder", "room"]
 Fields = Mapping[Field, Treatment]
 DEFAULT_FIELDS: Fields = {"plate_no": "clear", "holder": "hash", "room": "clear"}
 
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _PLATE_KEYS = {"plate_no", "raw", "candidate"}
 _HOLDER_KEYS = ("ref", "kind", "category", "room")
 _PLATE_LIKE = re.compile(
@@ -72,8 +73,10 @@ def encode(row: Row, source: str, previous: int, replay: bool, fields: Fields, k
     }
     if row.passage is not None:
         envelope["passage"] = row.passage
+    if row.chain is not None:
+        envelope["chain"] = row.chain
     envelope["data"] = _treat(row.data, {**DEFAULT_FIELDS, **fields}, keys)
-    return json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode()
+    return _to_json(envelope).encode()
 
 
 def local_time(moment: datetime, zone: ZoneInfo) -> str:
@@ -109,21 +112,25 @@ def _treat(data: Mapping[str, Any], fields: Fields, keys: Keys) -> Any:
 
 
 def _treat_value(key: str, value: Any, fields: Fields, keys: Keys, secrets: frozenset[str]) -> Any:
-    """Return the value as this uplink may see it; None where it is dropped."""
-    if key == "holder" and isinstance(value, Mapping):
-        return _holder(value, fields, keys)
-    if key == "room" and isinstance(value, str):
-        return _room(value, fields["room"], keys)
-    if key in _PLATE_KEYS and isinstance(value, str):
-        return _plate(value, fields["plate_no"], keys)
-    if isinstance(value, Mapping):
+    """Return the value as this uplink may see it; None where it is dropped. What is common comes first."""
+    if isinstance(value, str):
+        return _treat_text(key, value, fields, keys, secrets)
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, (dict, Mapping)):  # dict first: the check of an abstract class is slow
+        if key == "holder":
+            return _holder(value, fields, keys)
         inner = {name: _treat_value(name, part, fields, keys, secrets) for name, part in value.items()}
         return {name: part for name, part in inner.items() if part is not None or value[name] is None}
-    if isinstance(value, (list, tuple)):
-        return [_treat_value(key, part, fields, keys, secrets) for part in value]
-    if isinstance(value, str) and fields["plate_no"] != "clear":
-        return _without_plates(value, secrets)
-    return value
+    return [_treat_value(key, part, fields, keys, secrets) for part in value]
+
+
+def _treat_text(key: str, text: str, fields: Fields, keys: Keys, secrets: frozenset[str]) -> str | None:
+    if key == "room":
+        return _room(text, fields["room"], keys)
+    if key in _PLATE_KEYS:
+        return _plate(text, fields["plate_no"], keys)
+    return text if fields["plate_no"] == "clear" else _without_plates(text, secrets)
 
 
 def _plates_in(data: Mapping[str, Any]) -> frozenset[str]:

@@ -7,7 +7,6 @@ so its own word on them is given instead.
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from typing import Any, get_args
 import click
 from rich.cells import cell_len
 
+from gateway.addresses import Address
+from gateway.bell import Bell
 from gateway.errors import DeviceLost, GatewayError, Rejected, Unreachable
 from gateway.mqtt import Acknowledged, Connected, Link, Lost
 from gateway.registry import Kind, load_driver
@@ -63,7 +64,9 @@ def _outcomes(settings: Settings) -> Iterator[Outcome]:
     for kind in sorted(wanted):
         yield _tried("model", kind, partial(_load_models, kind, settings))
     for name, uplink in settings.uplinks.items():
-        yield _tried("uplink", name, partial(_round_trip, uplink, settings))
+        for address in uplink.addresses:
+            title = f"{name} {address}" if uplink.hosts else name
+            yield _tried("uplink", title, partial(_round_trip, uplink, address, settings))
 
 
 def _said_by_daemon(status: dict[str, Any]) -> Iterator[Outcome]:
@@ -123,20 +126,19 @@ def _load_models(kind: str, settings: Settings) -> Text:
     return words
 
 
-def _round_trip(options: Uplink, settings: Settings) -> Text:
+def _round_trip(options: Uplink, address: Address, settings: Settings) -> Text:
     """Connect beside the daemon (another client id), publish one message and wait for its PUBACK.
 
     It goes out as the reply to a request that nobody made, which every platform ignores.
     """
     base = f"{options.topic_prefix}/{settings.site.compound_id}/{settings.gateway.id}"
-    woken = threading.Event()
-    link = Link(f"{settings.gateway.id}-check", options, None, woken.set)
+    passing = options.model_copy(update={"session_expiry": 0})  # nothing shall be kept for a check
+    link = Link(f"{settings.gateway.id}-check", passing, None, Bell(), address)
     began = time.monotonic()
     link.open()
     try:
         while time.monotonic() - began < _ROUND_TRIP_S:
-            woken.wait(0.2)
-            woken.clear()
+            link.wait(0.2)
             for news in link.take():
                 match news:
                     case Connected():

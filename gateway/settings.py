@@ -6,6 +6,7 @@ tables. Sizes are bytes and durations seconds once parsed; in the file they are 
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from gateway.addresses import Address, Proxy, read_address, read_proxy
 from gateway.plate_rules import PROVINCES
 from gateway.text import Language
 from gateway.types import CommandName, Direction, EventClass, PointKind
@@ -55,6 +57,23 @@ def _polygon(corners: list[tuple[float, float]]) -> list[tuple[float, float]]:
     if 0 < len(corners) < 3:
         raise ValueError("an area has at least three corners; leave it out to look at the whole picture")
     return corners
+
+
+def _broker(text: str) -> str:
+    read_address(text, 1883)
+    return text
+
+
+def _proxy(text: str) -> str:
+    read_proxy(text)
+    return text
+
+
+def _ip(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError as error:
+        raise ValueError("write an IP address of this box, such as 10.0.0.2") from error
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -161,6 +180,10 @@ class PlateReading(Table):
 class Uplink(Table):
     host: Annotated[str, Field(pattern=r"^\S+$")]
     port: Annotated[int, Field(ge=1, le=65535)] = 1883
+    hosts: list[Annotated[str, AfterValidator(_broker)]] = []  # more brokers of this platform: "host" or "host:port"
+    proxy: Annotated[str, AfterValidator(_proxy)] | None = None
+    proxy_password_file: Path | None = None
+    bind_address: Annotated[str, AfterValidator(_ip)] | None = None  # of this box: the way out, where it has several
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
@@ -170,16 +193,30 @@ class Uplink(Table):
     topic_prefix: Annotated[str, Field(pattern=r"^[^#+\s/][^#+\s]*[^#+\s/]$")] = "compound/v1"
     protocol: Literal["5", "3.1.1"] = "5"
     classes: list[EventClass] = list(EventClass)
+    start: Literal["oldest", "now"] = "oldest"  # where a new uplink begins in the journal
     fields: dict[Literal["plate_no", "holder", "room"], Treatment] = {}
     ack_required: bool = False
     keepalive_s: Annotated[int, Field(ge=2, le=20)] = 15
+    session_expiry: Annotated[Seconds, Field(le=30 * 86400)] = (
+        0  # how long the broker keeps orders for us; 0: not at all
+    )
     window: Annotated[int, Field(ge=1, le=1000)] = 20  # messages in flight
     backlog_rate: Annotated[float, Field(gt=0)] = 200.0  # replayed events a second, at most
 
     @property
     def tls(self) -> bool:
-        """TLS is on whenever the port or a certificate says so."""
-        return self.port == 8883 or self.ca_file is not None or self.cert_file is not None
+        """TLS is on, to every broker of the uplink, whenever a port or a certificate says so."""
+        certificates = self.ca_file is not None or self.cert_file is not None
+        return certificates or any(address.port == 8883 for address in self.addresses)
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """The brokers, in the order in which they are tried."""
+        return (Address(self.host, self.port), *(read_address(text, self.port) for text in self.hosts))
+
+    @property
+    def through(self) -> Proxy | None:
+        return read_proxy(self.proxy) if self.proxy else None
 
 
 class Retain(Table):
@@ -193,10 +230,22 @@ class Retain(Table):
     audit: Seconds = 365 * 86400
 
 
+class Budget(Table):
+    """Bytes of one class; none: only `max_bytes` counts. Alarms, losses and audit have none: they are never shed."""
+
+    access: Bytes | None = None
+    vehicle: Bytes | None = None
+    verify: Bytes | None = None
+    check: Bytes | None = None
+    device: Bytes | None = None
+
+
 class Journal(Table):
     retain: Retain = Retain()
+    budget: Budget = Budget()
     max_bytes: Bytes = 2 << 30
     min_free: Bytes = 256 << 20
+    ballast: Bytes = 16 << 20  # given up when the disk is full: for the shedding, and the alarm that tells of it
 
 
 class Commands(Table):

@@ -116,7 +116,7 @@ def _anchored(settings: Settings, options: dict[tuple[str, str], dict[str, Any]]
         whole[kind][name]["options"] = checked
     whole["gateway"]["data_dir"] = str(base / settings.gateway.data_dir)
     for uplink in whole["uplinks"].values():
-        for key in ("ca_file", "cert_file", "key_file", "password_file"):
+        for key in ("ca_file", "cert_file", "key_file", "password_file", "proxy_password_file"):
             if uplink[key] is not None:
                 uplink[key] = str(base / uplink[key])
     return Settings.model_validate_json(json.dumps(whole), strict=True)

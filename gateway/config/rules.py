@@ -12,10 +12,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
+from gateway.addresses import read_proxy
 from gateway.config.certificates import unusable
 from gateway.config.face_rules import check_faces
 from gateway.config.faults import Complain, Table, did_you_mean, entries, from_pydantic
 from gateway.errors import Rejected
+from gateway.filesystem import network_kind
 from gateway.registry import load_driver
 from gateway.settings import Actuator, Camera, DeviceTable, Reader
 from gateway.text import Text
@@ -33,7 +35,9 @@ def check_rules(table: Table, base: Path, complain: Complain) -> dict[tuple[str,
     _names_point_somewhere(table, complain)
     _names_are_unique(table, complain)
     _ports_are_not_shared(table, options, complain)
+    _data_dir_is_local(table, base, complain)
     _uplink_files(table, base, complain)
+    _proxy_keeps_its_secret(table, complain)
     _retention_has_units(table, complain)
     check_faces(table, base, complain)
     return options
@@ -139,13 +143,27 @@ def _ports_are_not_shared(table: Table, options: dict[tuple[str, str], Table], c
             )
 
 
+def _data_dir_is_local(table: Table, base: Path, complain: Complain) -> None:
+    gateway = table.get("gateway")
+    folder = gateway.get("data_dir") if isinstance(gateway, dict) else None
+    kind = network_kind(base / folder) if isinstance(folder, str) else None
+    if kind:
+        complain(
+            ("gateway", "data_dir"),
+            Text(
+                "位于网络文件系统（{kind}）上，断网即不可用，断电会损坏；请改用本机磁盘",
+                "lies on a network file system ({kind}), where a journal cannot be safe: use a disk of this box",
+            ).with_(kind=kind),
+        )
+
+
 def _no_file(path: Path | str) -> Text:
     return Text("文件不存在：{path}", "there is no file {path}").with_(path=path)
 
 
 def _uplink_files(table: Table, base: Path, complain: Complain) -> None:
     for name, entry in entries(table, "uplinks"):
-        for key in ("ca_file", "cert_file", "key_file", "password_file"):
+        for key in ("ca_file", "cert_file", "key_file", "password_file", "proxy_password_file"):
             given = entry.get(key)
             if isinstance(given, str) and not (base / given).is_file():
                 complain(("uplinks", name, key), _no_file(base / given))
@@ -154,7 +172,12 @@ def _uplink_files(table: Table, base: Path, complain: Complain) -> None:
                 ("uplinks", name, key),
                 Text("证书或密钥无法使用：{why}", "the certificate or its key cannot be used: {why}").with_(why=why),
             )
-        pairs = (("cert_file", "key_file"), ("key_file", "cert_file"), ("password_file", "username"))
+        pairs = (
+            ("cert_file", "key_file"),
+            ("key_file", "cert_file"),
+            ("password_file", "username"),
+            ("proxy_password_file", "proxy"),
+        )
         for key, other in pairs:
             if key in entry and other not in entry:
                 complain(("uplinks", name, key), Text("还须填写 {other}", "needs {other} as well").with_(other=other))
@@ -162,6 +185,30 @@ def _uplink_files(table: Table, base: Path, complain: Complain) -> None:
             complain(
                 ("uplinks", name, "credential"),
                 Text("password_file 与 credential 只能用一个", "give either password_file or credential"),
+            )
+
+
+def _proxy_keeps_its_secret(table: Table, complain: Complain) -> None:
+    """The password stands in a file of its own, and is never quoted back."""
+    for name, entry in _entries(table, "uplinks"):
+        try:
+            through = read_proxy(str(entry.get("proxy", "")))
+        except ValueError:
+            continue  # the shape check has said so
+        if through.has_password:
+            complain(
+                ("uplinks", name, "proxy"),
+                Text(
+                    "密码不要写在地址里，请写入单独的文件并填写 proxy_password_file",
+                    "the password does not belong here: put it into a file and name that in proxy_password_file",
+                ),
+            )
+        if "proxy_password_file" in entry and through.username is None:
+            complain(
+                ("uplinks", name, "proxy"),
+                Text("还须填写用户名：{form}", "needs the user as well: {form}").with_(
+                    form=f"{through.kind}://user@{through.address}"
+                ),
             )
 
 

@@ -15,6 +15,9 @@ _OPTIONS = {"port", "baud", "encoding", "format", "reverse", "channel", "address
 _UPLINK = {
     "host",
     "port",
+    "hosts",
+    "session_expiry",
+    "start",
     "topic_prefix",
     "protocol",
     "classes",

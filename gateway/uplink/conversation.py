@@ -11,8 +11,9 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
 
+from gateway.addresses import Address
+from gateway.bell import Bell
 from gateway.board import DeviceState
 from gateway.cloudevent import CONTENT_TYPE, data_catalogue, encode, local_time
 from gateway.errors import Rejected, StoreError, Unreachable
@@ -38,13 +39,13 @@ _WATERMARK_WITHIN = 120.0  # ack_required: rows that the platform has not confir
 class Conversation:
     """Owned by the uplink's thread: `step` until it raises `Unreachable`."""
 
-    def __init__(self, around: Surroundings, lanes: Lanes, wake: Callable[[], None]) -> None:
+    def __init__(self, around: Surroundings, lanes: Lanes, bell: Bell, address: Address | None = None) -> None:
         self._around = around
         self._options = around.options
         self._lanes = lanes
         will = Will(f"{around.topic}/status", around.status("offline"))
         client_id = f"{around.identity.compound_id}-{around.identity.gateway_id}-{around.name}"
-        self._link = Link(client_id, around.options, will, wake)
+        self._link = Link(client_id, around.options, will, bell, address)
         self._link.open()
         self.is_open = False
         self._connect_before = time.monotonic() + _CONNECT_WITHIN
@@ -88,6 +89,10 @@ class Conversation:
             self._save_due = time.monotonic() + _SAVE_EVERY
             self.save()
         return self._allowance.wait if self._allowance.is_spent else 0.5
+
+    def wait(self, seconds: float) -> None:
+        """Until there is something to do, or `seconds` have passed."""
+        self._link.wait(seconds)
 
     def save(self) -> None:
         """Write down how far the lanes have come."""
@@ -227,12 +232,13 @@ class Conversation:
 
     def _send_rows(self) -> None:
         self._allowance.refill()
-        while True:
-            free = self._window - len(self._under_way)
-            parcel = self._lanes.next(free, self._window, self._allowance.take)
-            if parcel is None:
-                return
-            self._send(parcel)
+        with self._link.together():
+            while parcel := self._next():
+                self._send(parcel)
+
+    def _next(self) -> Parcel | None:
+        free = self._window - len(self._under_way)
+        return self._lanes.next(free, self._window, self._allowance.take)
 
     def _send(self, parcel: Parcel) -> None:
         row, around = parcel.row, self._around
@@ -261,13 +267,8 @@ class Conversation:
     def _bury(self, parcel: Parcel, reason: str) -> None:
         self._lanes.refused(parcel.lane, parcel.row.seq, reason)
         self._count("dead_letters")
-        log.warning(
-            "uplink %s: event %d (%s) is a dead letter: %s",
-            self._around.name,
-            parcel.row.seq,
-            parcel.row.name,
-            reason,
-        )
+        seq, name = parcel.row.seq, parcel.row.name
+        log.warning("uplink %s: event %d (%s) is a dead letter: %s", self._around.name, seq, name, reason)
 
     # ── watching ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -290,7 +291,7 @@ class Conversation:
                     if until_lost:
                         return
                     raise Unreachable(news.reason)
-            time.sleep(0.01)
+            self._link.wait(0.01)
 
     def _count(self, what: str, by: int = 1) -> None:
         self._around.board.count(f"uplink.{self._around.name}.{what}", by)

@@ -27,6 +27,7 @@ from gateway.types import EventClass
 _BATCH = 200  # rows in memory per lane
 _MOST_STRETCHES = 64
 _RETRY_DEAD = 600.0
+_LONGEST_HOLD = 5.0  # the disk may not take the true times: then the events go as they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,12 @@ class _Lane:
             if self.buffer:
                 return
 
+    def reread(self) -> None:
+        """What was read and not sent may have changed."""
+        if self.buffer:
+            self.position = self.buffer[0].seq - 1
+            self.buffer.clear()
+
     def take(self) -> Row:
         row = self.buffer.popleft()
         self.flying[row.seq] = False
@@ -101,7 +108,16 @@ class _Lane:
 class Lanes:
     """Owned by the uplink's thread. `save` is cheap when nothing has moved."""
 
-    def __init__(self, journal: Journal, uplink: str, classes: Iterable[EventClass], *, ack_required: bool) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        uplink: str,
+        classes: Iterable[EventClass],
+        *,
+        ack_required: bool,
+        from_now: bool = False,
+    ) -> None:
+        """`from_now`: an uplink that the journal does not know yet leaves out what is in it. Raises `StoreError`."""
         wanted = frozenset(classes)
         alarms, others = wanted & {EventClass.ALARM}, wanted - {EventClass.ALARM}
         self._journal = journal
@@ -118,8 +134,10 @@ class Lanes:
         self._saved: list[Cursor] = []
         self._boundary = 0
         self._next_retry = 0.0
+        self._restamps = journal.restamps
+        self._hold_until: float | None = None
         journal.register(uplink, wanted)
-        self._load()
+        self._load(from_now)
 
     def begin(self) -> None:
         """A new connection: what is unpassed now is backlog, what comes from now on is live."""
@@ -141,15 +159,16 @@ class Lanes:
         newest = self._journal.last_seq
         if free < 1:
             return None
-        if self._alarm.peek(newest):
+        self._take_up_restamped()
+        if self._ready(self._alarm, newest):
             return self._parcel(self._alarm)
-        if (free > 1 or window == 1) and self._live.peek(newest):
+        if (free > 1 or window == 1) and self._ready(self._live, newest):
             return self._parcel(self._live)
         if free <= window // 4:
             return None
         self._retry_dead(newest)
         for lane in (self._backlog, self._resend, self._dead):
-            if lane.peek(newest):
+            if self._ready(lane, newest):
                 return self._parcel(lane) if may_replay() else None
         return None
 
@@ -198,6 +217,22 @@ class Lanes:
         self._buried = {}
         self._revived = []
 
+    def _ready(self, lane: _Lane, newest: int) -> bool:
+        """Whether the lane has a row to send; one that is about to get its true time waits for it, though not long."""
+        row = lane.peek(newest)
+        if row is None or not self._journal.awaits_restamp(row):
+            return row is not None
+        if self._hold_until is None:
+            self._hold_until = time.monotonic() + _LONGEST_HOLD
+        return time.monotonic() >= self._hold_until
+
+    def _take_up_restamped(self) -> None:
+        if self._restamps != self._journal.restamps:
+            self._restamps = self._journal.restamps
+            self._hold_until = None
+            for lane in self._in_order():
+                lane.reread()
+
     def _parcel(self, lane: _Lane) -> Parcel:
         row = lane.take()
         return Parcel(row, lane.name, replay=row.seq <= self._boundary or lane is self._resend)
@@ -210,15 +245,18 @@ class Lanes:
             self._dead.restart([(0, newest)])
             self._next_retry = time.monotonic() + _RETRY_DEAD
 
-    def _load(self) -> None:
+    def _load(self, from_now: bool) -> None:
         saved = self._journal.cursors(self._uplink)
-        for name, open_from in (("alarm", 0), ("live", 0), ("backlog", None), ("resend", None)):
+        start = self._journal.last_seq if from_now and not saved else 0
+        for name, is_open in (("alarm", True), ("live", True), ("backlog", False), ("resend", False)):
             stretches = [(cursor.after, cursor.upto) for cursor in saved if cursor.lane == name]
-            if not stretches and open_from is not None:  # a new uplink gets all there is
-                stretches = [(open_from, None)]
+            if not stretches and is_open:
+                stretches = [(start, None)]
             self._lanes[name].restart(sorted(stretches, key=lambda stretch: stretch[0]))
         if self._watermark is not None:
-            self._watermark = min((cursor.after for cursor in saved if cursor.lane != "resend"), default=0)
+            self._watermark = min((cursor.after for cursor in saved if cursor.lane != "resend"), default=start)
+        if from_now and not saved:  # before anything is recorded after it: the place must not move with a restart
+            self.save()
 
 
 def _compact(stretches: list[tuple[int, int | None]]) -> list[tuple[int, int | None]]:

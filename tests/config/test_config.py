@@ -193,11 +193,36 @@ def test_the_law_on_faces_is_checked(tmp_path: Path, text: str, expected: str) -
         ('protocol = "4"', "'4' is not allowed; allowed: 3.1.1, 5"),
         ('classes = ["acces"]', "Did you mean 'access'?"),
         ('fields = { plate = "clear" }', "Did you mean 'plate_no'?"),
+        ('hosts = ["a:b"]', 'uplinks.city.hosts.0: \'a:b\' is not valid: write "host", "host:port"'),
+        ('hosts = ["a:0"]', "the port is 1 to 65535"),
+        ('proxy = "10.0.0.1:1080"', 'write "socks5://host:port"'),
+        ('proxy = "ftp://10.0.0.1:1080"', 'write "socks5://host:port"'),
+        (
+            'proxy = "http://10.0.0.1:8080"\nproxy_password_file = "gateway.toml"',
+            "needs the user as well: http://user@",
+        ),
+        ('proxy_password_file = "gateway.toml"', "needs proxy as well"),
+        ('bind_address = "eth1"', "write an IP address of this box"),
+        ('start = "newest"', "'newest' is not allowed; allowed: now, oldest"),
+        ('session_expiry = "400d"', "must be ≤ 2592000"),
     ],
 )
 def test_uplinks_are_checked(tmp_path: Path, text: str, expected: str) -> None:
     said = faults(tmp_path, SMALL + f'\n[uplinks.city]\nhost = "h"\n{text}\n')
     assert any(expected in line for line in said), said
+
+
+def test_a_password_in_the_address_of_a_proxy_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    said = faults(tmp_path, SMALL + '\n[uplinks.city]\nhost = "h"\nproxy = "socks5://box:s3cret@10.0.0.1:1080"\n')
+    assert any("put it into a file and name that in proxy_password_file" in line for line in said), said
+    assert not any("s3cret" in line for line in said)
+
+
+def test_one_port_of_tls_means_tls_to_every_broker(tmp_path: Path) -> None:
+    settings = load(written(tmp_path, SMALL + '\n[uplinks.city]\nhost = "a"\nhosts = ["b:8883", "::1", "[::1]:99"]\n'))
+    city = settings.uplinks["city"]
+    assert city.tls
+    assert [str(address) for address in city.addresses] == ["a:1883", "b:8883", "[::1]:1883", "[::1]:99"]
 
 
 def test_unknown_commands_are_refused_with_what_was_meant(tmp_path: Path) -> None:

@@ -92,13 +92,12 @@ class House:
         self.board = Board()
         self.keys = Keys(folder / "data")
 
-    def uplink(self, port: int, name: str = "city", **options: Any) -> Uplink:
+    def uplink(self, port: int, name: str = "city", pause: float = 0.5, **options: Any) -> Uplink:
         table = Options(**{"host": "127.0.0.1", "port": port, "keepalive_s": 2, "backlog_rate": 100_000, **options})
         identity = Identity("fenglinwan", "box-1", BOOT, "0.1.0")
         catalog = {"site": {"compound_id": "fenglinwan"}, "points": [], "devices": []}
-        return Uplink(
-            name, table, identity, self.journal, self.board, self.keys, ZONE, lambda: catalog, longest_pause=0.5
-        )
+        around = (identity, self.journal, self.board, self.keys, ZONE, lambda: catalog)
+        return Uplink(name, table, *around, shortest_pause=pause, longest_pause=pause)
 
     def state(self, name: str = "city") -> dict[str, Any]:
         return dict(self.board.facts().get(f"uplink.{name}") or {})

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from paho.mqtt.client import Client, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.errors import StoreError
 from tests.facts import BOOT, event
-from tests.real import Mosquitto, wait_until
+from tests.real import Mosquitto, free_port, wait_until
 from tests.uplink.parts import ALL, House, Subscriber, Wire, subscriber
 
 
@@ -201,3 +206,56 @@ def test_no_threads_or_files_are_left_behind_by_many_failures(house: House) -> N
         time.sleep(1)
         assert threading.active_count() <= threads + 1
         assert open_files() <= files + 4
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_a_stolen_client_id_is_won_back_and_named(house: House, broker: Mosquitto, protocol: str) -> None:
+    """Another client connects again and again under the gateway's name; every event arrives all the same."""
+    stolen = Client(CallbackAPIVersion.VERSION2, client_id="fenglinwan-box-1-city", protocol=MQTTv5)
+    with subscriber(broker.port) as platform, house.running(house.uplink(broker.port, protocol=protocol)):
+        with Traffic(house):
+            for theft in range(3):
+                wait_until(house.is_online)
+                stolen.connect("127.0.0.1", broker.port)
+                wait_until(lambda theft=theft: house.count("connects") == theft + 2)  # type: ignore[misc]
+            time.sleep(0.2)
+        assert_complete(platform, house.journal.last_seq)
+        stolen.connect("127.0.0.1", broker.port)
+        wait_until(lambda: not house.is_online())
+        assert "same gateway.id" in house.state()["hint"]
+
+
+CONNACK = bytes([0x20, 0x03, 0x00, 0x00, 0x00])
+GARBAGE = [
+    bytes([0x20, 0x09, 0x00, 0x00, 0x06, 0xFF, 1, 2, 3, 4, 5]),  # a property that MQTT does not know
+    CONNACK + bytes([0x30, 0x06, 0x00, 0x02, 0xFF, 0xFE, 0x00, 0x41]),  # a topic that is not UTF-8
+    CONNACK + bytes([0x30, 0x02, 0xFF, 0xFF]),  # a topic longer than its packet
+    CONNACK + bytes([0x40, 0x01, 0x00]),  # half a PUBACK
+    CONNACK + bytes([0x90, 0x03, 0x00, 0x01, 0xEE]),  # a SUBACK whose properties are cut off
+    CONNACK + bytes([0xF0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]),  # a length without end
+    b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    *(CONNACK + random.Random(seed).randbytes(40) for seed in range(8)),
+]
+
+
+def test_bytes_that_are_no_mqtt_end_one_connection_and_nothing_else(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any exception that ends a thread would end the daemon, doors and all."""
+    ended: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", ended.append)
+    house.journal.append([event(1)], BOOT)
+    port = free_port()
+    with house.running(house.uplink(port, pause=0.02)):
+        with socket.create_server(("127.0.0.1", port)) as liar:
+            for answer in GARBAGE:
+                caller, _ = liar.accept()
+                with caller, suppress(OSError):
+                    caller.recv(4096)
+                    caller.sendall(answer)
+                    caller.settimeout(0.2)
+                    while caller.recv(4096):
+                        pass
+        with Mosquitto(tmp_path / "broker", port=port) as broker, subscriber(broker.port) as platform:
+            assert_complete(platform, 1)
+    assert not ended

@@ -1,0 +1,65 @@
+"""How the configuration writes where a broker or a proxy is: `host`, `host:port`, `[::1]:port`, `socks5://user@host:port`."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Literal, NamedTuple, get_args
+from urllib.parse import urlsplit
+
+_HOST_PORT = re.compile(r"(?P<host>[^\s:/@\[\]]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?")
+ProxyKind = Literal["socks5", "socks4", "http"]
+
+
+class Address(NamedTuple):
+    """One broker."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Proxy(NamedTuple):
+    """What a connection goes through. It resolves the broker's name, for a box behind one often cannot."""
+
+    kind: ProxyKind
+    address: Address
+    username: str | None
+    has_password: bool  # in the text, where it does not belong: rules.py refuses it
+
+
+def read_address(text: str, port: int) -> Address:
+    """Parse `host` or `host:port`; `port` where it names none. Raises `ValueError`."""
+    if _is_ip(text):  # also a bare IPv6 address, whose colons name no port
+        return Address(text, port)
+    found = _HOST_PORT.fullmatch(text)
+    if found is None:
+        raise ValueError('write "host", "host:port" or "[IPv6]:port"')
+    host, named = found["host"].strip("[]"), int(found["port"] or port)
+    if not 1 <= named <= 65535 or (":" in host and not _is_ip(host)):
+        raise ValueError("the port is 1 to 65535, and in [ ] stands an IPv6 address")
+    return Address(host, named)
+
+
+def read_proxy(text: str) -> Proxy:
+    """Parse `socks5://[user@]host:port`, `socks4://…` or `http://…` (CONNECT). Raises `ValueError`."""
+    fault = ValueError('write "socks5://host:port", "socks4://host:port" or "http://host:port", with user@ if need be')
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise fault from None
+    kind = next((kind for kind in get_args(ProxyKind) if kind == parts.scheme), None)
+    if kind is None or not host or not port or parts.path.strip("/") or parts.query or parts.fragment:
+        raise fault
+    return Proxy(kind, Address(host, port), parts.username or None, parts.password is not None)
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
