@@ -190,7 +190,7 @@ def _uplink_files(table: Table, base: Path, complain: Complain) -> None:
 
 def _proxy_keeps_its_secret(table: Table, complain: Complain) -> None:
     """The password stands in a file of its own, and is never quoted back."""
-    for name, entry in _entries(table, "uplinks"):
+    for name, entry in entries(table, "uplinks"):
         try:
             through = read_proxy(str(entry.get("proxy", "")))
         except ValueError:
