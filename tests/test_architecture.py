@@ -11,7 +11,9 @@ FLOORS: dict[str, int] = {
     # ground: values
     **dict.fromkeys(["gateway", "text", "types", "credentials", "errors", "clock", "ids", "ownership"], 0),
     # floor 1: contracts
-    **dict.fromkeys(["contracts", "board", "settings", "wire", "wording", "shipped", "plate_rules", "addresses"], 1),
+    **dict.fromkeys(
+        ["contracts", "board", "settings", "wire", "wording", "shipped", "plate_rules", "addresses", "messages"], 1
+    ),
     # floor 2: one thing each
     **dict.fromkeys(["worker", "registry", "decide", "register", "roster", "journal", "keys"], 2),
     **dict.fromkeys(
@@ -37,7 +39,7 @@ FLOORS: dict[str, int] = {
     ),
     # floor 4, roof
     **dict.fromkeys(["config"], 4),
-    **dict.fromkeys(["app", "daemon", "cli", "demo", "live_check", "__main__"], 5),
+    **dict.fromkeys(["app", "daemon", "cli", "demo", "live_check", "schemas", "__main__"], 5),
 }
 
 

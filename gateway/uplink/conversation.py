@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from gateway.addresses import Address
 from gateway.board import DeviceState
-from gateway.cloudevent import CONTENT_TYPE, data_catalogue, encode, local_time
+from gateway.cloudevent import CONTENT_TYPE, data_catalogue, encode, local_time, message_schemas
 from gateway.errors import Rejected, StoreError, Unreachable
 from gateway.mqtt import TRANSIENT, Acknowledged, Connected, Deaf, Link, Lost, Message, Will
 from gateway.text import Text
@@ -133,7 +133,8 @@ class Conversation:
         self._listen()
         self._status = self._around.status("online")
         data = data_catalogue(self._classes, self._options.fields)
-        self._say("catalog", to_json({**self._around.catalog(), "data": data}))
+        mine = {"data": data, "messages": message_schemas(), "begins_after": self._lanes.begins_after}
+        self._say("catalog", to_json({**self._around.catalog(), **mine}))
 
     def _listen(self) -> None:
         leaves = ["ack"] if self._options.ack_required else []

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from gateway.board import Board
@@ -16,6 +16,7 @@ from gateway.clock import now
 from gateway.cloudevent import Identity, local_time
 from gateway.journal import Journal
 from gateway.keys import Keys
+from gateway.messages import Status
 from gateway.settings import Uplink as Options
 from gateway.uplink.orders import Order, Outbox
 
@@ -39,17 +40,16 @@ class Surroundings:
     def topic(self) -> str:
         return f"{self.options.topic_prefix}/{self.identity.compound_id}/{self.identity.gateway_id}"
 
-    def status(self, word: str) -> bytes:
+    def status(self, word: Literal["online", "offline", "stopped"]) -> bytes:
         """The body of the `status` message."""
-        return to_json(
-            {
-                "status": word,
-                "since": local_time(now().time, self.zone),
-                "boot_id": self.identity.boot_id,
-                "last_seq": self.journal.last_seq,
-                "version": self.identity.version,
-            }
-        )
+        body: Status = {
+            "status": word,
+            "since": local_time(now().time, self.zone),
+            "boot_id": self.identity.boot_id,
+            "last_seq": self.journal.last_seq,
+            "version": self.identity.version,
+        }
+        return to_json(body)
 
 
 def to_json(value: Mapping[str, Any]) -> bytes:
