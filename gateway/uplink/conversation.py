@@ -21,7 +21,7 @@ from gateway.mqtt import TRANSIENT, Acknowledged, Connected, Deaf, Link, Lost, M
 from gateway.text import Text
 from gateway.uplink.allowance import Allowance
 from gateway.uplink.lanes import Lanes, Parcel
-from gateway.uplink.orders import Order, Reply, Resend
+from gateway.uplink.orders import Order, Reply, Resend, Retry
 from gateway.uplink.surroundings import Surroundings, to_json
 
 log = logging.getLogger(__name__)
@@ -193,6 +193,10 @@ class Conversation:
         while len(self._under_way) < self._window and (item := self._around.outbox.take()):
             if isinstance(item, Resend):
                 self._lanes.resend(item.after, item.upto)
+                self.save()  # before the reply that promises it
+                continue
+            if isinstance(item, Retry):
+                self._lanes.retry_dead()
                 continue
             room = self._max_bytes - len(item.payload)
             correlation = item.correlation if len(item.correlation or b"") <= room else None

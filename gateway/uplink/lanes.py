@@ -182,6 +182,10 @@ class Lanes:
         waiting = [*self._resend.left(None), (after, min(upto, self._journal.last_seq))]
         self._resend.restart(_compact(waiting))
 
+    def retry_dead(self) -> None:
+        """Try the dead letters again as soon as there is room."""
+        self._next_retry = 0.0
+
     def stored(self, seq: int) -> bool:
         """The platform's watermark: it has stored everything up to `seq`. False if that is news to nobody."""
         if self._watermark is None or not self._watermark < seq <= self._journal.last_seq:
