@@ -31,7 +31,7 @@ class DeviceState(TypedDict):
 
     status: DeviceStatus
     since: Moment
-    kind: DeviceKind
+    kind: Annotated[str, Field(json_schema_extra={"enum": ["reader", "camera", "actuator"]})]
     point: PointName | None
 
 

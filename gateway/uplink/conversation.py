@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from gateway.addresses import Address
 from gateway.board import DeviceState
-from gateway.cloudevent import CONTENT_TYPE, data_catalogue, encode, local_time, message_schemas
+from gateway.cloudevent import CONTENT_TYPE, encode
 from gateway.errors import Rejected, StoreError, Unreachable
 from gateway.mqtt import TRANSIENT, Acknowledged, Connected, Deaf, Link, Lost, Message, Will
 from gateway.text import Text
@@ -132,9 +132,7 @@ class Conversation:
         self._lanes.begin()
         self._listen()
         self._status = self._around.status("online")
-        data = data_catalogue(self._classes, self._options.fields)
-        mine = {"data": data, "messages": message_schemas(), "begins_after": self._lanes.begins_after}
-        self._say("catalog", to_json({**self._around.catalog(), **mine}))
+        self._say("catalog", self._around.catalogue(self._lanes.begins_after))
 
     def _listen(self) -> None:
         leaves = ["ack"] if self._options.ack_required else []
@@ -221,17 +219,13 @@ class Conversation:
             known = self._devices.get(device.name)
             if known is None or (known.status, known.since) != (device.status, device.since):
                 self._devices[device.name] = device
-                self._say(f"device/{device.name}", self._device(device))
+                self._say(f"device/{device.name}", self._around.device(device))
         health = self._around.board.facts().get("health")
         if health is not None and health is not self._health:
             self._health = health
             mine = (health.get("uplinks") or {}).get(self._around.name) or {}  # how others fare is not theirs to know
             body = to_json({**{key: value for key, value in health.items() if key != "uplinks"}, **mine})
             self._link.publish(f"{self._around.topic}/health", body, qos=0, content_type="application/json")
-
-    def _device(self, device: DeviceState) -> bytes:
-        since = local_time(device.since.time, self._around.zone)
-        return to_json({"status": device.status, "since": since, "kind": device.kind, "point": device.point})
 
     def _send_rows(self) -> None:
         self._allowance.refill()

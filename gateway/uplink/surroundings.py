@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from gateway.board import Board
+from gateway.board import Board, DeviceState
 from gateway.clock import now
-from gateway.cloudevent import Identity, local_time
+from gateway.cloudevent import Identity, data_catalogue, local_time, message_schemas
 from gateway.journal import Journal
 from gateway.keys import Keys
+from gateway.messages import DeviceState as Device
 from gateway.messages import Status
 from gateway.settings import Uplink as Options
 from gateway.uplink.orders import Order, Outbox
@@ -50,6 +51,18 @@ class Surroundings:
             "version": self.identity.version,
         }
         return to_json(body)
+
+    def device(self, state: DeviceState) -> bytes:
+        """The body of a `device/{name}` message."""
+        since = local_time(state.since.time, self.zone)
+        body: Device = {"status": state.status, "since": since, "kind": state.kind, "point": state.point}
+        return to_json(body)
+
+    def catalogue(self, begins_after: int) -> bytes:
+        """The body of the `catalog` message: what the box has, and what this uplink gets of it."""
+        data = data_catalogue(self.options.classes, self.options.fields)
+        mine = {"data": data, "messages": message_schemas(), "begins_after": begins_after}
+        return to_json({**self.catalog(), **mine})
 
 
 def to_json(value: Mapping[str, Any]) -> bytes:
