@@ -4,13 +4,14 @@ VENV := .venv
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check bench lock format clean
+.PHONY: help demo test check bench schemas lock format clean
 
 help:
 	@echo "make demo    the main job on this machine: cards, plates and faces to an MQTT subscriber"
 	@echo "make test    every test, against real servers (installs them where it runs as root on Debian)"
 	@echo "make check   ruff and mypy --strict"
 	@echo "make bench   speed and memory, as ratios measured in one run"
+	@echo "make schemas write docs/schemas and docs/asyncapi.json from the code"
 	@echo "make lock    pin the dependencies again"
 
 # Everything is pinned with hashes; the build tools come first, so that nothing unpinned is fetched to build others.
@@ -37,6 +38,9 @@ check: $(READY)
 bench: $(READY)
 	tests/install-servers
 	$(BIN)/python -m tests.bench
+
+schemas: $(READY)
+	$(BIN)/compound-gateway schemas docs
 
 format: $(READY)
 	$(BIN)/ruff check --fix

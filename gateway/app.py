@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -111,6 +111,7 @@ class House:
             settle=self.supervisor.settle,
         )
         self.journal: Journal | None = None
+        self.uplinks: dict[str, Uplink] = {}
         self.report = Report(settings, self.board)
         self._layers = [self._doors(), self._devices(), self._watchers()]
 
@@ -162,13 +163,13 @@ class House:
         site, options = self.settings.site, self.settings.uplinks
         identity = Identity(site.compound_id, self.settings.gateway.id, boot_id(), __version__)
         around = (identity, journal, self.board, self.keys, self._zone, self.report.catalog)
-        uplinks = {
+        self.uplinks = {
             name: Uplink(name, one, *around, obey=downlink.obey, language=site.language)
             for name, one in options.items()
         }
         classes = {name: one.classes for name, one in options.items()}
         health = Health(journal, self.board, classes, self._data, self._zone)
-        threads = [(f"uplink:{name}", uplink.run) for name, uplink in uplinks.items()]
+        threads = [(f"uplink:{name}", uplink.run) for name, uplink in self.uplinks.items()]
         return Layer("forwarding", [*threads, ("health", health.run)], 2.5)
 
     def _keeping(self) -> Layer:
@@ -202,10 +203,17 @@ class House:
         return Layer("devices", [*readers, ("supervisor", self.supervisor.run)], 3.0)
 
     def _watchers(self) -> Layer:
-        status = StatusSocket(self._data, self.report.snapshot, self.board)
+        status = StatusSocket(self._data, self.report.snapshot, self.board, {"retry": self._retry})
         words = StatusLine(self.report.words)
         watchdog = Watchdog(self.board)
         return Layer("watchers", [("watchdog", watchdog.run), ("words", words.run), ("status", status.run)], 1.0)
+
+    def _retry(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Somebody at the box wants an uplink's dead letters tried again."""
+        uplink = self.uplinks.get(str(asked.get("uplink")))
+        if uplink is not None:
+            uplink.retry()
+        return {"retried": uplink is not None}
 
     # ── wiring ────────────────────────────────────────────────────────────────────────────────────────────
 

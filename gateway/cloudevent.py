@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.journal import Row
 from gateway.keys import Keys
+from gateway.messages import MESSAGE_VERSION, URN, DataEntry, Envelope
 from gateway.privacy import refuse_face_data
 from gateway.settings import Treatment
 from gateway.types import EventClass
@@ -55,7 +56,7 @@ class Identity:
 def encode(row: Row, source: str, previous: int, replay: bool, fields: Fields, keys: Keys, zone: ZoneInfo) -> bytes:
     """Return the message body. `fields` overrides `DEFAULT_FIELDS`. Raises `Rejected` (privacy guard)."""
     refuse_face_data(row.data)
-    envelope = {
+    envelope: Envelope = {
         "specversion": "1.0",
         "id": row.id,
         "source": source,
@@ -66,16 +67,16 @@ def encode(row: Row, source: str, previous: int, replay: bool, fields: Fields, k
         "dataschema": data_schema(row.event_class),
         "sequence": row.seq,
         "previous": previous,
-        "clock": row.clock.value,
+        "clock": row.clock,
         "bootid": row.boot_id,
         "uptimems": row.uptime_ms,
         "replay": replay,
+        "data": _treat(row.data, {**DEFAULT_FIELDS, **fields}, keys),
     }
     if row.passage is not None:
         envelope["passage"] = row.passage
     if row.chain is not None:
         envelope["chain"] = row.chain
-    envelope["data"] = _treat(row.data, {**DEFAULT_FIELDS, **fields}, keys)
     return _to_json(envelope).encode()
 
 
@@ -85,14 +86,20 @@ def local_time(moment: datetime, zone: ZoneInfo) -> str:
 
 
 def data_schema(event_class: EventClass) -> str:
-    return f"urn:compound-gateway:{event_class.value}:{SCHEMA_VERSION[event_class]}"
+    return f"{URN}:{event_class.value}:{SCHEMA_VERSION[event_class]}"
 
 
-def data_catalogue(classes: Collection[EventClass], fields: Fields) -> list[dict[str, Any]]:
+def message_schemas() -> dict[str, str]:
+    """The schema of each message that is no event, by what docs/asyncapi.json calls it."""
+    names = ("event", "status", "device", "health", "catalog", "ack", "cmd", "reply", "roster-set", "roster-ack")
+    return {name: f"{URN}:{name}:{MESSAGE_VERSION}" for name in names}
+
+
+def data_catalogue(classes: Collection[EventClass], fields: Fields) -> list[DataEntry]:
     """What an uplink sends, class by class, for the `catalog` message."""
     return [
         {
-            "class": kind.value,
+            "class": kind,
             "topic": f"event/{kind.value}",
             "dataschema": data_schema(kind),
             "version": SCHEMA_VERSION[kind],

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway import clock
@@ -19,6 +18,8 @@ from gateway.board import Board
 from gateway.cloudevent import local_time
 from gateway.errors import StoreError
 from gateway.journal import Journal
+from gateway.messages import Sample
+from gateway.messages.standing import Backlog, Cpu, Disk, Memory
 from gateway.types import EventClass
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -57,7 +58,7 @@ class Health:
             stop.wait(0.5)
         self._board.retire("health")
 
-    def sample(self) -> dict[str, Any]:
+    def sample(self) -> Sample:
         """The state since the last sample, JSON-able."""
         return {
             "time": local_time(clock.now().time, self._zone),
@@ -67,12 +68,12 @@ class Health:
             "disk": self._disk(),
             "journal": {"last_seq": self._journal.last_seq, "fault": self._board.facts().get("journal.fault")},
             "uplinks": self._pending(),
-            "clock": {"trust": clock.trust().value, "offset_s": clock.offset()},
-            "devices": {device.name: device.status.value for device in self._board.devices()},
+            "clock": {"trust": clock.trust(), "offset_s": clock.offset()},
+            "devices": {device.name: device.status for device in self._board.devices()},
             "counters": self._board.counters(),
         }
 
-    def _cpu(self) -> dict[str, Any]:
+    def _cpu(self) -> Cpu:
         busy, total = _machine_ticks()
         at, used = time.monotonic(), _process_seconds()
         before_busy, before_total = self._machine
@@ -85,13 +86,13 @@ class Health:
             "cores": os.cpu_count(),
         }
 
-    def _disk(self) -> dict[str, int]:
+    def _disk(self) -> Disk:
         usage = shutil.disk_usage(self._data_dir)
         return {"free": usage.free, "total": usage.total}
 
-    def _pending(self) -> dict[str, Any]:
+    def _pending(self) -> dict[str, Backlog | None]:
         """Per uplink: how many events wait, since when the oldest, how many dead letters; None if unreadable."""
-        found: dict[str, Any] = {}
+        found: dict[str, Backlog | None] = {}
         for name, classes in self._uplinks.items():
             try:
                 pending = self._journal.pending(name, classes)
@@ -117,7 +118,7 @@ def _process_seconds() -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def _memory() -> dict[str, int]:
+def _memory() -> Memory:
     """Bytes: of the machine and of this process."""
     lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     values = {name: int(rest.split()[0]) * 1024 for name, _, rest in (line.partition(":") for line in lines)}

@@ -22,6 +22,7 @@ from gateway.text import Text
 from gateway.types import DeviceStatus
 
 _STARTED = time.monotonic()
+_UNREAD: dict[str, Any] = {"waiting": None, "oldest": None, "dead": None, "refusals": {}}  # what the disk does not tell
 _KINDS = {
     "reader": Text("读卡器", "readers"),
     "camera": Text("摄像机", "cameras"),
@@ -101,18 +102,18 @@ class Report:
             return {"fault": str(error)}
 
     def _uplink(self, name: str) -> dict[str, Any]:
-        """How far one uplink has come; what the disk does not tell is None."""
+        """How far one uplink has come, and what its broker refused why."""
         said = self.board.facts().get(f"uplink.{name}") or {}
         found: dict[str, Any] = {**said, "connected": said.get("status") == "online"}
         if self.journal is None:
-            return {**found, "waiting": None, "oldest": None, "dead": None}
+            return {**found, **_UNREAD}
         try:
             pending = self.journal.pending(name, self.settings.uplinks[name].classes)
-            dead = self.journal.count_dead(name)
+            dead, why = self.journal.count_dead(name), self.journal.count_refusals(name)
         except StoreError:
-            return {**found, "waiting": None, "oldest": None, "dead": None}
+            return {**found, **_UNREAD}
         oldest = pending.oldest.isoformat(timespec="milliseconds") if pending.oldest else None
-        return {**found, "waiting": pending.count, "oldest": oldest, "dead": dead}
+        return {**found, "waiting": pending.count, "oldest": oldest, "dead": dead, "refusals": why}
 
     def catalog(self) -> dict[str, Any]:
         """What this box has and what it may send: site, points, devices, event classes with schema versions."""

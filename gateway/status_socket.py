@@ -1,4 +1,7 @@
-"""`status` over a Unix socket in the data folder: a caller connects and gets one JSON document; nothing is read."""
+"""The running daemon over a Unix socket in the data folder: one line of JSON, or nothing, is answered by one document.
+
+Rule: who may connect is who may read the data folder. What is not among the deeds is answered with the status.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,16 +21,25 @@ from gateway.text import Text
 
 NAME = "status.sock"
 _TRY_AGAIN_S = 5.0
+_MOST_SAID = 4096
+Deed = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 log = logging.getLogger(__name__)
 
 
 class StatusSocket:
-    """Answers every caller with `snapshot()`."""
+    """Answers with `snapshot()`, or with what the deed does that the caller names: `{"do": NAME, …}`."""
 
-    def __init__(self, data_dir: Path, snapshot: Callable[[], dict[str, Any]], board: Board) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        snapshot: Callable[[], dict[str, Any]],
+        board: Board,
+        deeds: Mapping[str, Deed] | None = None,
+    ) -> None:
         self._data_dir = data_dir
         self._snapshot = snapshot
+        self._deeds = deeds or {}
         self._board = board
 
     def run(self, stop: threading.Event) -> None:
@@ -53,7 +65,10 @@ class StatusSocket:
 
     def _answer(self, caller: socket.socket) -> None:
         try:
-            caller.sendall(json.dumps(self._snapshot(), ensure_ascii=False, default=str).encode())
+            asked = _hear(caller)
+            deed = self._deeds.get(str(asked.get("do")))
+            answer = deed(asked) if deed else self._snapshot()
+            caller.sendall(json.dumps(answer, ensure_ascii=False, default=str).encode())
         except OSError:
             self._board.count("status.broken_callers")
 
@@ -73,13 +88,26 @@ class StatusSocket:
                 path.unlink(missing_ok=True)
 
 
-def ask(data_dir: Path, seconds: float = 3.0) -> dict[str, Any]:
-    """The running daemon's status. Raises `Unreachable` when none runs on this data folder."""
+def _hear(caller: socket.socket) -> Mapping[str, Any]:
+    """What a caller wants; empty where it says nothing that makes sense."""
+    said = b""
+    try:
+        while len(said) < _MOST_SAID and not said.endswith(b"\n") and (piece := caller.recv(_MOST_SAID)):
+            said += piece
+        asked = json.loads(said)
+    except (TimeoutError, ValueError, RecursionError):
+        return {}
+    return asked if isinstance(asked, dict) else {}
+
+
+def ask(data_dir: Path, seconds: float = 3.0, **wanted: Any) -> dict[str, Any]:
+    """The running daemon's status, or its answer to `do=NAME, …`. Raises `Unreachable` when none runs on the folder."""
     pieces = []
     try:
         with socket.socket(socket.AF_UNIX) as link, _short(data_dir / NAME) as address:
             link.settimeout(seconds)
             link.connect(address)
+            link.sendall(json.dumps(wanted).encode() + b"\n")
             while piece := link.recv(65536):
                 pieces.append(piece)
         answer = json.loads(b"".join(pieces))

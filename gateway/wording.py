@@ -38,6 +38,11 @@ _SENTENCES = {
     "vehicle.no_plate": Text("{place}：车辆未放行，没有可读的车牌", "{place}: vehicle denied, no readable plate"),
     "access.remote_open": Text("{place}：平台远程开门", "{place}: opened by a command of the platform"),
     "vehicle.manual_release": Text("{place}：平台远程抬杆", "{place}: barrier raised by a command of the platform"),
+    "verify.match": Text("{place}：人脸与所刷的卡为同一人，{who}", "{place}: the face confirms the card, {who}"),
+    "verify.mismatch": Text(
+        "{place}：人脸与所刷的卡不是同一人，持卡人 {who}，请核实",
+        "{place}: somebody else's face with the card of {who}; look into it",
+    ),
     "device.online": Text("设备 {device} 上线", "device {device} is online"),
     "device.offline": Text("设备 {device} 离线：{detail}", "device {device} is offline: {detail}"),
     "device.fault": Text("设备 {device} 故障：{detail}", "device {device} has a fault: {detail}"),
@@ -64,6 +69,7 @@ _SENTENCES = {
     ),
     "loss": Text("有 {count} 个事件未能保留：{cause}", "{count} events could not be kept: {cause}"),
 }
+_FACE_GRANTED = Text("{place}：人脸放行，{who}", "{place}: face granted, {who}")
 
 
 def short_name(cloud_type: str) -> str:
@@ -93,6 +99,8 @@ def describe(name: str, subject: str, data: Mapping[str, Any], points: Mapping[s
     holder = data.get("holder")
     holder = holder if isinstance(holder, Mapping) else {}
     template = _SENTENCES.get(name) or _SENTENCES.get(name.partition(".")[0])
+    if name == "access.granted" and data.get("method") == "face":
+        template = _FACE_GRANTED
     if template is None:
         return Text("{subject}：{name}", "{subject}: {name}").with_(subject=subject, name=name)
     reason = str(data.get("reason", ""))

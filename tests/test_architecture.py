@@ -14,7 +14,19 @@ FLOORS: dict[str, int] = {
     ),
     # floor 1: contracts
     **dict.fromkeys(
-        ["contracts", "board", "settings", "wire", "wording", "shipped", "plate_rules", "addresses", "bell"], 1
+        [
+            "contracts",
+            "board",
+            "settings",
+            "wire",
+            "wording",
+            "shipped",
+            "plate_rules",
+            "addresses",
+            "bell",
+            "messages",
+        ],
+        1,
     ),
     # floor 2: one thing each
     **dict.fromkeys(["worker", "registry", "decide", "register", "roster", "journal", "keys"], 2),
@@ -44,7 +56,7 @@ FLOORS: dict[str, int] = {
     ),
     # floor 4, roof
     **dict.fromkeys(["config"], 4),
-    **dict.fromkeys(["app", "daemon", "cli", "demo", "live_check", "__main__"], 5),
+    **dict.fromkeys(["app", "daemon", "cli", "demo", "live_check", "schemas", "__main__"], 5),
 }
 
 

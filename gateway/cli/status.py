@@ -96,5 +96,8 @@ def _uplinks(uplinks: dict[str, dict[str, Any]]) -> Table:
         connected = _say("是", "yes") if uplink["connected"] else _say("否", "no")
         counts = ["?" if uplink[key] is None else str(uplink[key]) for key in ("waiting", "dead")]
         why = " → ".join(part for part in (uplink.get("reason"), uplink.get("hint")) if part)
-        table.add_row(name, connected, *counts, escape(why))
+        refusals = [f"{reason} ×{count}" for reason, count in (uplink.get("refusals") or {}).items()]
+        if refusals:
+            refusals.append(f"→ compound-gateway uplink dead {name}")
+        table.add_row(name, connected, *counts, escape("\n".join(part for part in (why, " ".join(refusals)) if part)))
     return table

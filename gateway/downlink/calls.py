@@ -42,6 +42,8 @@ class NoArgs(Message):
 class Unread(BaseModel):
     """Arguments of a command that this gateway cannot carry out, whatever they are."""
 
+    model_config = ConfigDict(extra="allow")
+
 
 class At(Message):
     point: Annotated[str, Field(max_length=64)]
@@ -57,6 +59,10 @@ class Whom(Message):
 
 class What(Message):
     """A card, or all that a holder has."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["credential_ref"]}, {"required": ["holder_ref"]}]}
+    )
 
     credential_ref: Annotated[str, Field(pattern=r"^c:[0-9a-f]{16}$")] | None = None
     holder_ref: Annotated[str, Field(pattern=r"^h:[0-9a-f]{16}$")] | None = None

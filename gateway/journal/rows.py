@@ -93,6 +93,14 @@ class Usage:
     file: int
 
 
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event that a broker refused, and why."""
+
+    row: Row
+    reason: str
+
+
 class JournalReader:
     """Thread-safe view of the journal file."""
 
@@ -159,6 +167,19 @@ class JournalReader:
             " WHERE dead_letters.uplink = ? AND dead_letters.seq > ? ORDER BY dead_letters.seq LIMIT ?",
             (uplink, after, limit),
         )
+
+    def refusals(self, uplink: str, limit: int) -> list[DeadLetter]:
+        """The oldest dead letters of an uplink, with their reasons."""
+        found = self._query(
+            "SELECT seq, reason FROM dead_letters WHERE uplink = ? ORDER BY seq LIMIT ?", (uplink, limit)
+        )
+        rows = {row.seq: row for row in self.dead_letters(uplink, 0, limit)}
+        return [DeadLetter(rows[seq], reason) for seq, reason in found if seq in rows]
+
+    def count_refusals(self, uplink: str) -> dict[str, int]:
+        """How many dead letters there are for each reason, the commonest first."""
+        counted = "SELECT reason, count(*) FROM dead_letters WHERE uplink = ? GROUP BY reason ORDER BY 2 DESC LIMIT 20"
+        return dict(self._query(counted, (uplink,)))
 
     def count_dead(self, uplink: str) -> int:
         ((count,),) = self._query("SELECT count(*) FROM dead_letters WHERE uplink = ?", (uplink,))

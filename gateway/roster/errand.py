@@ -42,7 +42,14 @@ class Errand(BaseModel):
 class RosterSet(BaseModel):
     """The body of `roster/{dataset}/set`. `base` is the version it follows; a full one follows none."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        json_schema_extra={
+            "anyOf": [{"required": ["base"]}, {"properties": {"full": {"const": True}}, "required": ["full"]}]
+        },
+    )
 
     version: Annotated[int, Field(ge=1, lt=1 << 53)]
     base: Annotated[int, Field(ge=0, lt=1 << 53)] | None = None

@@ -15,13 +15,13 @@ from collections import deque
 from gateway.addresses import Address
 from gateway.bell import Bell
 from gateway.board import DeviceState
-from gateway.cloudevent import CONTENT_TYPE, data_catalogue, encode, local_time
+from gateway.cloudevent import CONTENT_TYPE, encode
 from gateway.errors import Rejected, StoreError, Unreachable
 from gateway.mqtt import TRANSIENT, Acknowledged, Connected, Deaf, Link, Lost, Message, Will
 from gateway.text import Text
 from gateway.uplink.allowance import Allowance
 from gateway.uplink.lanes import Lanes, Parcel
-from gateway.uplink.orders import Order, Reply, Resend
+from gateway.uplink.orders import Order, Reply, Resend, Retry
 from gateway.uplink.surroundings import Surroundings, to_json
 
 log = logging.getLogger(__name__)
@@ -134,8 +134,7 @@ class Conversation:
         self._lanes.begin()
         self._listen()
         self._status = self._around.status("online")
-        data = data_catalogue(self._classes, self._options.fields)
-        self._say("catalog", to_json({**self._around.catalog(), "data": data}))
+        self._say("catalog", self._around.catalogue(self._lanes.begins_after))
 
     def _listen(self) -> None:
         leaves = ["ack"] if self._options.ack_required else []
@@ -194,6 +193,10 @@ class Conversation:
         while len(self._under_way) < self._window and (item := self._around.outbox.take()):
             if isinstance(item, Resend):
                 self._lanes.resend(item.after, item.upto)
+                self.save()  # before the reply that promises it
+                continue
+            if isinstance(item, Retry):
+                self._lanes.retry_dead()
                 continue
             room = self._max_bytes - len(item.payload)
             correlation = item.correlation if len(item.correlation or b"") <= room else None
@@ -218,17 +221,13 @@ class Conversation:
             known = self._devices.get(device.name)
             if known is None or (known.status, known.since) != (device.status, device.since):
                 self._devices[device.name] = device
-                self._say(f"device/{device.name}", self._device(device))
+                self._say(f"device/{device.name}", self._around.device(device))
         health = self._around.board.facts().get("health")
         if health is not None and health is not self._health:
             self._health = health
             mine = (health.get("uplinks") or {}).get(self._around.name) or {}  # how others fare is not theirs to know
             body = to_json({**{key: value for key, value in health.items() if key != "uplinks"}, **mine})
             self._link.publish(f"{self._around.topic}/health", body, qos=0, content_type="application/json")
-
-    def _device(self, device: DeviceState) -> bytes:
-        since = local_time(device.since.time, self._around.zone)
-        return to_json({"status": device.status, "since": since, "kind": device.kind, "point": device.point})
 
     def _send_rows(self) -> None:
         self._allowance.refill()

@@ -8,6 +8,7 @@ it has NOT passed, in three lanes:
     backlog  (a, b] (c, d] …           what was in the journal then: older outages first, replayed at a capped rate
 
     resend   (e, f] …                  what the platform asked for again, of all its classes; after the backlog
+    begin    (B, B]                    no lane: up to B nothing was ever meant for this uplink
 
 At each connect the unpassed rest of `live` becomes the last stretch of `backlog`. Whatever happens to the process, the
 saved stretches cover everything unpassed: an old save only sends again, with the same ids and sequences. Dead letters
@@ -117,7 +118,10 @@ class Lanes:
         ack_required: bool,
         from_now: bool = False,
     ) -> None:
-        """`from_now`: an uplink that the journal does not know yet leaves out what is in it. Raises `StoreError`."""
+        """`from_now`: an uplink that the journal does not know yet leaves out what is in it. Raises `StoreError`.
+
+        `begins_after` is the sequence up to which events were never meant for this uplink, or gone before its time.
+        """
         wanted = frozenset(classes)
         alarms, others = wanted & {EventClass.ALARM}, wanted - {EventClass.ALARM}
         self._journal = journal
@@ -137,7 +141,7 @@ class Lanes:
         self._restamps = journal.restamps
         self._hold_until: float | None = None
         journal.register(uplink, wanted)
-        self._load(from_now)
+        self._load(wanted, from_now)
 
     def begin(self) -> None:
         """A new connection: what is unpassed now is backlog, what comes from now on is live."""
@@ -188,6 +192,10 @@ class Lanes:
         waiting = [*self._resend.left(None), (after, min(upto, self._journal.last_seq))]
         self._resend.restart(_compact(waiting))
 
+    def retry_dead(self) -> None:
+        """Try the dead letters again as soon as there is room."""
+        self._next_retry = 0.0
+
     def stored(self, seq: int) -> bool:
         """The platform's watermark: it has stored everything up to `seq`. False if that is news to nobody."""
         if self._watermark is None or not self._watermark < seq <= self._journal.last_seq:
@@ -210,6 +218,8 @@ class Lanes:
             for after, upto in lane.left(self._watermark)
         ]
         cursors += [Cursor("resend", after, upto or 0) for after, upto in self._resend.left(None)]
+        if self.begins_after:
+            cursors.append(Cursor("begin", self.begins_after, self.begins_after))
         if cursors == self._saved and not self._buried and not self._revived:
             return
         self._journal.save_cursors(self._uplink, cursors, buried=self._buried.items(), revived=self._revived)
@@ -245,7 +255,7 @@ class Lanes:
             self._dead.restart([(0, newest)])
             self._next_retry = time.monotonic() + _RETRY_DEAD
 
-    def _load(self, from_now: bool) -> None:
+    def _load(self, wanted: frozenset[EventClass], from_now: bool) -> None:
         saved = self._journal.cursors(self._uplink)
         start = self._journal.last_seq if from_now and not saved else 0
         for name, is_open in (("alarm", True), ("live", True), ("backlog", False), ("resend", False)):
@@ -254,7 +264,13 @@ class Lanes:
                 stretches = [(start, None)]
             self._lanes[name].restart(sorted(stretches, key=lambda stretch: stretch[0]))
         if self._watermark is not None:
-            self._watermark = min((cursor.after for cursor in saved if cursor.lane != "resend"), default=start)
+            ours = (cursor.after for cursor in saved if cursor.lane not in ("resend", "begin"))
+            self._watermark = min(ours, default=start)
+        if saved:
+            self.begins_after = max((cursor.after for cursor in saved if cursor.lane == "begin"), default=0)
+        else:
+            oldest = self._journal.read_after(start, wanted, 1)
+            self.begins_after = oldest[0].previous(wanted) if oldest else self._journal.last_seq
         if from_now and not saved:  # before anything is recorded after it: the place must not move with a restart
             self.save()
 

@@ -35,15 +35,20 @@ class Resend:
     upto: int
 
 
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Try the dead letters now."""
+
+
 class Outbox:
     """What waits to be sent on one uplink's connection. Any thread puts; the uplink's thread takes."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
         self._lock = threading.Lock()
-        self._waiting: deque[Reply | Resend] = deque()
+        self._waiting: deque[Reply | Resend | Retry] = deque()
 
-    def put(self, item: Reply | Resend) -> bool:
+    def put(self, item: Reply | Resend | Retry) -> bool:
         """Leave something; False if an older one had to go for it."""
         with self._lock:
             fits = len(self._waiting) < _MOST
@@ -53,7 +58,7 @@ class Outbox:
         self._wake()
         return fits
 
-    def take(self) -> Reply | Resend | None:
+    def take(self) -> Reply | Resend | Retry | None:
         with self._lock:
             return self._waiting.popleft() if self._waiting else None
 

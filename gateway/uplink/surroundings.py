@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from gateway.board import Board
+from gateway.board import Board, DeviceState
 from gateway.clock import now
-from gateway.cloudevent import Identity, local_time
+from gateway.cloudevent import Identity, data_catalogue, local_time, message_schemas
 from gateway.journal import Journal
 from gateway.keys import Keys
+from gateway.messages import DeviceState as Device
+from gateway.messages import Status
 from gateway.settings import Uplink as Options
 from gateway.uplink.orders import Order, Outbox
 
@@ -39,17 +41,28 @@ class Surroundings:
     def topic(self) -> str:
         return f"{self.options.topic_prefix}/{self.identity.compound_id}/{self.identity.gateway_id}"
 
-    def status(self, word: str) -> bytes:
+    def status(self, word: Literal["online", "offline", "stopped"]) -> bytes:
         """The body of the `status` message."""
-        return to_json(
-            {
-                "status": word,
-                "since": local_time(now().time, self.zone),
-                "boot_id": self.identity.boot_id,
-                "last_seq": self.journal.last_seq,
-                "version": self.identity.version,
-            }
-        )
+        body: Status = {
+            "status": word,
+            "since": local_time(now().time, self.zone),
+            "boot_id": self.identity.boot_id,
+            "last_seq": self.journal.last_seq,
+            "version": self.identity.version,
+        }
+        return to_json(body)
+
+    def device(self, state: DeviceState) -> bytes:
+        """The body of a `device/{name}` message."""
+        since = local_time(state.since.time, self.zone)
+        body: Device = {"status": state.status, "since": since, "kind": state.kind, "point": state.point}
+        return to_json(body)
+
+    def catalogue(self, begins_after: int) -> bytes:
+        """The body of the `catalog` message: what the box has, and what this uplink gets of it."""
+        data = data_catalogue(self.options.classes, self.options.fields)
+        mine = {"data": data, "messages": message_schemas(), "begins_after": begins_after}
+        return to_json({**self.catalog(), **mine})
 
 
 def to_json(value: Mapping[str, Any]) -> bytes:

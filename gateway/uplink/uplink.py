@@ -27,7 +27,7 @@ from gateway.settings import Uplink as Options
 from gateway.text import Language, Text, spoken
 from gateway.uplink.conversation import Conversation
 from gateway.uplink.lanes import Lanes
-from gateway.uplink.orders import Order, Outbox
+from gateway.uplink.orders import Order, Outbox, Retry
 from gateway.uplink.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
@@ -83,6 +83,10 @@ class Uplink:
         self._said = ""
         journal.on_append(self._bell.ring)
         board.on_device(lambda _: self._bell.ring())
+
+    def retry(self) -> None:
+        """Try the dead letters now, or at the next connect. Any thread may ask."""
+        self._around.outbox.put(Retry())
 
     def run(self, stop: threading.Event) -> None:
         """Keep a conversation going until `stop`; then say goodbye, within 5 s."""

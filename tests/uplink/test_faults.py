@@ -259,3 +259,18 @@ def test_bytes_that_are_no_mqtt_end_one_connection_and_nothing_else(
         with Mosquitto(tmp_path / "broker", port=port) as broker, subscriber(broker.port) as platform:
             assert_complete(platform, 1)
     assert not ended
+
+
+def test_a_platform_that_hangs_holds_up_no_other_and_no_event(house: House, broker: Mosquitto, wire: Wire) -> None:
+    """Its window is full and nothing comes back; the other platform has each event within a second."""
+    with subscriber(broker.port) as platform:
+        slow, quick = house.uplink(wire.port, "slow", keepalive_s=20), house.uplink(broker.port, "quick")
+        with house.running(slow, quick):
+            wait_until(lambda: house.is_online("slow") and house.is_online("quick"))
+            wire.swallow()
+            for number in range(100):
+                house.journal.append([event(number)], BOOT)
+            assert house.is_online("slow")
+            wait_until(lambda: set(platform.sequences()) == set(range(1, 101)), 2, "the other has them all")
+            wait_until(lambda: house.journal.pending("quick", ALL).count == 0)
+            assert house.journal.pending("slow", ALL).count == 100

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import tempfile
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.journal import Cursor, Journal
+from gateway.settings import Journal as Policy
 from gateway.types import EventClass
 from gateway.uplink.lanes import _MOST_STRETCHES, Lanes, Parcel, _compact
-from tests.facts import BOOT, event
+from tests.facts import BOOT, event, stamp
 
 ALL = frozenset(EventClass)
 NAMES = ["access.granted", "vehicle.passed", "alarm.tamper", "device.online"]
@@ -186,3 +189,17 @@ def test_stretches_are_joined_and_bounded() -> None:
     assert len(few) == _MOST_STRETCHES
     covered = {seq for after, upto in few for seq in range(after + 1, (upto or 0) + 1)}
     assert {seq for after, upto in many for seq in range(after + 1, upto + 1)} <= covered
+
+
+def test_an_uplink_that_comes_later_knows_what_was_before_its_time(journal: Journal) -> None:
+    """What was purged before it came is no gap in its chain; what it misses later is."""
+    journal.append([event(1, stamp=stamp(400 * 86400)), event(2), event(3, "alarm.tamper")], BOOT)
+    assert journal.purge(Policy(min_free=0), stamp()) == 1
+    lanes = Lanes(journal, "city", ALL, ack_required=True)
+    assert lanes.begins_after == 1
+    assert [parcel.row.previous(ALL) for parcel in drain(lanes)] == [2, 1]
+    lanes.save()
+    assert journal.purge(Policy(min_free=0), replace(stamp(), time=stamp().time + timedelta(days=200))) == 1
+    assert Lanes(journal, "city", ALL, ack_required=True).begins_after == 1
+    assert Lanes(journal, "estate", {EventClass.AUDIT}, ack_required=False).begins_after == journal.last_seq
+    journal.close()

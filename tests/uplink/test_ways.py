@@ -113,6 +113,11 @@ def test_a_new_uplink_begins_where_the_operator_says(house: House, broker: Mosqu
         with house.running(house.uplink(broker.port, "late", start="now")):
             wait_until(lambda: sorted(platform.sequences()) == [6, 7])
             wait_until(lambda: house.journal.pending("late", ALL).count == 0)
+            assert platform.last("catalog")["begins_after"] == 5
+        with house.running(house.uplink(broker.port, "late", start="now")):
+            wait_until(lambda: house.is_online("late"))
+            assert platform.last("catalog")["begins_after"] == 5
         platform.messages.clear()
         with house.running(house.uplink(broker.port, "later", start="oldest")):
             assert_complete(platform, 7)
+            assert platform.last("catalog")["begins_after"] == 0

@@ -1,0 +1,17 @@
+"""`compound-gateway schemas`: the shapes of all messages, for those who build a platform."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("schemas")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def command(folder: Path) -> None:
+    """写出 JSON Schema 和 AsyncAPI 文档 · Write the JSON Schemas and the AsyncAPI document into FOLDER."""
+    from gateway.schemas import write
+
+    for path in write(folder):
+        click.echo(path)

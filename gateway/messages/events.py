@@ -1,0 +1,320 @@
+"""What `data` says, event by event.
+
+Rule: a key that the field policy may take out is not required; `DATA` has every event that the gateway can emit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from gateway.messages.common import (
+    BootId,
+    Count,
+    CredentialRef,
+    DeviceName,
+    Holder,
+    Moment,
+    PointName,
+    Share,
+    Uplink,
+)
+from gateway.settings import Position
+from gateway.types import DeviceStatus, Direction, EventClass, Reason
+
+SourceFile = Annotated[
+    str, Field(description="The camera's own name of the picture; a plate in it follows the policy.")
+]
+Box = Annotated[
+    list[int], Field(min_length=4, max_length=4, description="Left, top, right, bottom in pixels of the picture.")
+]
+Severity = Annotated[int, Field(ge=1, le=4)]
+AlarmState = Literal["raised", "updated", "cleared"]
+Assurance = Annotated[Literal["low", "medium", "high"], Field(description="Of the face model, by its card.")]
+Liveness = Annotated[str, Field(description="none, or passive:{model}:{score}.")]
+RequestId = Annotated[str, Field(description="The command's request id, `?` where it was none.")]
+
+
+class Place(TypedDict):
+    point: PointName
+    direction: Direction
+    device: DeviceName
+
+
+class Judged(Place):
+    """What was decided, and done."""
+
+    granted: bool
+    reason: Reason
+    opened: Annotated[bool, Field(description="The order to open went out on the wire.")]
+    latency_ms: Annotated[Count, Field(description="From the last byte, or the best frame, to that order.")]
+    holder: NotRequired[Holder]
+
+
+class CardDecision(Judged):
+    """A card was presented."""
+
+    method: Literal["card"]
+    method_code: Literal["100101"]
+    credential_ref: CredentialRef
+
+
+class FaceRecognition(Judged):
+    """An enrolled face was recognised. Strangers are no event."""
+
+    method: Literal["face"]
+    method_code: Literal["100201"]
+    similarity: float
+    threshold: float
+    gallery_size: Count
+    assurance: Assurance
+    liveness: Liveness
+    reads: Count
+    source_file: NotRequired[SourceFile]
+
+
+class Remote(Place):
+    """Opened by a command of a platform."""
+
+    method: Literal["remote"]
+    method_code: Literal["100302"]
+    granted: Literal[True]
+    reason: Literal["command"]
+    opened: Literal[True]
+    latency_ms: Count
+    ordered_by: Uplink
+    request_id: RequestId
+
+
+class Vehicle(Judged):
+    """A vehicle before a camera."""
+
+    method: Literal["plate"]
+    reads: Annotated[Count, Field(description="Frames that were read.")]
+    box: Box | None
+    source_file: NotRequired[SourceFile]
+
+
+class ReadVehicle(Vehicle):
+    """Its plate was read. `plate_class` and `plate_color` are codes of GA/T 1400."""
+
+    raw: NotRequired[Annotated[str, Field(description="As the recogniser gave it; follows `fields.plate_no`.")]]
+    plate_class: str
+    plate_color: str
+    confidence: Share
+    char_confidence: list[Share]
+    corrected: NotRequired[Annotated[Literal[True], Field(description="O became 0, or I became 1.")]]
+    colour_mismatch: NotRequired[Literal[True]]
+    emergency: NotRequired[Literal[True]]
+
+
+class KnownVehicle(ReadVehicle):
+    plate_no: NotRequired[Annotated[str, Field(description="Clear, masked, hashed (`p:…`) or absent, by the policy.")]]
+
+
+class UncertainVehicle(ReadVehicle):
+    """Read below the threshold: nothing opens."""
+
+    candidate: NotRequired[Annotated[str, Field(description="What it may be; follows `fields.plate_no`.")]]
+
+
+class CredentialAttack(Place):
+    """Too many unknown cards at one point."""
+
+    state: Literal["raised"]
+    severity: Severity
+    tries: Count
+    window_s: float
+    position: NotRequired[Position]
+
+
+class JournalDamaged(TypedDict):
+    """The journal's file was damaged and has been mended; a `loss` event names what could not be."""
+
+    state: Literal["raised"]
+    severity: Severity
+    cause: str
+
+
+class JournalUnwritable(TypedDict):
+    """Events could not be kept for a while; they are again."""
+
+    state: Literal["cleared"]
+    severity: Severity
+    seconds: float
+    cause: str
+
+
+class StorageLow(TypedDict):
+    """The disk runs short of space."""
+
+    state: AlarmState
+    severity: Severity
+    free: Annotated[Count, Field(description="Bytes.")]
+
+
+class ClockDrift(TypedDict):
+    """The clock is, or was, more than 5 s wrong."""
+
+    state: AlarmState
+    severity: Severity
+    offset_s: float
+    cause: NotRequired[Annotated[Literal["jump", "offset"], Field(description="offset: its time source says so.")]]
+
+
+class Verified(Place):
+    """A face and a card at one point within 10 s. `device` read the card, `camera` saw the face."""
+
+    camera: DeviceName
+    credential_ref: CredentialRef
+    holder: NotRequired[Annotated[Holder, Field(description="The card's.")]]
+    similarity: float
+    threshold: float
+    gallery_size: Count
+    assurance: Assurance
+    liveness: Liveness
+
+
+class Somebody(TypedDict):
+    holder: NotRequired[Holder]
+
+
+class Contradicted(Verified):
+    """Somebody else than the card's holder was recognised, and the holder was not."""
+
+    other: Annotated[Somebody, Field(description="Whose face it was.")]
+
+
+class DeviceChange(TypedDict):
+    """A device came or went. With `source_file` it is one picture that could not be judged."""
+
+    device: DeviceName
+    kind: Literal["reader", "camera", "actuator"]
+    point: PointName | None
+    status: DeviceStatus
+    detail: Annotated[str, Field(description="For people: what is wrong and what to do.")]
+    source_file: NotRequired[SourceFile]
+
+
+Loss = TypedDict(
+    "Loss",
+    {
+        "class": Annotated[EventClass | Literal["*"], Field(description="`*`: of any class.")],
+        "from": Annotated[int | None, Field(description="Null: these events never had a sequence.")],
+        "to": int | None,
+        "count": Count,
+        "unsent": NotRequired[Annotated[Count, Field(description="How many of them some platform had not got yet.")]],
+        "cause": Annotated[str, Field(description="retention, space, damage, refused …")],
+        "first_time": NotRequired[Moment],
+        "last_time": NotRequired[Moment],
+    },
+)
+Loss.__doc__ = "Events that are gone: the sequences from `from` to `to` of one class, as far as they were of it."
+
+CommandAudit = TypedDict(
+    "CommandAudit",
+    {
+        "command": Annotated[str | None, Field(description="Null where the message could not be read.")],
+        "request_id": NotRequired[RequestId],
+        "dataset": NotRequired[str],
+        "ok": bool,
+        "code": Annotated[str, Field(description="See `reply`.")],
+        "ordered_by": Uplink,
+        "point": NotRequired[PointName],
+        "from": NotRequired[int],
+        "to": NotRequired[int],
+        "holder": NotRequired[Holder],
+        "credential_ref": NotRequired[CredentialRef],
+        "erased": NotRequired[Annotated[Count, Field(description="Face templates.")]],
+        "version": NotRequired[int],
+        "added": NotRequired[Count],
+        "updated": NotRequired[Count],
+        "removed": NotRequired[Count],
+        "unchanged": NotRequired[Count],
+    },
+)
+CommandAudit.__doc__ = "An order of a platform, obeyed or refused."
+
+
+class Consent(TypedDict):
+    version: str
+    channel: str
+    ref: Annotated[str, Field(description="Where the paper, or the record, is.")]
+    time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    by_guardian: bool
+
+
+class FaceEnrolled(TypedDict):
+    """A face was enrolled, with consent."""
+
+    holder: NotRequired[Holder]
+    consent: Consent
+    model: str
+    enrolled: Annotated[Count, Field(description="Templates.")]
+
+
+class ClockSet(TypedDict):
+    """The clock was set: events of that boot were given their true time."""
+
+    boot_id: BootId
+    booted_at: Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="When that boot began.")]
+    count: Annotated[Count, Field(description="Events that were corrected.")]
+    shift_s: float
+
+
+class ChainEnd(TypedDict):
+    upto: Count
+    hash: str
+
+
+Checkpoint = TypedDict(
+    "Checkpoint",
+    {
+        "class": EventClass,
+        "from": int,
+        "to": int,
+        "count": Count,
+        "chains": Annotated[dict[EventClass, ChainEnd], Field(description="Where each chain goes on from.")],
+    },
+)
+Checkpoint.__doc__ = "The oldest rows of a chained class have gone by age; the chain verifies from here."
+
+
+class FaceErased(TypedDict):
+    """A holder's face templates were erased."""
+
+    holder: NotRequired[Holder]
+    reason: str
+    erased: NotRequired[Count]
+
+
+DATA: Mapping[str, Any] = {
+    "access.granted": CardDecision | FaceRecognition,
+    "access.denied": CardDecision,
+    "access.recognised": FaceRecognition,
+    "access.remote_open": Remote,
+    "vehicle.passed": KnownVehicle,
+    "vehicle.denied": KnownVehicle,
+    "vehicle.uncertain": UncertainVehicle,
+    "vehicle.no_plate": Vehicle,
+    "vehicle.manual_release": Remote,
+    "alarm.credential_attack": CredentialAttack,
+    "alarm.journal_damaged": JournalDamaged,
+    "alarm.journal_unwritable": JournalUnwritable,
+    "alarm.storage_low": StorageLow,
+    "alarm.clock_drift": ClockDrift,
+    "verify.match": Verified,
+    "verify.mismatch": Contradicted,
+    "device.online": DeviceChange,
+    "device.offline": DeviceChange,
+    "device.fault": DeviceChange,
+    "loss": Loss,
+    "audit.command": CommandAudit,
+    "audit.face_enrolled": FaceEnrolled,
+    "audit.face_erased": FaceErased,
+    "audit.clock_set": ClockSet,
+    "audit.checkpoint": Checkpoint,
+}
