@@ -41,9 +41,9 @@ _NETWORK_FUSE = {
 def network_kind(folder: Path) -> str | None:
     """The name of the network file system that `folder`, or where it will be made, lies on; None if it is local."""
     place = folder.absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
     try:
+        while not place.exists() and place != place.parent:
+            place = place.parent
         return judge(_magic(place), _mounted_as(place))
     except OSError:
         return None  # whoever opens a file there will be told why it cannot be

@@ -72,6 +72,8 @@ def _off_line(settings: Settings) -> Survival | None:
 
     reader = JournalReader(settings.gateway.data_dir / "journal" / "journal.db")
     wanted = {kind for uplink in settings.uplinks.values() for kind in uplink.classes}
-    with suppress(StoreError):  # no daemon has run yet, or it is not for our eyes: that is no fault of the file
+    with suppress(
+        StoreError, OSError
+    ):  # no daemon has run yet, or it is not for our eyes: that is no fault of the file
         return estimate(settings.journal, reader, wanted)
     return None

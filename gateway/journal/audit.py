@@ -71,11 +71,7 @@ def verify(path: Path, *, after: int = 0, expect: Mapping[int, str] | None = Non
 
     Raises `StoreError` where the file cannot be read.
     """
-    if not path.exists():
-        raise StoreError(
-            Text("{path} 处没有事件库", "there is no journal at {path}").with_(path=path),
-            hint=Text("网关在此运行过吗？", "has the gateway run here yet?"),
-        )
+    _refuse_absent(path)
     finding, noted = Finding(), last_noted(path)
     try:
         with closing(schema.open_reader(path)) as connection:
@@ -89,6 +85,18 @@ def verify(path: Path, *, after: int = 0, expect: Mapping[int, str] | None = Non
         raise StoreError(failed, hint=Text("详见网关的运行日志", "see the log of the gateway")) from error
     finding.breaks.sort(key=lambda found: found.seq)
     return finding
+
+
+def _refuse_absent(path: Path) -> None:
+    try:
+        is_there = path.exists()
+    except OSError as error:
+        raise schema.refusal(error, Text("事件库无法读取", "the journal cannot be read")) from error
+    if not is_there:
+        raise StoreError(
+            Text("{path} 处没有事件库", "there is no journal at {path}").with_(path=path),
+            hint=Text("网关在此运行过吗？", "has the gateway run here yet?"),
+        )
 
 
 # ── the chains ────────────────────────────────────────────────────────────────────────────────────────────
