@@ -56,6 +56,18 @@ def test_a_second_run_keeps_it(models: Path) -> None:
     assert said == [f"{INT8} is there: {models / INT8}"]
 
 
+def test_an_altered_file_is_made_anew_with_the_same_bytes(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(int8, "_MOST_TIME", math.inf)
+    shutil.copytree(models, tmp_path / "models")
+    (tmp_path / "models" / INT8 / f"{INT8}.onnx").write_bytes(b"altered")
+    prepare_int8(tmp_path / "models", lambda _: None)
+    made, before = (folder / INT8 / f"{INT8}.onnx" for folder in (tmp_path / "models", models))
+    assert made.read_bytes() == before.read_bytes()
+    open_model(tmp_path / "models" / INT8).verify()
+
+
 def test_where_the_box_gains_too_little_nothing_is_made(
     face_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

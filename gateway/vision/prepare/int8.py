@@ -18,8 +18,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.errors import ModelError
 from gateway.text import Text
-from gateway.vision.catalogue import CARD, Model, open_model
+from gateway.vision.catalogue import Model, open_model
 from gateway.vision.prepare.drawn_faces import draw_faces
 from gateway.vision.prepare.folder import make
 from gateway.vision.prepare.recipe import Recipe
@@ -75,10 +76,9 @@ class Figures:
 
 
 def prepare_int8(into: Path, recipe: Recipe, embedder: Model, progress: Callable[[Text], None]) -> Path | None:
-    """Make `into/dlib-resnet-int8` from the float32 `embedder` unless it is there; None where it is not worth it."""
+    """Make `into/dlib-resnet-int8` of the float32 `embedder` unless it is there, whole; None if not worth it."""
     folder = into / recipe.name
-    if (folder / CARD).exists():
-        open_model(folder).verify()
+    if _is_whole(folder):
         progress(_KEPT.with_(name=recipe.name, path=folder))
         return folder
     data = embedder.read()
@@ -94,8 +94,16 @@ def prepare_int8(into: Path, recipe: Recipe, embedder: Model, progress: Callable
     return folder
 
 
+def _is_whole(folder: Path) -> bool:
+    try:
+        open_model(folder).verify()
+    except ModelError:
+        return False
+    return True
+
+
 def quantise(data: bytes, pictures: NDArray[np.uint8]) -> bytes:
-    """A net of one input as QDQ int8, its ranges those that `pictures` bring about."""
+    """A net that takes `image` as QDQ int8, its ranges those that `pictures` bring about."""
     # not before `session` has told the runtime to keep silent
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
