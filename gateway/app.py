@@ -87,7 +87,8 @@ class House:
         self._make_data_dir()
         self.board = Board()
         self.keys = Keys(self._data)
-        self.recorder = Recorder(None, self.board, settings.journal, language=language)
+        wanted = {kind for uplink in settings.uplinks.values() for kind in uplink.classes}
+        self.recorder = Recorder(None, self.board, settings.journal, language=language, wanted=wanted)
         self.board.on_device(lambda state: self.recorder.record(device_event(state)))
         self.register = LiveRegister(Roster(self._data / "roster.db", self.keys), self.board, language)
         self.register.refresh()

@@ -74,6 +74,8 @@ def encode(row: Row, source: str, previous: int, replay: bool, fields: Fields, k
     }
     if row.passage is not None:
         envelope["passage"] = row.passage
+    if row.chain is not None:
+        envelope["chain"] = row.chain
     return json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode()
 
 

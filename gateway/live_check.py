@@ -7,7 +7,6 @@ so its own word on them is given instead.
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import click
 from rich.cells import cell_len
 
 from gateway.addresses import Address
+from gateway.bell import Bell
 from gateway.errors import DeviceLost, GatewayError, Rejected, Unreachable
 from gateway.mqtt import Acknowledged, Connected, Link, Lost
 from gateway.registry import Kind, load_driver
@@ -128,15 +128,13 @@ def _round_trip(options: Uplink, address: Address, settings: Settings) -> Text:
     It goes out as the reply to a request that nobody made, which every platform ignores.
     """
     base = f"{options.topic_prefix}/{settings.site.compound_id}/{settings.gateway.id}"
-    woken = threading.Event()
     passing = options.model_copy(update={"session_expiry": 0})  # nothing shall be kept for a check
-    link = Link(f"{settings.gateway.id}-check", passing, None, woken.set, address)
+    link = Link(f"{settings.gateway.id}-check", passing, None, Bell(), address)
     began = time.monotonic()
     link.open()
     try:
         while time.monotonic() - began < _ROUND_TRIP_S:
-            woken.wait(0.2)
-            woken.clear()
+            link.wait(0.2)
             for news in link.take():
                 match news:
                     case Connected():

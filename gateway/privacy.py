@@ -29,7 +29,8 @@ _WORDS = set(
 )
 _CARD_KEYS = {"card_no", "card_number", "card_hex", "card_uid", "cardno", "cardnumber", "pin", "password"}
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
-_UNBROKEN = re.compile(r"[A-Za-z0-9+/_-]{128,}={0,2}")
+_LONG = 128
+_UNBROKEN = re.compile(rf"[A-Za-z0-9+/_-]{{{_LONG}}}")
 _MAGIC = re.compile(r"data:[\w.+-]+/|/9j/[A-Za-z0-9+/]{12}|iVBORw0KGgo|UklGR[A-Za-z0-9+/]{12}")
 
 
@@ -46,13 +47,21 @@ def refuse_face_data(data: Mapping[str, Any]) -> None:
     _inspect("data", data, 0, _Tally())
 
 
+def refuse_face_text(name: str, text: str) -> None:
+    """Raise `Rejected` if one string, that is not part of an event's data, could hold a picture."""
+    _refuse_text(name, text)
+
+
 def _inspect(key: str, value: object, depth: int, tally: _Tally) -> None:
-    """Every event passes here three times or more: what is common comes first."""
+    """Every event passes here on its way in and on each way out: what is common comes first."""
     if depth > _DEEPEST:
         raise Rejected(f"{key} is nested deeper than {_DEEPEST} levels")
     if isinstance(value, str):
-        _refuse_text(key, value)
+        if len(value) >= _SHORT or not value.isascii():
+            _refuse_text(key, value)
         tally.characters += len(value)
+    elif value is None or isinstance(value, int):
+        return
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise Rejected(f"{key} is {value}, which JSON cannot say")
@@ -66,7 +75,7 @@ def _inspect(key: str, value: object, depth: int, tally: _Tally) -> None:
         _refuse_series(key, value)
         for inner in value:
             _inspect(key, inner, depth + 1, tally)
-    elif value is not None and not isinstance(value, int):
+    else:
         raise _refusal(f"{key} is a {type(value).__name__}")
     if tally.characters > MAX_TEXT or tally.floats > MAX_FLOATS:
         raise _refusal(f"its data has more than {MAX_TEXT} characters or {MAX_FLOATS} floats")
@@ -93,7 +102,7 @@ def _refuse_series(key: str, values: Iterable[object]) -> None:
     if sum(_is_number(item) for item in items) > MAX_NUMBERS:
         raise _refusal(f"{key} is a list of {len(items)} numbers")
     joined = "".join(item for item in items if isinstance(item, str) and " " not in item)
-    if len(joined) > 128:
+    if len(joined) > _LONG:
         _refuse_encoded(key, joined)
 
 
@@ -119,7 +128,7 @@ def _refuse_text(key: str, text: str) -> None:
 
 def _refuse_encoded(key: str, text: str) -> None:
     unbroken = text.replace("\n", "").replace("\r", "") if len(text) > 64 else text
-    if _UNBROKEN.search(unbroken) or _MAGIC.search(unbroken):
+    if _MAGIC.search(unbroken) or (len(unbroken) >= _LONG and _UNBROKEN.search(unbroken)):
         raise _refusal(f"{key} looks like encoded binary data")
 
 

@@ -10,23 +10,22 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from gateway.board import Board
-from gateway.clock import ClockTrust, boot_id, now, trust
+from gateway.clock import Stamp, boot_id, now
 from gateway.errors import GatewayError, Rejected, StoreError
-from gateway.journal import Journal
-from gateway.privacy import refuse_face_data
+from gateway.journal import Entry, Journal, write_down
 from gateway.settings import Journal as Policy
 from gateway.text import Language
 from gateway.types import Event, EventClass
+from gateway.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
 
 _BATCH = 500
 _LONGEST_PAUSE = 5.0
-_HOUSEKEEPING = 30.0  # seconds between purges
 _BEAT = 30.0  # a memory card may take its time over one commit
 
 Then = Callable[[], None] | None
@@ -53,21 +52,23 @@ class Recorder:
         boot: str | None = None,
         capacity: int = 10_000,
         language: Language = Language.EN,
-        read_trust: Callable[[], ClockTrust] = trust,
+        wanted: Collection[EventClass] = frozenset(EventClass),
+        stamp: Callable[[], Stamp] = now,
     ) -> None:
         self._attached = journal
         self._board = board
         self._language = language  # of what the board says; the log is English
         self._policy = policy or Policy()
         self._boot = boot or boot_id()
-        self._read_trust = read_trust
-        self._trust = read_trust()
-        self._queue: queue.Queue[tuple[Event, Then]] = queue.Queue(capacity)
+        self._wanted = wanted  # by some uplink
+        self._stamp = stamp
+        self._upkeep: Upkeep | None = None
+        self._capacity = capacity
+        self._queue: queue.SimpleQueue[tuple[Entry, Then]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._missed: dict[tuple[EventClass, str], _Missed] = {}
         self._to_tell: list[Event] = []
         self._failing_since: float | None = None
-        self._next_housekeeping = time.monotonic() + _HOUSEKEEPING
 
     def attach(self, journal: Journal) -> None:
         """Where to keep the events, if that was not known from the beginning; before `run`."""
@@ -81,13 +82,13 @@ class Recorder:
     def record(self, event: Event, then: Then = None) -> None:
         """Take an event; `then` is called on the recorder's thread once it is on the disk."""
         try:
-            refuse_face_data(event.data)
+            entry = write_down(event)
         except Rejected as error:
             self._note_refusal(event, error)
             return
-        try:
-            self._queue.put_nowait((event, then))
-        except queue.Full:
+        if self._queue.qsize() < self._capacity:  # threads that ask at once may exceed it by one each
+            self._queue.put((entry, then))
+        else:
             self._board.count("recorder.overflow")
             self._note_missed(event, "overflow")
 
@@ -106,8 +107,8 @@ class Recorder:
         self._tell()
         self._board.retire("recorder")
 
-    def _gather(self, wait: float) -> list[tuple[Event, Then]]:
-        batch: list[tuple[Event, Then]] = []
+    def _gather(self, wait: float) -> list[tuple[Entry, Then]]:
+        batch: list[tuple[Entry, Then]] = []
         try:
             batch.append(self._queue.get(timeout=wait) if wait else self._queue.get_nowait())
             while len(batch) < _BATCH:
@@ -116,47 +117,29 @@ class Recorder:
             pass
         return batch
 
-    def _keep(self, batch: list[tuple[Event, Then]], stop: threading.Event) -> bool:
+    def _keep(self, batch: list[tuple[Entry, Then]], stop: threading.Event) -> bool:
         """Write the batch, however long the disk takes; False if `stop` came first."""
+        entries = [entry for entry, _ in batch]
         pause = 0.1
         while True:
             try:
-                self._append(batch)
+                self._journal.keep(entries, self._boot)
             except StoreError as error:
                 self._note_failure(error)
                 self._board.beat("recorder", allowed_age=_BEAT)
-                self._keep_house()  # may make the room that is missing
+                self._make_room(error)
                 if stop.wait(pause):
                     log.critical("%d events could not be kept before the end", len(batch))
                     return False
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
                 self._note_success(len(batch))
+                for _, then in batch:
+                    if then is not None:
+                        self._finish(then)
                 return True
 
-    def _append(self, batch: list[tuple[Event, Then]]) -> None:
-        try:
-            self._journal.append([event for event, _ in batch], self._boot)
-        except Rejected:
-            self._append_one_by_one(batch)
-        else:
-            for _, then in batch:
-                self._finish(then)
-
-    def _append_one_by_one(self, batch: list[tuple[Event, Then]]) -> None:
-        """One event of the batch is refused for good: keep the others."""
-        for event, then in list(batch):
-            try:
-                self._journal.append([event], self._boot)
-            except Rejected as error:
-                self._note_refusal(event, error)
-            else:
-                self._finish(then)
-            batch.remove((event, then))
-
-    def _finish(self, then: Then) -> None:
-        if then is None:
-            return
+    def _finish(self, then: Callable[[], None]) -> None:
         try:
             then()
         except (GatewayError, OSError) as error:  # the event is kept; whoever waits for it may have gone
@@ -219,17 +202,32 @@ class Recorder:
         data = {"class": kind.value, "from": None, "to": None, "count": missed.count, "cause": cause}
         return Event("loss", "recorder", now(), data | {"first_time": missed.first, "last_time": missed.last})
 
-    # ── housekeeping ──────────────────────────────────────────────────────────────────────────────────────
+    # ── upkeep ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _house(self) -> Upkeep:
+        if self._upkeep is None:
+            self._upkeep = Upkeep(
+                self._journal,
+                self._policy,
+                self._board,
+                self._boot,
+                wanted=self._wanted,
+                language=self._language,
+                stamp=self._stamp,
+            )
+        return self._upkeep
 
     def _keep_house(self) -> None:
-        """Restamp once the clock is set, purge now and then."""
-        if time.monotonic() < self._next_housekeeping:
-            return
-        self._next_housekeeping = time.monotonic() + _HOUSEKEEPING
         try:
-            before, self._trust = self._trust, self._read_trust()
-            if before is ClockTrust.UNSYNCED and self._trust is ClockTrust.SYNCED:
-                self._board.count("recorder.restamped", self._journal.restamp(self._boot, now()))
-            self._board.count("journal.purged", self._journal.purge(self._policy))
+            self._to_tell += self._house.round()
         except StoreError as error:
             self._note_failure(error)
+
+    def _make_room(self, error: StoreError) -> None:
+        """The disk refused: make room if that is what is missing, and tell of it before anything else takes it."""
+        try:
+            self._to_tell += self._house.make_room(error)
+        except StoreError as worse:
+            self._note_failure(worse)
+        self._tell()

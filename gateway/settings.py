@@ -224,10 +224,22 @@ class Retain(Table):
     audit: Seconds = 365 * 86400
 
 
+class Budget(Table):
+    """Bytes of one class; none: only `max_bytes` counts. Alarms, losses and audit have none: they are never shed."""
+
+    access: Bytes | None = None
+    vehicle: Bytes | None = None
+    verify: Bytes | None = None
+    check: Bytes | None = None
+    device: Bytes | None = None
+
+
 class Journal(Table):
     retain: Retain = Retain()
+    budget: Budget = Budget()
     max_bytes: Bytes = 2 << 30
     min_free: Bytes = 256 << 20
+    ballast: Bytes = 16 << 20  # given up when the disk is full: for the shedding, and the alarm that tells of it
 
 
 class Commands(Table):

@@ -20,6 +20,12 @@ _REASONS = {
     "low_assurance": Text("仅作佐证，不开门", "evidence only, opens nothing"),
 }
 
+_STATES = {
+    "raised": Text("报警", "raised"),
+    "updated": Text("有变化", "changed"),
+    "cleared": Text("已恢复", "over"),
+}
+
 _SENTENCES = {
     "access.granted": Text("{place}：刷卡放行，{who}", "{place}: card granted, {who}"),
     "access.denied": Text("{place}：刷卡未放行，{reason}", "{place}: card denied, {reason}"),
@@ -37,6 +43,13 @@ _SENTENCES = {
     "device.fault": Text("设备 {device} 故障：{detail}", "device {device} has a fault: {detail}"),
     "audit.face_enrolled": Text("已登记人脸：{ref}", "a face was enrolled: {ref}"),
     "audit.face_erased": Text("已删除人脸：{ref}", "a face was erased: {ref}"),
+    "audit.checkpoint": Text(
+        "{count} 条到期记录已删除，校验链由此继续",
+        "{count} rows past their age were deleted; the chain goes on from here",
+    ),
+    "audit.clock_set": Text(
+        "时钟已校准，更正了 {count} 个事件的时间", "the clock was set; {count} events got their true time"
+    ),
     "audit.command": Text("平台指令 {command}：{code}", "command {command} of the platform: {code}"),
     "alarm.credential_attack": Text(
         "{place}：短时间内 {tries} 次刷未登记的卡", "{place}: {tries} unknown cards in a short time"
@@ -44,6 +57,10 @@ _SENTENCES = {
     "alarm.journal_damaged": Text("事件库损坏，已修复并继续", "the journal was damaged; it was mended and goes on"),
     "alarm.journal_unwritable": Text(
         "事件曾无法保存，现已恢复", "events could not be kept for a while; they are again"
+    ),
+    "alarm.storage_low": Text("磁盘空间不足：{state}", "the disk runs short of space: {state}"),
+    "alarm.clock_drift": Text(
+        "时钟偏差超过 5 秒（{offset_s} 秒）：{state}", "the clock was more than 5 s wrong ({offset_s} s): {state}"
     ),
     "loss": Text("有 {count} 个事件未能保留：{cause}", "{count} events could not be kept: {cause}"),
 }
@@ -93,4 +110,6 @@ def describe(name: str, subject: str, data: Mapping[str, Any], points: Mapping[s
         tries=data.get("tries", "?"),
         command=data.get("command", "?"),
         code=data.get("code", "?"),
+        state=_STATES.get(str(data.get("state")), str(data.get("state", "?"))),
+        offset_s=data.get("offset_s", "?"),
     )

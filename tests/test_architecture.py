@@ -9,10 +9,24 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS: dict[str, int] = {
     # ground: values
-    **dict.fromkeys(["gateway", "text", "types", "credentials", "errors", "clock", "ids", "ownership"], 0),
+    **dict.fromkeys(
+        ["gateway", "text", "types", "credentials", "errors", "clock", "ids", "ownership", "filesystem"], 0
+    ),
     # floor 1: contracts
     **dict.fromkeys(
-        ["contracts", "board", "settings", "wire", "wording", "shipped", "plate_rules", "addresses", "messages"], 1
+        [
+            "contracts",
+            "board",
+            "settings",
+            "wire",
+            "wording",
+            "shipped",
+            "plate_rules",
+            "addresses",
+            "bell",
+            "messages",
+        ],
+        1,
     ),
     # floor 2: one thing each
     **dict.fromkeys(["worker", "registry", "decide", "register", "roster", "journal", "keys"], 2),
@@ -20,12 +34,15 @@ FLOORS: dict[str, int] = {
         ["faces", "child", "mqtt", "cloudevent", "privacy", "spool", "systemd", "status_socket", "vision"],
         2,
     ),
-    **dict.fromkeys(["face_tables", "accounts", "broker_access"], 2),
+    **dict.fromkeys(["face_tables", "accounts", "broker_access", "standing"], 2),
     # floor 3: things that join others
     **dict.fromkeys(
         [
             "doorkeeper",
             "recorder",
+            "upkeep",
+            "clock_watch",
+            "survival",
             "passage",
             "watch",
             "supervisor",

@@ -16,7 +16,7 @@ from gateway.errors import DeviceLost
 from gateway.journal import Journal, Row
 from gateway.recorder import Recorder
 from gateway.types import EventClass
-from tests.facts import BOOT, event
+from tests.facts import BOOT, event, stamp
 from tests.real import wait_until
 
 
@@ -140,13 +140,13 @@ def test_a_disk_that_refuses_is_loud_and_nothing_is_lost(journal: Journal, tmp_p
     assert board.facts()["journal.fault"] is None
 
 
-def test_events_are_restamped_once_the_clock_is_set(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.recorder._HOUSEKEEPING", 0.0)
+def test_events_are_restamped_once_the_clock_is_set(journal: Journal) -> None:
     trust = [ClockTrust.UNSYNCED]
-    recorder = Recorder(journal, Board(), boot=BOOT, read_trust=lambda: trust[0])
-    unsynced = event(1).stamp
+    recorder = Recorder(journal, Board(), boot=BOOT, stamp=lambda: stamp(0, trust[0]))
     with running(recorder):
-        recorder.record(event(1, stamp=type(unsynced)(unsynced.time, unsynced.mono, ClockTrust.UNSYNCED)))
+        recorder.record(event(1, stamp=stamp(100, ClockTrust.UNSYNCED)))
         wait_until(lambda: len(rows(journal)) == 1)
         trust[0] = ClockTrust.SYNCED
         wait_until(lambda: rows(journal)[0].clock is ClockTrust.RESTORED)
+    assert (rows(journal)[0].seq, rows(journal)[0].data["number"]) == (1, 1)
+    assert not [row for row in rows(journal) if row.name == "alarm.clock_drift"]

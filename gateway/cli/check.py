@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gateway.cli.options import config_option, json_option, language, load_settings
+from gateway.errors import StoreError
 from gateway.text import Text
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+    from gateway.survival import Survival
+
+_UNMEASURED = Text(
+    "断网后能撑多少天：事件还不够，运行一小时后再看",
+    "how many days it survives off line: too few events yet, look again after an hour of them",
+)
 
 
 @click.command("check")
@@ -39,6 +51,9 @@ def command(config_path: Path, live: bool, as_json: bool) -> None:
             .with_(**counts)
             .say(language())
         )
+    off_line = _off_line(settings)
+    if not as_json:
+        click.echo(off_line.say().say(language()) if off_line else _UNMEASURED.say(language()))
     if live:
         from gateway.live_check import try_everything
 
@@ -46,4 +61,17 @@ def command(config_path: Path, live: bool, as_json: bool) -> None:
     if as_json:
         import json
 
-        click.echo(json.dumps({"ok": True, **counts}))
+        days = {"days": round(off_line.days, 1), "class": off_line.event_class.value} if off_line else None
+        click.echo(json.dumps({"ok": True, **counts, "off_line": days}))
+
+
+def _off_line(settings: Settings) -> Survival | None:
+    """How long events would be kept without any platform; None where nothing has been measured."""
+    from gateway.journal import JournalReader
+    from gateway.survival import estimate
+
+    reader = JournalReader(settings.gateway.data_dir / "journal" / "journal.db")
+    wanted = {kind for uplink in settings.uplinks.values() for kind in uplink.classes}
+    with suppress(StoreError):  # no daemon has run yet, or it is not for our eyes: that is no fault of the file
+        return estimate(settings.journal, reader, wanted)
+    return None

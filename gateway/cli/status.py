@@ -51,6 +51,8 @@ def _print(status: dict[str, Any]) -> None:
         )
         console.print(words, style="yellow")
     console.print(_uplinks(status["uplinks"]))
+    if off_line := (status["facts"].get("storage") or {}).get("off_line"):
+        console.print(escape(off_line["words"]))
 
 
 def _say(zh: str, en: str) -> str:

@@ -16,6 +16,7 @@ from gateway.addresses import read_proxy
 from gateway.config.certificates import unusable
 from gateway.config.faults import Where, did_you_mean, from_pydantic
 from gateway.errors import Rejected
+from gateway.filesystem import network_kind
 from gateway.registry import load_driver
 from gateway.settings import Actuator, Camera, DeviceTable, Reader
 from gateway.text import Text
@@ -36,6 +37,7 @@ def check_rules(table: Table, base: Path, complain: Complain) -> dict[tuple[str,
     _names_point_somewhere(table, complain)
     _names_are_unique(table, complain)
     _ports_are_not_shared(table, options, complain)
+    _data_dir_is_local(table, base, complain)
     _uplink_files(table, base, complain)
     _proxy_keeps_its_secret(table, complain)
     _retention_has_units(table, complain)
@@ -147,6 +149,20 @@ def _ports_are_not_shared(table: Table, options: dict[tuple[str, str], Table], c
                     "{port} is used by {other}; a port serves one device",
                 ).with_(port=port, other=user),
             )
+
+
+def _data_dir_is_local(table: Table, base: Path, complain: Complain) -> None:
+    gateway = table.get("gateway")
+    folder = gateway.get("data_dir") if isinstance(gateway, dict) else None
+    kind = network_kind(base / folder) if isinstance(folder, str) else None
+    if kind:
+        complain(
+            ("gateway", "data_dir"),
+            Text(
+                "位于网络文件系统（{kind}）上，断网即不可用，断电会损坏；请改用本机磁盘",
+                "lies on a network file system ({kind}), where a journal cannot be safe: use a disk of this box",
+            ).with_(kind=kind),
+        )
 
 
 def _no_file(path: Path | str) -> Text:

@@ -9,20 +9,23 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from gateway.clock import Stamp, boot_id, now
 from gateway.errors import StoreError
-from gateway.journal import purge, repair, schema
+from gateway.journal import chain, migrations, purge, repair, restamp, schema
+from gateway.journal.entry import Entry, write_down
 from gateway.journal.rows import last_per_class, microseconds, parse_gaps, write_gaps
 from gateway.journal.sequence import SequenceFile
 from gateway.text import Text
 from gateway.types import Event
 
 log = logging.getLogger(__name__)
+
+_MOST_TOLD = 2  # events that tell of one deed: a checkpoint and a loss
 
 
 class JournalFile:
@@ -34,6 +37,8 @@ class JournalFile:
         self._sequence = SequenceFile(path.with_suffix(".seq"))
         self.last = 0
         self._lasts: dict[str, int] = {}
+        self._heads: chain.Heads = {}
+        self._unset: restamp.Unset | None = None
         self._doubtful = 0  # after a failed commit: the first sequence that is not certain
         try:
             self._open()
@@ -41,15 +46,15 @@ class JournalFile:
             self._sequence.close()
             raise
 
-    def append(self, events: Sequence[Event], boot: str) -> list[int]:
-        """Keep `events` in one synced transaction; return their sequences. A damaged file is replaced on the way."""
+    def append(self, entries: Sequence[Entry], boot: str) -> list[int]:
+        """Keep `entries` in one synced transaction; return their sequences. A damaged file is replaced on the way."""
         try:
-            return self._write(events, boot)
+            return self._write(entries, boot)
         except sqlite3.Error as error:
             if not schema.is_damage(error):
                 raise
             self._recover(str(error))
-            return self._write(events, boot)
+            return self._write(entries, boot)
 
     def save_cursors(
         self,
@@ -72,13 +77,19 @@ class JournalFile:
             raise
 
     def restamp(self, boot: str, at: Stamp) -> int:
-        """Give the unsynced events of a boot the time that their uptime means now."""
-        zero = microseconds(at.time) - int(at.mono * 1_000_000)
-        return self._writer.execute(
-            "UPDATE events SET time_us = ? + uptime_ms * 1000, clock = 'restored'"
-            " WHERE clock = 'unsynced' AND boot_id = ?",
-            (zero, boot),
-        ).rowcount
+        """Give the unsynced events of a boot the time that their uptime means, and tell of it; return how many."""
+        unset = self._unset
+        if unset is None or unset.boot != boot:
+            return 0
+        told: list[Event] = []
+
+        def set_time() -> list[Event]:
+            told.extend(restamp.restamp(self._writer, unset, at))
+            return told
+
+        self._write([], boot, set_time)
+        self._unset = None
+        return sum(event.data["count"] for event in told)
 
     def shed(self, step: purge.Step, uplinks: purge.Uplinks) -> purge.Shed:
         """Delete for one reason, and tell of it, in one transaction."""
@@ -90,10 +101,14 @@ class JournalFile:
             if shed.count:
                 fact = json.dumps(self._lasts)
                 self._writer.execute("INSERT OR REPLACE INTO facts VALUES ('lasts', ?)", (fact,))
-            return shed.losses
+            return shed.told
 
         self._write([], boot_id(), delete)
         return shed
+
+    def reuse_log(self) -> None:
+        """Bring what the log holds into the file, so that the log goes on from its beginning and need not grow."""
+        self._writer.execute("PRAGMA wal_checkpoint(RESTART)")
 
     def close(self) -> None:
         """The next opening needs no recovery and leaves no gap."""
@@ -111,6 +126,7 @@ class JournalFile:
                 repair.replace(self._path, now().time)
             self._connect()
             kept, self._lasts = self._find_last()
+            self._heads, self._unset = chain.heads(self._writer), restamp.read(self._writer)
         except (sqlite3.Error, OSError) as error:
             raise schema.refusal(error, Text("事件库无法打开", "the journal cannot be opened")) from error
         certain = in_use_upto or (self._sequence.upto if damage else self._sequence.start(kept))
@@ -120,7 +136,7 @@ class JournalFile:
 
     def _connect(self) -> None:
         self._writer = schema.open_writer(self._path, synced=True)
-        schema.prepare(self._writer)
+        migrations.prepare(self._writer)
         self._cursor_writer = schema.open_writer(self._path, synced=False)
         schema.sync_folder(self._path.parent)
         self._inode = self._path.stat().st_ino
@@ -134,51 +150,35 @@ class JournalFile:
             return newest[0], last_per_class(newest[0], newest[1], parse_gaps(newest[2]))
         return max(noted.values(), default=0), noted
 
-    def _write(self, events: Sequence[Event], boot: str, shed: Callable[[], list[Event]] | None = None) -> list[int]:
-        """One transaction; `shed` may delete rows in it and return further events that tell of it."""
+    def _write(self, entries: Sequence[Entry], boot: str, deed: Callable[[], list[Event]] | None = None) -> list[int]:
+        """One transaction; `deed` may change or delete rows in it and return further events that tell of it."""
         self._settle_doubt()
-        known = self._known(events)
-        last, lasts = self.last, dict(self._lasts)
-        self._sequence.reserve(last, len(events) + 1)
+        known = self._known(entries)
+        last, lasts, heads, rows = self.last, dict(self._lasts), dict(self._heads), []
+        self._sequence.reserve(last, len(entries) + _MOST_TOLD)
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-            for event in (*events, *(shed() if shed else ())):
-                if _identity(event) not in known:
+            for entry in (*entries, *(map(write_down, deed()) if deed else ())):
+                if entry.identity not in known:
                     last += 1
-                    self._insert(last, event, boot, lasts)
-                    known[_identity(event)] = last
+                    rows.append(_row(last, entry, boot, lasts, heads))
+                    known[entry.identity] = last
+                    lasts[entry.event_class] = last
+            schema.insert_events(self._writer, rows)
+            unset = restamp.note(self._writer, self._unset, boot, rows)
             self._writer.execute("COMMIT")
         except sqlite3.Error:
             _roll_back(self._writer)
             self._doubtful = self._doubtful or self.last + 1
             raise
-        self.last, self._lasts, self._doubtful = last, lasts, 0
-        return [known[_identity(event)] for event in events]
+        self.last, self._lasts, self._heads, self._unset, self._doubtful = last, lasts, heads, unset, 0
+        return [known[entry.identity] for entry in entries]
 
-    def _insert(self, seq: int, event: Event, boot: str, lasts: dict[str, int]) -> None:
-        event_class = event.event_class.value
-        values: tuple[Any, ...] = (
-            seq,
-            event.id,
-            event_class,
-            event.name,
-            event.subject,
-            microseconds(event.stamp.time),
-            event.stamp.trust.value,
-            int(event.stamp.mono * 1000),
-            boot,
-            event.passage,
-            event.origin,
-            json.dumps(event.data, ensure_ascii=False, separators=(",", ":")),
-            write_gaps(seq, lasts),
-        )
-        self._writer.execute(schema.INSERT_EVENT, values)
-        lasts[event_class] = seq
-
-    def _known(self, events: Sequence[Event]) -> dict[str, int]:
+    def _known(self, entries: Sequence[Entry]) -> dict[str, int]:
         """Sequences of events that are kept already, by origin or, after a doubtful commit, by id."""
         known: dict[str, int] = {}
-        for event in events:
+        for entry in entries:
+            event = entry.event
             if event.origin:
                 found = self._writer.execute("SELECT seq FROM events WHERE origin = ?", (event.origin,)).fetchone()
             elif self._doubtful:
@@ -187,7 +187,7 @@ class JournalFile:
             else:
                 continue
             if found:
-                known[_identity(event)] = found[0]
+                known[entry.identity] = found[0]
         return known
 
     def _settle_doubt(self) -> None:
@@ -202,6 +202,7 @@ class JournalFile:
             last, lasts = self._find_last()
             if last > self.last:
                 self.last, self._lasts = last, lasts
+                self._heads, self._unset = chain.heads(self._writer), restamp.read(self._writer)
 
     def _recover(self, cause: str) -> None:
         log.error("the journal failed while in use: %s", cause)
@@ -215,14 +216,13 @@ class JournalFile:
         """Tell by events that the file was damaged and which sequences are missing."""
         stamp = now()
         events = [Event("alarm.journal_damaged", "journal", stamp, {"state": "raised", "severity": 2, "cause": damage})]
-        fact = self._writer.execute("SELECT value FROM facts WHERE name = 'purged'").fetchone()
         seqs = (seq for (seq,) in self._writer.execute("SELECT seq FROM events ORDER BY seq"))
-        missing = repair.holes(seqs, json.loads(fact[0]) if fact else 0, self.last)
+        missing = repair.holes(seqs, max(purge.purged(self._writer).values(), default=0), self.last)
         if missing:
             first, last, count = missing
             data = {"class": "*", "from": first, "to": last, "count": count, "cause": "damage"}
             events.append(Event("loss", "journal", stamp, data))
-        self._write(events, boot_id())
+        self._write([write_down(event) for event in events], boot_id())
 
     def _close_writers(self) -> None:
         for connection in (self._cursor_writer, self._writer):
@@ -230,8 +230,25 @@ class JournalFile:
                 connection.close()
 
 
-def _identity(event: Event) -> str:
-    return event.origin or event.id
+def _row(seq: int, entry: Entry, boot: str, lasts: Mapping[str, int], heads: chain.Heads) -> tuple[Any, ...]:
+    """In the order of `schema.EVENT_COLUMNS`."""
+    event = entry.event
+    values = (
+        seq,
+        event.id,
+        entry.event_class,
+        event.name,
+        event.subject,
+        microseconds(event.stamp.time),
+        event.stamp.trust.value,
+        int(event.stamp.mono * 1000),
+        boot,
+        event.passage,
+        event.origin,
+        entry.data,
+        write_gaps(seq, lasts),
+    )
+    return (*values, chain.extend(heads, values))
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

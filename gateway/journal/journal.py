@@ -13,14 +13,16 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from gateway.clock import Stamp, now
-from gateway.errors import GatewayError, Rejected, StoreError
-from gateway.journal import purge, schema
+from gateway.clock import ClockTrust, Stamp, boot_id, now, trust
+from gateway.errors import GatewayError, StoreError
+from gateway.filesystem import network_kind
+from gateway.journal import migrations, purge, schema
+from gateway.journal.entry import Entry, write_down
 from gateway.journal.file import JournalFile
-from gateway.journal.rows import Cursor, JournalReader, open_end
-from gateway.privacy import refuse_face_data
+from gateway.journal.rows import Cursor, JournalReader, Row, open_end
 from gateway.settings import Journal as Policy
 from gateway.text import Text
 from gateway.types import Event, EventClass
@@ -33,8 +35,10 @@ class FolderInUse(StoreError):
 class Journal(JournalReader):
     """Open it once per process; every method may be called from any thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_trust: Callable[[], ClockTrust] = trust) -> None:
         super().__init__(path)
+        self._read_trust = read_trust
+        self.restamps = 0  # how often rows that may have been read before got another time
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
         self._uplinks: dict[str, frozenset[EventClass]] = {}
@@ -56,11 +60,13 @@ class Journal(JournalReader):
         An event whose `origin` is kept already is not kept again: its first sequence is returned.
         Raises `Rejected` (privacy guard) or `StoreError`; then nothing was accepted.
         """
-        for event in events:
-            _check(event)
+        return self.keep([write_down(event) for event in events], boot)
+
+    def keep(self, entries: Sequence[Entry], boot: str) -> list[int]:
+        """As `append`, for what is written down already. Raises `StoreError`."""
         with self._lock:
             try:
-                seqs = self._file.append(events, boot)
+                seqs = self._file.append(entries, boot)
             except sqlite3.Error as error:
                 raise schema.refusal(error, Text("事件无法写入", "events cannot be kept")) from error
         self._tell()
@@ -91,14 +97,19 @@ class Journal(JournalReader):
             except sqlite3.Error as error:
                 raise schema.refusal(error, Text("上传进度无法写入", "cursors cannot be kept")) from error
 
-    def purge(self, policy: Policy, at: Stamp | None = None) -> int:
-        """Delete what is past its age or beyond the budget; return how many rows went.
+    def purge(self, policy: Policy, at: Stamp | None = None, *, is_full: bool = False) -> int:
+        """Delete what is past its age or beyond a budget; return how many rows went.
 
         What had not reached every uplink, and all that went for want of space, is announced by `loss` events in the
-        same transaction. Nothing is deleted by age while the clock is not synced.
+        same transaction. Nothing is deleted by age while the clock is not synced. `is_full`: the disk refuses to take
+        more, so make room inside the file.
         """
+        migrations.forget_copies(self._path)
+        if is_full:
+            with self._lock, suppress(sqlite3.Error):  # what follows will tell whether the disk takes anything
+                self._file.reuse_log()
         gone = 0
-        for reason in purge.steps(policy, at or now(), self._path.parent):
+        for reason in purge.steps(policy, at or now(), self._path.parent, is_full=is_full):
             step: purge.Step | None = reason
             while step:
                 with self._lock:
@@ -115,9 +126,19 @@ class Journal(JournalReader):
         """The clock was set: give the unsynced events of this boot their true time; return how many."""
         with self._lock:
             try:
-                return self._file.restamp(boot, at)
+                count = self._file.restamp(boot, at)
             except sqlite3.Error as error:
                 raise schema.refusal(error, Text("事件时间无法更正", "events cannot be restamped")) from error
+        if count:
+            self.restamps += 1
+            self._tell()
+        return count
+
+    def awaits_restamp(self, row: Row) -> bool:
+        """Whether a row is about to get its true time: it should not leave the house before."""
+        if row.clock is not ClockTrust.UNSYNCED or row.boot_id != boot_id():
+            return False
+        return self._read_trust() is ClockTrust.SYNCED
 
     def close(self) -> None:
         """Close everything; the next opening needs no recovery."""
@@ -131,16 +152,15 @@ class Journal(JournalReader):
             listener()
 
 
-def _check(event: Event) -> None:
-    refuse_face_data(event.data)
-    refuse_face_data({"subject": event.subject, "passage": event.passage, "origin": event.origin})
-    try:
-        _ = event.event_class
-    except ValueError as error:
-        raise Rejected(f"{event.name!r} belongs to no class of events") from error
-
-
 def _own_folder(folder: Path) -> int:
+    kind = network_kind(folder)
+    if kind:
+        raise StoreError(
+            Text("{folder} 位于网络文件系统（{kind}）上", "{folder} lies on a network file system ({kind})").with_(
+                folder=folder, kind=kind
+            ),
+            hint=Text("gateway.data_dir 须在本机磁盘上", "gateway.data_dir must be on a disk of this box"),
+        )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # who passed where, and when
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

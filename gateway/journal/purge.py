@@ -1,4 +1,4 @@
-"""What the journal deletes: by age per class, by size, and when the disk runs short.
+"""What the journal deletes: by age and by budget per class, by size, and when the disk runs short.
 
 Rule: nothing goes in silence. Rows that had not reached every uplink, and rows that went for want of space, are told
 of by a `loss` event in the same transaction. Alarms, losses and audit go by age only, and nothing goes by age while the
@@ -12,15 +12,18 @@ import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
 from gateway.clock import ClockTrust, Stamp, now
+from gateway.journal import chain, weights
 from gateway.journal.rows import microseconds
 from gateway.settings import Journal as Policy
 from gateway.types import Event, EventClass
 
 CHUNK = 1000  # rows in one transaction: the lock is never held long
-_CHEAPEST_FIRST = (EventClass.DEVICE, EventClass.CHECK, EventClass.VERIFY, EventClass.ACCESS, EventClass.VEHICLE)
+CHEAPEST_FIRST = (EventClass.DEVICE, EventClass.CHECK, EventClass.VERIFY, EventClass.ACCESS, EventClass.VEHICLE)
+_DAY_US = 86_400_000_000
 _SLACK = 0.95  # once over the budget, go down to this part of it
 _SPARE = 0.05  # when the disk runs short, keep this part of the file free for new events
 
@@ -29,11 +32,11 @@ Uplinks = Mapping[str, frozenset[EventClass]]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One reason to delete. Exactly one of the three limits is set."""
+    """One reason to delete. With `event_class` one of the first two limits is set, else one of the last two."""
 
     event_class: EventClass | None = None
-    before_us: int = 0  # with event_class: captured before this
-    max_bytes: int | None = None  # used pages of the file
+    before_us: int = 0  # captured before this
+    max_bytes: int | None = None  # of the class, or used pages of the file
     spare: bool = False  # free pages inside the file, so that it need not grow
 
 
@@ -42,35 +45,48 @@ class Shed:
     """What one transaction deleted, and whether there is more to delete for the same step."""
 
     count: int
-    losses: list[Event]
+    told: list[Event]
     next: Step | None
 
 
-def steps(policy: Policy, at: Stamp, folder: Path) -> Iterator[Step]:
-    """The reasons to delete at this moment."""
+def steps(policy: Policy, at: Stamp, folder: Path, *, is_full: bool = False) -> Iterator[Step]:
+    """The reasons to delete at this moment. `is_full`: the disk has just refused to take more."""
     if at.trust is not ClockTrust.UNSYNCED:
         for kind in EventClass:
-            keep_us = getattr(policy.retain, kind.value) * 1_000_000
-            yield Step(event_class=kind, before_us=microseconds(at.time) - keep_us)
+            before_us = microseconds(at.time) - getattr(policy.retain, kind.value) * 1_000_000
+            if kind in chain.CHAINED:  # whole days of them: one checkpoint a day, not one a row
+                before_us -= before_us % _DAY_US
+            yield Step(event_class=kind, before_us=before_us)
+    for kind in CHEAPEST_FIRST:
+        budget = getattr(policy.budget, kind.value)
+        if budget is not None:
+            yield Step(event_class=kind, max_bytes=budget)
     yield Step(max_bytes=policy.max_bytes)
-    if shutil.disk_usage(folder).free < policy.min_free:
+    if is_full or shutil.disk_usage(folder).free < policy.min_free:
         yield Step(spare=True)
 
 
 def delete(connection: sqlite3.Connection, step: Step, uplinks: Uplinks) -> Shed:
     """Delete at most `CHUNK` rows for one reason, inside the caller's transaction."""
-    if step.event_class:
+    if step.event_class and step.max_bytes is None:
         found = _too_old(connection, step.event_class, step.before_us)
         return _remove(connection, step.event_class, found, uplinks, "retention", step if len(found) == CHUNK else None)
     if not _is_short(connection, step):
         return Shed(0, [], None)
-    for kind in _CHEAPEST_FIRST:
+    again = replace(step, max_bytes=int(step.max_bytes * _SLACK)) if step.max_bytes else step
+    for kind in (step.event_class,) if step.event_class else CHEAPEST_FIRST:
         oldest = connection.execute("SELECT seq FROM events WHERE class = ? ORDER BY seq LIMIT ?", (kind.value, CHUNK))
         found = [seq for (seq,) in oldest]
         if found:
-            again = replace(step, max_bytes=int(step.max_bytes * _SLACK)) if step.max_bytes else step
-            return _remove(connection, kind, found, uplinks, "space", again)
+            return _remove(connection, kind, found, uplinks, "budget" if step.event_class else "space", again)
     return Shed(0, [], None)
+
+
+def purged(connection: sqlite3.Connection) -> dict[str, int]:
+    """Per class the highest sequence that was ever purged: what is missing up to there is not held to be lost."""
+    fact = connection.execute("SELECT value FROM facts WHERE name = 'purged'").fetchone()
+    found: dict[str, int] = json.loads(fact[0]) if fact else {}
+    return found
 
 
 def _too_old(connection: sqlite3.Connection, kind: EventClass, before_us: int) -> list[int]:
@@ -81,10 +97,16 @@ def _too_old(connection: sqlite3.Connection, kind: EventClass, before_us: int) -
         " FROM events WHERE class = ? ORDER BY seq LIMIT ?",
         (kind.value, CHUNK),
     )
-    return [seq for seq, time_us in oldest.fetchall() if time_us is not None and time_us < before_us]
+    past = [(seq, time_us is not None and time_us < before_us) for seq, time_us in oldest.fetchall()]
+    if kind in chain.CHAINED:  # only the beginning of a chain may go
+        past = list(takewhile(lambda entry: entry[1], past))
+    return [seq for seq, is_past in past if is_past]
 
 
 def _is_short(connection: sqlite3.Connection, step: Step) -> bool:
+    if step.event_class:
+        known = weights.weigh(connection)
+        return known.is_whole and known.of.get(step.event_class.value, 0) > (step.max_bytes or 0)
     ((pages,),) = connection.execute("PRAGMA page_count")
     ((free,),) = connection.execute("PRAGMA freelist_count")
     ((size,),) = connection.execute("PRAGMA page_size")
@@ -99,14 +121,17 @@ def _remove(
     if not seqs:
         return Shed(0, [], None)
     unsent = _unsent(connection, kind, seqs, uplinks)
+    told = [chain.checkpoint(connection, kind, seqs)] if kind in chain.CHAINED else []
+    weights.take_off(connection, kind.value, seqs)
     connection.executemany("DELETE FROM events WHERE seq = ?", [(seq,) for seq in seqs])
     connection.executemany("DELETE FROM dead_letters WHERE seq = ?", [(seq,) for seq in seqs])
-    found = connection.execute("SELECT value FROM facts WHERE name = 'purged'").fetchone()
-    highest = max(seqs[-1], json.loads(found[0]) if found else 0)
+    highest = purged(connection)
+    highest[kind.value] = max(seqs[-1], highest.get(kind.value, 0))
     connection.execute("INSERT OR REPLACE INTO facts VALUES ('purged', ?)", (json.dumps(highest),))
-    told = seqs if cause == "space" else unsent
-    losses = [_loss(kind, told, len(unsent), cause)] if told else []
-    return Shed(len(seqs), losses, again)
+    lost = unsent if cause == "retention" else seqs
+    if lost:
+        told.append(_loss(kind, lost, len(unsent), cause))
+    return Shed(len(seqs), told, again)
 
 
 def _unsent(connection: sqlite3.Connection, kind: EventClass, seqs: list[int], uplinks: Uplinks) -> list[int]:

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.journal import pages, schema
+from gateway.journal import migrations, pages, schema
 from gateway.journal.rows import parse_gaps
 from gateway.text import Text
 from gateway.types import EventClass
@@ -24,7 +24,7 @@ from gateway.types import EventClass
 log = logging.getLogger(__name__)
 
 _LANES = {"alarm", "live", "backlog"}
-_FACTS = {"lasts", "purged"}
+_FACTS = {"lasts", "purged", "checkpoint", "unset"}
 _CLASSES = {kind.value for kind in EventClass}
 _BATCH = 500
 
@@ -90,7 +90,7 @@ def holes(seqs: Iterable[int], purged: int, upto: int) -> tuple[int, int, int] |
 def _carry_over(damaged: Path, fresh: Path) -> int:
     count = 0
     with closing(schema.open_writer(fresh, synced=False)) as connection:
-        schema.prepare(connection)
+        migrations.prepare(connection)
         connection.execute("BEGIN")
         for rowid, values in pages.records(damaged):
             statement, row = _recognise(rowid, values)
@@ -116,15 +116,18 @@ _KEEP_EVENT = schema.INSERT_EVENT.replace("INSERT", "INSERT OR IGNORE", 1)
 def _recognise(rowid: int, values: tuple[pages.Value, ...]) -> tuple[str, tuple[Any, ...]]:
     """Which table a record belongs to, by its shape; ("", ()) if to none."""
     match values:
-        case (None, str(), kind, str(), str(), int(), str(), int(), str(), _, _, str(data), str(gaps)):
-            if kind in _CLASSES and rowid > 0 and _parses(data, gaps):
-                return _KEEP_EVENT, (rowid, *values[1:])
+        case (None, str(), kind, str(), str(), int(), str(), int(), str(), _, _, str(data), str(gaps), *rest):
+            # Rows from before the chain are one value shorter: SQLite adds a column without touching them.
+            if kind in _CLASSES and rowid > 0 and len(rest) < 2 and _parses(data, gaps):
+                return _KEEP_EVENT, (rowid, *values[1:13], rest[0] if rest else None)
         case (str(), lane, int(), int()) if lane in _LANES:
             return schema.INSERT_CURSOR, values
         case (str(), int(), str()):
             return "INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?)", values
-        case (name, str()) if name in _FACTS:
-            return "INSERT OR IGNORE INTO facts VALUES (?, ?)", values
+        case (name, str(value)) if name in _FACTS:
+            if value.isdecimal():  # `purged` of the first program: one sequence for all classes
+                value = json.dumps(dict.fromkeys(sorted(_CLASSES), int(value)))
+            return "INSERT OR IGNORE INTO facts VALUES (?, ?)", (name, value)
     return "", ()
 
 

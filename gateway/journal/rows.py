@@ -16,13 +16,16 @@ from typing import Any
 
 from gateway.clock import ClockTrust
 from gateway.errors import StoreError
-from gateway.journal import schema
+from gateway.journal import schema, weights
 from gateway.text import Text
 from gateway.types import EventClass
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CLASSES = tuple(EventClass)  # the order of `gaps`; a new class may only be added at the end
+_CLASS_NAMES = tuple(kind.value for kind in _CLASSES)
 _NO_LIMIT = (1 << 63) - 1
+_RECENT = 100_000  # events that are looked at to see how fast they come
+_WEEK_US = 7 * 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Row:
     origin: str | None
     data: Mapping[str, Any]
     gaps: tuple[int, ...]  # per class, in the order of EventClass: how far back its last event before this one lies
+    chain: str | None = None  # of alarms and audit rows: see chain.py
 
     @property
     def event_class(self) -> EventClass:
@@ -73,11 +77,13 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """An event that a broker refused, and why."""
+class Usage:
+    """Bytes: held per class, written per class within the last `span_s` seconds, and of the whole file."""
 
-    row: Row
-    reason: str
+    held: Mapping[EventClass, int]
+    recent: Mapping[EventClass, int]
+    span_s: float
+    file: int
 
 
 class JournalReader:
@@ -147,13 +153,13 @@ class JournalReader:
             (uplink, after, limit),
         )
 
-    def refusals(self, uplink: str, limit: int) -> list[DeadLetter]:
-        """The oldest dead letters of an uplink, with their reasons."""
+    def refusals(self, uplink: str, limit: int) -> list[tuple[Row, str]]:
+        """The oldest dead letters of an uplink, each with its reason."""
         found = self._query(
             "SELECT seq, reason FROM dead_letters WHERE uplink = ? ORDER BY seq LIMIT ?", (uplink, limit)
         )
         rows = {row.seq: row for row in self.dead_letters(uplink, 0, limit)}
-        return [DeadLetter(rows[seq], reason) for seq, reason in found if seq in rows]
+        return [(rows[seq], reason) for seq, reason in found if seq in rows]
 
     def count_refusals(self, uplink: str) -> dict[str, int]:
         """How many dead letters there are for each reason, the commonest first."""
@@ -171,6 +177,44 @@ class JournalReader:
         files = [self._path, self._path.with_name(self._path.name + "-wal")]
         size = sum(file.stat().st_size for file in files if file.exists())
         return {"events": sum(classes.values()), "classes": classes, "first": first, "last": last, "bytes": size}
+
+    def usage(self) -> Usage:
+        """What each class takes, and what has been added of late: at most a week, at most `_RECENT` events."""
+        ((newest, latest),) = self._query(
+            "SELECT seq, time_us FROM events WHERE clock != 'unsynced' ORDER BY seq DESC LIMIT 1", ()
+        ) or [(0, 0)]
+        recent = self._query(
+            f"SELECT class, sum({weights.WEIGHT}), min(time_us) FROM events"
+            " WHERE seq > ? AND seq <= ? AND clock != 'unsynced' AND time_us > ? GROUP BY class",
+            (newest - _RECENT, newest, latest - _WEEK_US),
+        )
+        first = min((begin for _, _, begin in recent), default=latest)
+        return Usage(
+            held=self._weights(),
+            recent={EventClass(kind): size for kind, size, _ in recent},
+            span_s=(latest - first) / 1e6,
+            file=self.stats()["bytes"],
+        )
+
+    def _weights(self) -> dict[EventClass, int]:
+        fact = self._query("SELECT value FROM facts WHERE name = 'weights'", ())
+        upto, known = json.loads(fact[0][0]) if fact else (0, {})
+        added = self._query(f"SELECT class, sum({weights.WEIGHT}) FROM events WHERE seq > ? GROUP BY class", (upto,))
+        for kind, size in added:
+            known[kind] = known.get(kind, 0) + size
+        return {EventClass(kind): size for kind, size in known.items()}
+
+    def newest(self, name: str) -> Row | None:
+        """The last event of a name, which must be a rare class: the others are passed over."""
+        found = self._rows(
+            f"SELECT {schema.EVENT_COLUMNS} FROM events WHERE class = ? AND name = ? ORDER BY seq DESC LIMIT 1",
+            (name.partition(".")[0], name),
+        )
+        return found[0] if found else None
+
+    @property
+    def folder(self) -> Path:
+        return self._path.parent
 
     def renew(self) -> None:
         """Another file lies at the path: each thread opens it at its next reading."""
@@ -216,7 +260,7 @@ def open_end(upto: int | None) -> int:
 
 
 def _row(found: tuple[Any, ...]) -> Row:
-    seq, id_, _, name, subject, time_us, clock, uptime_ms, boot_id, passage, origin, data, gaps = found
+    seq, id_, _, name, subject, time_us, clock, uptime_ms, boot_id, passage, origin, data, gaps, chain = found
     return Row(
         seq=seq,
         id=id_,
@@ -230,6 +274,7 @@ def _row(found: tuple[Any, ...]) -> Row:
         origin=origin,
         data=json.loads(data),
         gaps=parse_gaps(gaps),
+        chain=chain,
     )
 
 
@@ -246,4 +291,4 @@ def last_per_class(seq: int, event_class: str, gaps: tuple[int, ...]) -> dict[st
 
 def write_gaps(seq: int, lasts: Mapping[str, int]) -> str:
     """`Row.gaps` of a new row, given the last sequence of each class before it."""
-    return ",".join(str(seq - lasts[kind.value]) if kind.value in lasts else "0" for kind in _CLASSES)
+    return ",".join([str(seq - lasts[name]) if name in lasts else "0" for name in _CLASS_NAMES])

@@ -69,6 +69,14 @@ class SequenceFile:
         self._used, self._upto = used, upto
 
 
+def last_noted(journal: Path) -> int:
+    """The highest sequence that is known to have been in the journal; 0 where nothing is known."""
+    try:
+        return int(journal.with_suffix(".seq").read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
 def _refusal(path: Path, error: OSError) -> StoreError:
     failed = Text("{file} 无法写入：{why}", "{file} cannot be written: {why}").with_(file=path.name, why=error)
     return StoreError(failed, hint=Text("磁盘是否已满或只读？", "is the disk full or mounted read-only?"))

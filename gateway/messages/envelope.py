@@ -35,4 +35,7 @@ class Envelope(TypedDict):
     uptimems: Annotated[Count, Field(description="Milliseconds since that boot; orders events without a clock.")]
     replay: Annotated[bool, Field(description="It was in the journal before this connection, or was asked for again.")]
     passage: NotRequired[Annotated[str, Field(description="Joins the events of one person or car.")]]
+    chain: NotRequired[
+        Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="Of alarms and audit: a hash over it and the last.")]
+    ]
     data: dict[str, Any]

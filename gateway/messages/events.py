@@ -12,6 +12,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from gateway.messages.common import (
+    BootId,
     Count,
     CredentialRef,
     DeviceName,
@@ -144,6 +145,26 @@ class JournalUnwritable(TypedDict):
     cause: str
 
 
+class Standing(TypedDict):
+    """An alarm that the box raises about itself, from its rise to its end."""
+
+    state: Literal["raised", "updated", "cleared"]
+    severity: Severity
+
+
+class StorageLow(Standing):
+    """The disk runs short of space."""
+
+    free: Annotated[Count, Field(description="Bytes.")]
+
+
+class ClockDrift(Standing):
+    """The clock was more than 5 s wrong."""
+
+    offset_s: float
+    cause: NotRequired[Annotated[Literal["jump", "offset"], Field(description="Absent at the end.")]]
+
+
 class DeviceChange(TypedDict):
     """A device came or went. With `source_file` it is one picture that could not be judged."""
 
@@ -163,7 +184,7 @@ Loss = TypedDict(
         "to": int | None,
         "count": Count,
         "unsent": NotRequired[Annotated[Count, Field(description="How many of them some platform had not got yet.")]],
-        "cause": Annotated[str, Field(description="retention, space, damage, refused …")],
+        "cause": Annotated[str, Field(description="retention, budget, space, damage, overflow, refused.")],
         "first_time": NotRequired[Moment],
         "last_time": NotRequired[Moment],
     },
@@ -193,6 +214,35 @@ CommandAudit = TypedDict(
     },
 )
 CommandAudit.__doc__ = "An order of a platform, obeyed or refused."
+
+
+class ChainEnd(TypedDict):
+    """Where a chain was cut: its rows up to here are gone, and the rest begins with this hash."""
+
+    upto: int
+    hash: str
+
+
+Checkpoint = TypedDict(
+    "Checkpoint",
+    {
+        "class": EventClass,
+        "from": int,
+        "to": int,
+        "count": Count,
+        "chains": Annotated[dict[str, ChainEnd], Field(description="By class.")],
+    },
+)
+Checkpoint.__doc__ = "Rows of a chained class went by age; the chain goes on from here."
+
+
+class ClockSet(TypedDict):
+    """The clock was set, and the events of that boot got their true time."""
+
+    boot_id: BootId
+    booted_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    count: Count
+    shift_s: Annotated[float, Field(description="By how much their time was wrong.")]
 
 
 class Consent(TypedDict):
@@ -233,11 +283,15 @@ DATA: Mapping[str, Any] = {
     "alarm.credential_attack": CredentialAttack,
     "alarm.journal_damaged": JournalDamaged,
     "alarm.journal_unwritable": JournalUnwritable,
+    "alarm.storage_low": StorageLow,
+    "alarm.clock_drift": ClockDrift,
     "device.online": DeviceChange,
     "device.offline": DeviceChange,
     "device.fault": DeviceChange,
     "loss": Loss,
     "audit.command": CommandAudit,
+    "audit.checkpoint": Checkpoint,
+    "audit.clock_set": ClockSet,
     "audit.face_enrolled": FaceEnrolled,
     "audit.face_erased": FaceErased,
 }

@@ -1,8 +1,8 @@
 """One connection to a broker; the only importer of paho.
 
 link.py     open it, publish, read the news, close it
-ear.py      what paho's thread calls, and the news it makes of it
-client.py   paho's client, whose thread cannot end in silence
+ear.py      what paho calls, and the news that is made of it
+client.py   paho's client without paho's thread
 news.py     the news, as values
 """
 

@@ -1,4 +1,4 @@
-"""paho's client, whose thread cannot end in silence.
+"""paho's client without paho's thread: dialled on a thread that ends with the dialling, then driven by its owner.
 
 Rule: what a broker sends is hostile. Bytes that paho cannot read end this one connection and are told of; they must not
 end a thread without a word, nor the house that watches its threads.
@@ -6,6 +6,8 @@ end a thread without a word, nor the house that watches its threads.
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
 from typing import Any
 
 from paho.mqtt.client import Client
@@ -13,13 +15,13 @@ from paho.mqtt.enums import MQTTErrorCode
 
 
 class GuardedClient(Client):
-    """Remembers why it could not connect, and why its thread ended; paho tells nobody."""
+    """Remembers why it could not connect, and tells why it went to ruin; paho tells nobody."""
 
     failure = ""  # its text only: the exception would keep this client alive
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.on_ruin: Any = None  # called as (client, text) when the thread ends by an exception
+        self.on_ruin: Any = None  # called as (client, text) when what came cannot be read
         self.suppress_exceptions = True
 
     def reconnect(self) -> MQTTErrorCode:
@@ -28,14 +30,48 @@ class GuardedClient(Client):
         except OSError as error:
             self.failure = str(error)
             raise
-        except ValueError as error:  # a host name that cannot be one would end paho's thread without a word
+        except ValueError as error:  # a host name that cannot be one
             self.failure = str(error)
             raise ConnectionError(str(error)) from error
 
-    def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:
-        """What paho's thread does."""
+    def dial(self) -> None:
+        """Look the name up, connect, shake hands: all that may block. On a thread of its own, once."""
         try:
-            return super().loop_forever(timeout, retry_first_connection)
+            self.reconnect()
+            self._soften()
+        except OSError:
+            self.on_connect_fail(self, None)  # type: ignore[misc]
+        except Exception as error:  # noqa: BLE001 - a proxy's odd bytes raise whatever the parser trips over
+            self.on_ruin(self, f"{type(error).__name__}: {error}")
+
+    def hear(self) -> None:
+        """Write what did not fit, read what has come, keep the connection alive. Never blocks; the owner's thread."""
+        try:
+            if self.want_write():
+                self.loop_write()
+            self.loop_read()
+            self.loop_misc()
         except Exception as error:  # noqa: BLE001 - a malformed packet raises whatever paho's parser trips over
             self.on_ruin(self, f"{type(error).__name__}: {error}")
-            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+
+    def acknowledge_at_once(self) -> None:
+        """Have the kernel confirm the next bytes without delay; it forgets this soon.
+
+        A broker with Nagle's algorithm holds back all PUBACKs but the first until we have confirmed that one, which the
+        kernel otherwise does 40 ms later.
+        """
+        self._tune(socket.TCP_QUICKACK, True)
+
+    def cork(self, is_corked: bool) -> None:
+        """While corked, messages gather in the kernel until a packet is full."""
+        self._tune(socket.TCP_CORK, is_corked)
+
+    def _soften(self) -> None:
+        """An alarm must not wait until the message before it is confirmed (Nagle's algorithm on our side)."""
+        self._tune(socket.TCP_NODELAY, True)
+
+    def _tune(self, option: int, value: bool) -> None:
+        wire = self.socket()
+        if isinstance(wire, socket.socket):
+            with suppress(OSError):  # the connection is gone: reading tells it
+                wire.setsockopt(socket.IPPROTO_TCP, option, value)

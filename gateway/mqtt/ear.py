@@ -1,12 +1,11 @@
-"""What paho's thread calls, and the news it makes of it.
+"""What paho calls, and the news that is made of it.
 
-Rule: it appends to a list and wakes the owner; it decides nothing and cannot fail.
+Rule: it appends to a list; it decides nothing and cannot fail.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.properties import Properties
@@ -34,30 +33,25 @@ _NO_CERTIFICATE = Text(  # TLS 1.3 tells it after the handshake, and only by han
 
 
 class Ear:
-    """What paho's thread calls. It does not know the `Link`: a dropped link is gone at once, sockets and all."""
+    """What paho calls. It does not know the `Link`: a dropped link is gone at once, sockets and all."""
 
-    def __init__(self, options: Uplink, address: Address, wake: Callable[[], None]) -> None:
+    def __init__(self, options: Uplink, address: Address) -> None:
         self._options = options
         self._address = address
-        self._wake = wake
         self.news: deque[News] = deque()
         self.messages: deque[Message] = deque(maxlen=_WAITING)
-        self.is_closing = False
 
     def on_connect(
         self, client: Client, _: object, __: ConnectFlags, code: ReasonCode, properties: Properties | None
     ) -> None:
-        if self.is_closing:  # closed while connecting: a connection that nobody owns must not live on
-            client.disconnect()
-            return
         if code.is_failure:
             reason = Text("平台拒绝连接：{code}", "the broker refuses: {code}").with_(code=code)
-            self._tell(Lost(reason, _REFUSED.get(code.value, "")))
+            self.news.append(Lost(reason, _REFUSED.get(code.value, "")))
             client.disconnect()
             return
         allowed = getattr(properties, "ReceiveMaximum", None) or self._options.window
         max_bytes = getattr(properties, "MaximumPacketSize", None) or _MAX_PACKET
-        self._tell(Connected(min(allowed, self._options.window), max_bytes - _HEADERS))
+        self.news.append(Connected(min(allowed, self._options.window), max_bytes - _HEADERS))
 
     def on_connect_fail(self, client: Client, _: object) -> None:
         client.disconnect()
@@ -65,26 +59,29 @@ class Ear:
         reason = Text("连接不上 {where}：{why}", "no connection to {where}: {why}")
         through = f" ({self._options.through.address})" if self._options.through else ""
         where = f"{self._address}{through}"
-        self._tell(Lost(reason.with_(where=where, why=getattr(client, "failure", None)), hint))
+        self.news.append(Lost(reason.with_(where=where, why=getattr(client, "failure", None)), hint))
 
     def on_disconnect(
         self, _client: Client, _: object, __: DisconnectFlags, code: ReasonCode, ___: Properties | None
     ) -> None:
         hint = _NO_CERTIFICATE if self._options.tls and self._options.cert_file is None else ""
-        self._tell(Lost(Text("连接断开：{code}", "disconnected: {code}").with_(code=code), hint))
+        self.news.append(Lost(Text("连接断开：{code}", "disconnected: {code}").with_(code=code), hint))
 
     def on_ruin(self, client: Client, why: str) -> None:
         client.disconnect()
         reason = Text("平台发来的数据无法解读：{why}", "what the broker sends cannot be read: {why}").with_(why=why)
-        self._tell(Lost(reason, Text("检查 host 和 port 处是否为 MQTT 服务", "is it an MQTT broker at host and port?")))
+        self.news.append(
+            Lost(reason, Text("检查 host 和 port 处是否为 MQTT 服务", "is it an MQTT broker at host and port?"))
+        )
 
     def on_publish(self, _client: Client, _: object, mid: int, code: ReasonCode, __: Properties) -> None:
-        self._tell(Acknowledged(mid, code.value, str(code)))
+        reason = str(code) if code.is_failure else ""  # its name is a search in paho, not worth it for a success
+        self.news.append(Acknowledged(mid, code.value, reason))
 
     def on_subscribe(self, _client: Client, _: object, __: int, codes: list[ReasonCode], ___: object) -> None:
         for code in codes:
             if code.is_failure:
-                self._tell(Deaf(str(code)))
+                self.news.append(Deaf(str(code)))
 
     def on_message(self, _client: Client, _: object, message: MQTTMessage) -> None:
         properties = {}
@@ -93,8 +90,3 @@ class Ear:
             if value is not None:
                 properties[name] = value
         self.messages.append(Message(message.topic, bytes(message.payload), message.retain, properties))
-        self._wake()
-
-    def _tell(self, news: News) -> None:
-        self.news.append(news)
-        self._wake()

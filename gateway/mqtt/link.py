@@ -1,16 +1,18 @@
 """One connection to a broker.
 
 Rule: a `Link` lives from one connect to its first failure and is then replaced, so that nothing waits in paho's memory
-for a second chance: the journal is the queue. paho's thread only appends to a list here and wakes the owner; it
-decides nothing and cannot fail. Message numbers (16 bit, reused) are looked up by the owner's thread alone, after
-`publish` has returned, so an acknowledgement that overtakes the return is not lost.
+for a second chance: the journal is the queue. A thread lives here only while it dials, since names, handshakes and
+proxies block; then the owner's thread writes and reads by itself, and no message and no PUBACK changes threads.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import lru_cache
 
 import socks
@@ -21,6 +23,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from gateway.addresses import Address
+from gateway.bell import Bell
 from gateway.broker_access import read_password, read_proxy_password, tls_context
 from gateway.errors import Unreachable
 from gateway.mqtt.client import GuardedClient
@@ -41,17 +44,19 @@ class Link:
         client_id: str,
         options: Uplink,
         will: Will | None,
-        wake: Callable[[], None],
+        bell: Bell,
         address: Address | None = None,
     ) -> None:
         """Prepare everything that needs the configuration. Raises `ConfigError`.
 
-        `address` is the broker to call, the uplink's first where it is None.
+        `bell` ends a `wait`. `address` is the broker to call, the uplink's first where it is None.
         """
         self._options = options
         self._address = address or options.addresses[0]
-        self._ear = Ear(options, self._address, wake)
+        self._bell = bell
+        self._ear = Ear(options, self._address)
         self._is_five = options.protocol == "5"
+        self._dialling = _Dialling()
         self._forgets = options.session_expiry == 0
         self._client = GuardedClient(
             CallbackAPIVersion.VERSION2,
@@ -95,7 +100,7 @@ class Link:
         self._client.on_ruin = self._ear.on_ruin
 
     def open(self) -> None:
-        """Start connecting; `Connected` or `Lost` follows as news. What blocks meanwhile is paho's thread only."""
+        """Start connecting; `Connected` or `Lost` follows as news."""
         options = self._options
         self._client.connect_async(
             self._address.host,
@@ -105,7 +110,10 @@ class Link:
             clean_start=self._forgets if self._is_five else MQTT_CLEAN_START_FIRST_ONLY,
             properties=_wishes(options.session_expiry) if self._is_five else None,
         )
-        self._client.loop_start()
+        thread = threading.Thread(
+            target=_dial, args=(self._client, self._dialling, self._bell), name=f"dial {self._address}", daemon=True
+        )
+        thread.start()
 
     def publish(
         self,
@@ -132,6 +140,15 @@ class Link:
             raise Unreachable(f"the message cannot be sent: {info.rc.name}")
         return info.mid
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is published inside leaves in few packets: a burst wakes the broker once, not once a message."""
+        self._client.cork(True)
+        try:
+            yield
+        finally:
+            self._client.cork(False)
+
     def subscribe(self, *filters: str) -> None:
         """Ask for messages, which follow as news. Raises `Unreachable`.
 
@@ -147,26 +164,59 @@ class Link:
 
     def take(self) -> list[News]:
         """What has happened since the last call."""
+        if self._dialling.is_over:
+            self._client.hear()
         news: list[News] = []
         for source in (self._ear.news, self._ear.messages):
             while source:
                 news.append(source.popleft())
         return news
 
+    def wait(self, seconds: float) -> None:
+        """Until there is something to take, the bell rings, or `seconds` have passed."""
+        wire = self._client.socket() if self._dialling.is_over else None
+        if isinstance(wire, ssl.SSLSocket) and wire.pending():  # has been read, and lies in the TLS layer
+            return
+        if wire is not None:
+            self._client.acknowledge_at_once()
+        self._bell.wait(seconds, wire, to_write=self._client.want_write())
+
     def close(self) -> None:
-        """Say goodbye. Returns at once; paho's thread ends by itself, also one that is stuck in a connect."""
-        self._ear.is_closing = True
-        self._client.disconnect()
+        """Say goodbye. Returns at once, also in the middle of the dialling."""
+        self._dialling.is_unwanted = True
+        if self._dialling.is_over:
+            self._client.disconnect()
 
     def abandon(self) -> None:
         """Cut a connection that does not answer; the broker publishes the will."""
-        self._ear.is_closing = True
-        wire = self._client.socket()
-        if isinstance(wire, socket.socket):
-            with suppress(OSError):
-                # Not wire.shutdown(): that of a TLS socket drops the encryption first, under the feet of paho's thread.
-                socket.socket.shutdown(wire, socket.SHUT_RDWR)
-        self._client.disconnect()
+        self._dialling.is_unwanted = True
+        if self._dialling.is_over:
+            _cut(self._client)
+
+
+@dataclass(slots=True)
+class _Dialling:
+    """Each side sets its own and then looks at the other's, so that one of them hangs up, or both."""
+
+    is_over: bool = False  # the socket is the owner's from now on
+    is_unwanted: bool = False
+
+
+def _dial(client: GuardedClient, dialling: _Dialling, bell: Bell) -> None:
+    """The dialling thread. It does not know the `Link` either."""
+    client.dial()
+    dialling.is_over = True
+    if dialling.is_unwanted:  # a connection that nobody owns must not live on
+        _cut(client)
+    bell.ring()
+
+
+def _cut(client: GuardedClient) -> None:
+    wire = client.socket()
+    if isinstance(wire, socket.socket):
+        with suppress(OSError):
+            socket.socket.shutdown(wire, socket.SHUT_RDWR)  # not wire.shutdown(): TLS would begin to say goodbye
+    client.disconnect()
 
 
 @lru_cache(maxsize=16)  # every event has the same

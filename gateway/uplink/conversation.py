@@ -11,9 +11,9 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
 
 from gateway.addresses import Address
+from gateway.bell import Bell
 from gateway.board import DeviceState
 from gateway.cloudevent import CONTENT_TYPE, encode
 from gateway.errors import Rejected, StoreError, Unreachable
@@ -39,15 +39,13 @@ _WATERMARK_WITHIN = 120.0  # ack_required: rows that the platform has not confir
 class Conversation:
     """Owned by the uplink's thread: `step` until it raises `Unreachable`."""
 
-    def __init__(
-        self, around: Surroundings, lanes: Lanes, wake: Callable[[], None], address: Address | None = None
-    ) -> None:
+    def __init__(self, around: Surroundings, lanes: Lanes, bell: Bell, address: Address | None = None) -> None:
         self._around = around
         self._options = around.options
         self._lanes = lanes
         will = Will(f"{around.topic}/status", around.status("offline"))
         client_id = f"{around.identity.compound_id}-{around.identity.gateway_id}-{around.name}"
-        self._link = Link(client_id, around.options, will, wake, address)
+        self._link = Link(client_id, around.options, will, bell, address)
         self._link.open()
         self.is_open = False
         self._connect_before = time.monotonic() + _CONNECT_WITHIN
@@ -91,6 +89,10 @@ class Conversation:
             self._save_due = time.monotonic() + _SAVE_EVERY
             self.save()
         return self._allowance.wait if self._allowance.is_spent else 0.5
+
+    def wait(self, seconds: float) -> None:
+        """Until there is something to do, or `seconds` have passed."""
+        self._link.wait(seconds)
 
     def save(self) -> None:
         """Write down how far the lanes have come."""
@@ -223,18 +225,18 @@ class Conversation:
         health = self._around.board.facts().get("health")
         if health is not None and health is not self._health:
             self._health = health
-            mine = (health.get("uplinks") or {}).get(self._around.name) or {}  # how others fare is not theirs to know
-            body = to_json({**{key: value for key, value in health.items() if key != "uplinks"}, **mine})
+            body = self._around.health(health)
             self._link.publish(f"{self._around.topic}/health", body, qos=0, content_type="application/json")
 
     def _send_rows(self) -> None:
         self._allowance.refill()
-        while True:
-            free = self._window - len(self._under_way)
-            parcel = self._lanes.next(free, self._window, self._allowance.take)
-            if parcel is None:
-                return
-            self._send(parcel)
+        with self._link.together():
+            while parcel := self._next():
+                self._send(parcel)
+
+    def _next(self) -> Parcel | None:
+        free = self._window - len(self._under_way)
+        return self._lanes.next(free, self._window, self._allowance.take)
 
     def _send(self, parcel: Parcel) -> None:
         row, around = parcel.row, self._around
@@ -292,7 +294,7 @@ class Conversation:
                     if until_lost:
                         return
                     raise Unreachable(news.reason)
-            time.sleep(0.01)
+            self._link.wait(0.01)
 
     def _count(self, what: str, by: int = 1) -> None:
         self._around.board.count(f"uplink.{self._around.name}.{what}", by)

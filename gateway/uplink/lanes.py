@@ -28,6 +28,7 @@ from gateway.types import EventClass
 _BATCH = 200  # rows in memory per lane
 _MOST_STRETCHES = 64
 _RETRY_DEAD = 600.0
+_LONGEST_HOLD = 5.0  # the disk may not take the true times: then the events go as they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,12 @@ class _Lane:
             self.position = self.buffer[-1].seq if self.buffer else end
             if self.buffer:
                 return
+
+    def reread(self) -> None:
+        """What was read and not sent may have changed."""
+        if self.buffer:
+            self.position = self.buffer[0].seq - 1
+            self.buffer.clear()
 
     def take(self) -> Row:
         row = self.buffer.popleft()
@@ -131,6 +138,8 @@ class Lanes:
         self._saved: list[Cursor] = []
         self._boundary = 0
         self._next_retry = 0.0
+        self._restamps = journal.restamps
+        self._hold_until: float | None = None
         journal.register(uplink, wanted)
         self._load(wanted, from_now)
 
@@ -154,15 +163,16 @@ class Lanes:
         newest = self._journal.last_seq
         if free < 1:
             return None
-        if self._alarm.peek(newest):
+        self._take_up_restamped()
+        if self._ready(self._alarm, newest):
             return self._parcel(self._alarm)
-        if (free > 1 or window == 1) and self._live.peek(newest):
+        if (free > 1 or window == 1) and self._ready(self._live, newest):
             return self._parcel(self._live)
         if free <= window // 4:
             return None
         self._retry_dead(newest)
         for lane in (self._backlog, self._resend, self._dead):
-            if lane.peek(newest):
+            if self._ready(lane, newest):
                 return self._parcel(lane) if may_replay() else None
         return None
 
@@ -216,6 +226,22 @@ class Lanes:
         self._saved = cursors
         self._buried = {}
         self._revived = []
+
+    def _ready(self, lane: _Lane, newest: int) -> bool:
+        """Whether the lane has a row to send; one that is about to get its true time waits for it, though not long."""
+        row = lane.peek(newest)
+        if row is None or not self._journal.awaits_restamp(row):
+            return row is not None
+        if self._hold_until is None:
+            self._hold_until = time.monotonic() + _LONGEST_HOLD
+        return time.monotonic() >= self._hold_until
+
+    def _take_up_restamped(self) -> None:
+        if self._restamps != self._journal.restamps:
+            self._restamps = self._journal.restamps
+            self._hold_until = None
+            for lane in self._in_order():
+                lane.reread()
 
     def _parcel(self, lane: _Lane) -> Parcel:
         row = lane.take()

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from gateway.bell import Bell
 from gateway.board import Board
 from gateway.clock import now
 from gateway.cloudevent import Identity, local_time
@@ -63,8 +64,8 @@ class Uplink:
         language: Language = Language.EN,
     ) -> None:
         self.name = name
-        self._wake = threading.Event()
-        outbox = Outbox(self._wake.set)
+        self._bell = Bell()
+        outbox = Outbox(self._bell.ring)
         self._around = Surroundings(name, options, identity, journal, board, keys, zone, catalog, outbox, obey)
         self._board = board
         self._language = language  # of what the board says; the log is English
@@ -80,8 +81,8 @@ class Uplink:
         self._online_since = math.inf  # infinity: not on line
         self._brief = 0  # conversations in a row that began and did not last
         self._said = ""
-        journal.on_append(self._wake.set)
-        board.on_device(lambda _: self._wake.set())
+        journal.on_append(self._bell.ring)
+        board.on_device(lambda _: self._bell.ring())
 
     def retry(self) -> None:
         """Try the dead letters now, or at the next connect. Any thread may ask."""
@@ -105,7 +106,7 @@ class Uplink:
         """One conversation, until `stop` or an error."""
         self._beat()
         address = self._addresses[self._turn]
-        conversation = Conversation(self._around, self._lanes, self._wake.set, address)
+        conversation = Conversation(self._around, self._lanes, self._bell, address)
         try:
             while not stop.is_set():
                 wait = conversation.step()
@@ -114,8 +115,7 @@ class Uplink:
                     self._online_since = time.monotonic()
                     self._note("online", "")
                     self._board.count(f"uplink.{self.name}.connects")
-                self._wake.wait(wait)
-                self._wake.clear()
+                conversation.wait(wait)
             if conversation.is_open:
                 conversation.say_goodbye()
         finally:

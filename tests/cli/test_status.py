@@ -15,6 +15,7 @@ STATUS: dict[str, Any] = {
     "vision": {"faults": {"face": "the model was altered"}},
     "roster": {"holders": 7, "fault": "not a database"},
     "clock": "unsynced",
+    "facts": {"storage": {"free": 1, "off_line": {"days": 41.5, "words": "about 41.5 days"}}},
     "uplinks": {"city": {"connected": False, "waiting": None, "dead": 0, "reason": "refused", "hint": "the password?"}},
 }
 
@@ -29,4 +30,5 @@ def test_status_shows_details_as_they_are_and_what_is_off(capsys: pytest.Capture
     assert "not a database" in said
     assert "timedatectl" in said
     assert "refused" in said
+    assert "about 41.5 days" in said
     assert not {"True", "None"} & set(said.split())

@@ -115,7 +115,7 @@ def test_rows_that_only_the_log_has_are_carried_over(path: Path) -> None:
     for file in path.parent.glob("journal.db*"):
         shutil.copy(file, crashed)
     journal.close()
-    found = [values for _, values in pages.records(crashed / "journal.db") if len(values) == 13]
+    found = [values for _, values in pages.records(crashed / "journal.db") if len(values) == 14]
     assert [values[1] for values in found] == [row.id for row in reopened(path)]
 
 

@@ -55,7 +55,6 @@ def test_the_sequence_goes_on_after_restarts_and_after_a_purge_of_everything(pat
     journal = Journal(path)
     with journal._lock:
         journal._file._writer.execute("DELETE FROM events")
-        journal._file._writer.execute("DELETE FROM sqlite_sequence")
     journal.close()
     journal = Journal(path)
     sequences = journal.append([event()], BOOT)
@@ -191,13 +190,22 @@ def test_threads_append_and_read_at_the_same_time(path: Path) -> None:
 def test_events_of_an_unset_clock_are_restamped(path: Path) -> None:
     journal = Journal(path)
     wrong = stamp(100, ClockTrust.UNSYNCED)
-    journal.append([event(1, stamp=wrong)], BOOT)
-    journal.append([event(2, stamp=wrong)], "another-boot")
+    journal.append([event(1, stamp=wrong)], "the-boot-before")
+    journal.append([event(2, stamp=wrong)], BOOT)
     journal.append([event(3)], BOOT)
     assert journal.restamp(BOOT, stamp(-3600)) == 1
+    assert journal.restamp(BOOT, stamp(-3600)) == 0
     rows = journal.read_after(0, ALL, 10)
-    assert [row.clock.value for row in rows] == ["restored", "unsynced", "synced"]
-    assert rows[0].time == NOON - timedelta(seconds=100)
+    assert [row.clock.value for row in rows] == ["unsynced", "restored", "synced", "synced"]
+    assert rows[1].time == NOON - timedelta(seconds=100)
+    assert rows[3].name == "audit.clock_set"
+    assert rows[3].data == {
+        "boot_id": BOOT,
+        "booted_at": (NOON - timedelta(seconds=5000)).isoformat(timespec="microseconds"),
+        "count": 1,
+        "shift_s": 0.0,
+    }
+    assert journal.last_seq == 4
     journal.close()
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from gateway.clock import ClockTrust
-from gateway.journal import Cursor, Journal, Row
+from gateway.journal import Cursor, Journal, Row, weights
+from gateway.settings import Budget, Retain
 from gateway.settings import Journal as Policy
-from gateway.settings import Retain
 from gateway.types import Event, EventClass
 from tests.facts import BOOT, event, stamp
 
@@ -92,6 +92,32 @@ def test_the_budget_takes_the_cheapest_class_first_and_never_alarms(tmp_path: Pa
     losses = [row.data for row in rows(journal) if row.name == "loss"]
     assert sum(loss["count"] for loss in losses) == 6400
     assert {loss["cause"] for loss in losses} == {"space"}
+    journal.close()
+
+
+def test_a_class_keeps_to_its_budget_and_the_others_stay(journal: Journal) -> None:
+    names = ["access.granted", "device.online", "alarm.tamper"]
+    journal.append([event(n, names[n % 3], data={"padding": "word " * 80}) for n in range(9000)], BOOT)
+    budget = Policy(budget=Budget(device=1_000_000), min_free=0)
+    gone = journal.purge(budget, stamp())
+    counts = journal.stats()["classes"]
+    assert counts["access"] == counts["alarm"] == 3000
+    assert counts["device"] == 3000 - gone
+    assert 600_000 < journal.usage().held[EventClass.DEVICE] <= 1_000_000
+    losses = [row.data for row in rows(journal) if row.name == "loss"]
+    assert sum(loss["count"] for loss in losses) == gone
+    assert {(loss["class"], loss["cause"]) for loss in losses} == {("device", "budget")}
+    assert (losses[0]["from"], losses[-1]["to"]) == (2, 2 + 3 * (gone - 1))
+    assert journal.purge(budget, stamp()) == 0
+    journal.close()
+
+
+def test_an_old_journal_is_weighed_bit_by_bit(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "_AT_ONCE", 1000)
+    journal.append([event(n, "device.online") for n in range(3500)], BOOT)
+    budget = Policy(budget=Budget(device=0), min_free=0)
+    assert [journal.purge(budget, stamp()) > 0 for _ in range(5)] == [False, False, False, True, False]
+    assert "device" not in journal.stats()["classes"]
     journal.close()
 
 

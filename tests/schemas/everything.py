@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from gateway.accounts import device_event
+from gateway.accounts import attack_event, device_event
 from gateway.cli.face import _audit, _consent_data
 from gateway.clock import ClockTrust, Stamp, now
+from gateway.clock_watch import ClockWatch
 from gateway.credentials import parse_credential
 from gateway.doorkeeper import Doorkeeper
 from gateway.errors import StoreError
@@ -25,7 +26,20 @@ from gateway.journal import Journal
 from gateway.passage import Passages
 from gateway.report import Report
 from gateway.settings import Journal as Policy
-from gateway.types import Box, CardRead, DeviceStatus, Event, FaceSeen, PictureDone, Plate, PlateSeen
+from gateway.settings import Point
+from gateway.types import (
+    Box,
+    CardRead,
+    DeviceStatus,
+    Direction,
+    Event,
+    FaceSeen,
+    PictureDone,
+    Plate,
+    PlateSeen,
+    PointKind,
+)
+from gateway.upkeep import Upkeep
 from tests.downlink.parts import CARD, Gateway, soon
 from tests.facts import BOOT, stamp
 from tests.journal.test_damage import overwrite
@@ -43,11 +57,16 @@ class Everything(Gateway):
         path = folder / "data" / "journal" / "journal.db"
         journal = Journal(path)
         journal.append([Event("device.online", "old-reader", stamp(), _NEW) for _ in range(300)], BOOT)
+        point = Point(name="门", kind=PointKind.PEDESTRIAN, direction=Direction.IN)
+        read = CardRead("door", "door-reader", stamp(), parse_credential(CARD))
+        journal.append([attack_event(read, point, 5, 60.0)], BOOT)
         journal.close()
         overwrite(path, 4 * 4096, 3 * 4096)
         super().__init__(folder, port)
         report = Report(self.settings, self.board, self.journal)
         self.uplink._around = replace(self.uplink._around, catalog=report.catalog)
+        self.journal.append([Event("device.online", "old-reader", stamp(trust=ClockTrust.UNSYNCED), _NEW)], "new-boot")
+        assert self.journal.restamp("new-boot", now())
         self.board.on_device(lambda state: self.recorder.record(device_event(state)))
         classes = {"city": self.settings.uplinks["city"].classes}
         self.health = Health(self.journal, self.board, classes, self.data, ZONE)
@@ -108,8 +127,12 @@ class Everything(Gateway):
             wait_until(lambda: self.board.facts().get("journal.fault"))
         wait_until(lambda: not self.board.facts().get("journal.fault"))
         self.journal.register("nobody", self.settings.uplinks["city"].classes)  # never came, so nothing is sent
-        later = Stamp(datetime.now(UTC) + timedelta(days=181), 0.0, ClockTrust.SYNCED)
+        later = Stamp(datetime.now(UTC) + timedelta(days=400), 0.0, ClockTrust.SYNCED)
         assert self.journal.purge(Policy(max_bytes=1 << 40, min_free=0), later)
+        full = Upkeep(self.journal, Policy(min_free=1 << 60), self.board, BOOT)
+        says = iter([stamp(), replace(stamp(), time=stamp().time + timedelta(hours=1))])
+        clock = ClockWatch(lambda: next(says), lambda: None)
+        self.journal.append([*full.round(), *clock.look(), *clock.look()], BOOT)
 
     def audit_faces(self) -> None:
         consent = Consent("1", "paper", "X-1", datetime.now(UTC))

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from gateway.bell import Bell
 from gateway.mqtt import Connected, Link, Will
 from gateway.settings import Uplink
 from gateway.types import DeviceStatus, EventClass
@@ -66,7 +67,7 @@ def test_status_says_online_stopped_and_offline(house: House, broker: Mosquitto)
 def test_the_last_will_is_marked_as_the_other_messages_are(broker: Mosquitto, protocol: str) -> None:
     options = Uplink(host="127.0.0.1", port=broker.port, protocol=protocol)  # type: ignore[arg-type]
     with subscriber(broker.port) as platform:
-        link = Link("box-1", options, Will(f"{PREFIX}/status", b'{"status":"offline"}'), lambda: None)
+        link = Link("box-1", options, Will(f"{PREFIX}/status", b'{"status":"offline"}'), Bell())
         link.open()
         wait_until(lambda: any(isinstance(news, Connected) for news in link.take()))
         link.abandon()

@@ -1,0 +1,43 @@
+"""An event written down: checked by the privacy guard, its data already the text that the file will hold.
+
+Rule: only entries reach the file, and the text of an entry cannot change any more after it was checked. So the guard
+looks at each event once on its way in, and on the thread that brings it: the one writer only numbers and inserts.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from gateway.errors import Rejected
+from gateway.privacy import refuse_face_data, refuse_face_text
+from gateway.types import Event
+
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Made by `write_down` alone."""
+
+    event: Event
+    event_class: str
+    data: str  # JSON
+
+    @property
+    def identity(self) -> str:
+        """What is kept once only: the source picture, where there is one."""
+        return self.event.origin or self.event.id
+
+
+def write_down(event: Event) -> Entry:
+    """Raises `Rejected`: by the privacy guard, or because the event belongs to no class."""
+    refuse_face_data(event.data)
+    for name, text in (("subject", event.subject), ("passage", event.passage), ("origin", event.origin)):
+        if text is not None:
+            refuse_face_text(name, text)
+    try:
+        event_class = event.event_class.value
+    except ValueError as error:
+        raise Rejected(f"{event.name!r} belongs to no class of events") from error
+    return Entry(event, event_class, _to_json(event.data))

@@ -1,0 +1,47 @@
+"""`check` tells how long the box survives off line, once there is something to measure."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from gateway.cli.check import command
+from gateway.clock import ClockTrust, Stamp
+from gateway.journal import Journal
+from tests.facts import BOOT, NOON, event
+
+CONFIG = """
+[site]
+compound_id = "fenglinwan"
+name = "枫林湾小区"
+language = "en"
+[gateway]
+id = "box-1"
+data_dir = "data"
+[uplinks.city]
+host = "127.0.0.1"
+[journal]
+retain = { access = "30d" }
+max_bytes = "1GiB"
+"""
+
+
+def test_check_says_how_many_days_the_box_survives_off_line(tmp_path: Path) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text(CONFIG, encoding="utf-8")
+    said = CliRunner().invoke(command, ["--config", str(config)])
+    assert said.exit_code == 0
+    assert "too few events yet" in said.output
+    assert not (tmp_path / "data").exists()  # nothing was made
+    journal = Journal(tmp_path / "data" / "journal" / "journal.db")
+    for hour in range(30):
+        at = Stamp(NOON + timedelta(hours=hour), 0.0, ClockTrust.SYNCED)
+        journal.append([event(hour, stamp=at)], BOOT)
+    said = CliRunner().invoke(command, ["--config", str(config)])  # the daemon runs
+    assert "for about 30.0 days; the first to go is access, by its age (retain)" in said.output
+    told = json.loads(CliRunner().invoke(command, ["--config", str(config), "--json"]).output)
+    assert told["off_line"] == {"days": 30.0, "class": "access"}
+    journal.close()

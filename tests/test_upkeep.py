@@ -1,0 +1,169 @@
+"""The room on the disk, on a real small disk that is really filled."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.board import Board
+from gateway.clock import ClockTrust
+from gateway.errors import StoreError
+from gateway.journal import Journal, Row
+from gateway.journal.audit import verify
+from gateway.journal.ballast import Ballast
+from gateway.recorder import Recorder
+from gateway.settings import Journal as Policy
+from gateway.types import EventClass
+from gateway.upkeep import Upkeep
+from tests.end_to_end.test_bad_disks import fill
+from tests.facts import BOOT, event, stamp
+from tests.real import wait_until
+
+MIB = 1 << 20
+SMALL = Policy(min_free=4 * MIB, ballast=6 * MIB)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    if os.geteuid() != 0:
+        pytest.skip("mounting a disk of one's own needs root")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=False)
+
+
+def rows(journal: Journal) -> list[Row]:
+    return journal.read_after(0, list(EventClass), 100_000)
+
+
+def storage_alarms(journal: Journal) -> list[tuple[str, int]]:
+    found = [row.data for row in rows(journal) if row.name == "alarm.storage_low"]
+    return [(data["state"], data["severity"]) for data in found]
+
+
+def fill_journal(journal: Journal, count: int = 6000) -> None:
+    names = ["access.granted", "device.online", "alarm.tamper"]
+    for start in range(0, count, 500):
+        batch = [event(n, names[n % 3], data={"padding": "word " * 60}) for n in range(start, start + 500)]
+        journal.append(batch, BOOT)
+
+
+@contextmanager
+def running(recorder: Recorder) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=recorder.run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def test_a_full_disk_sheds_low_classes_tells_and_goes_on(disk: Path) -> None:
+    journal = Journal(disk / "journal" / "journal.db")
+    fill_journal(journal)
+    recorder = Recorder(journal, Board(), SMALL, boot=BOOT)
+    ballast = Ballast(disk / "journal" / "ballast", SMALL.ballast)
+    with running(recorder):
+        wait_until(lambda: ballast.is_whole)
+        fill(disk / "foreign")
+        kept = 0
+        for number in range(10_000, 12_000):  # more than fits the log as it is
+            recorder.record(event(number, data={"padding": "word " * 300}))
+            kept += 1
+        wait_until(lambda: len([row for row in rows(journal) if row.data.get("number", 0) >= 10_000]) == kept, 30)
+    found = rows(journal)
+    assert ("raised", 1) in storage_alarms(journal)
+    losses = [row.data for row in found if row.name == "loss"]
+    assert losses[0]["class"] == "device"  # low classes first
+    assert {loss["cause"] for loss in losses} == {"space"}
+    gone = sum(loss["count"] for loss in losses)
+    assert gone == 6000 - len([row for row in found if row.data.get("number", 10_000) < 10_000])
+    assert len([row for row in found if row.name == "alarm.tamper"]) == 2000
+    assert not ballast.is_whole
+    journal.close()
+    assert verify(disk / "journal" / "journal.db").is_sound
+
+
+def test_the_ballast_comes_back_and_the_alarm_goes_once_there_is_room(disk: Path) -> None:
+    journal = Journal(disk / "journal" / "journal.db")
+    upkeep = Upkeep(journal, SMALL, Board(), BOOT)
+    ballast = Ballast(disk / "journal" / "ballast", SMALL.ballast)
+    assert upkeep.round() == []
+    assert ballast.is_whole
+    fill(disk / "foreign")
+    told = upkeep.make_room(StoreError("the disk is full"))
+    assert [(one.name, one.data["state"]) for one in told] == [("alarm.storage_low", "raised")]
+    journal.append(told, BOOT)
+    assert not ballast.is_whole
+    again = Upkeep(journal, SMALL, Board(), BOOT)  # after a restart
+    assert again.round() == []
+    (disk / "foreign").unlink()
+    later = Upkeep(journal, SMALL, Board(), BOOT)
+    assert [(one.name, one.data["state"]) for one in later.round()] == [("alarm.storage_low", "cleared")]
+    assert ballast.is_whole
+    journal.close()
+
+
+def test_pictures_go_before_facts(disk: Path) -> None:
+    journal = Journal(disk / "journal" / "journal.db")
+    fill_journal(journal)
+    picture = disk / "picture"
+    fill(picture)
+    asked: list[int] = []
+
+    def shed(wanted: int) -> int:
+        asked.append(wanted)
+        os.truncate(picture, picture.stat().st_size - 2 * wanted)
+        return 2 * wanted
+
+    upkeep = Upkeep(journal, Policy(min_free=4 * MIB, ballast=0), Board(), BOOT, shed_pictures=shed)
+    assert upkeep.round() == []
+    assert len(asked) == 1
+    assert 3 * MIB < asked[0] <= 4 * MIB
+    assert len(rows(journal)) == 6000
+    journal.close()
+
+
+def test_what_failed_for_another_reason_sheds_nothing(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.db")
+    upkeep = Upkeep(journal, Policy(min_free=0), Board(), BOOT)
+    upkeep.round()
+    assert upkeep.make_room(StoreError("input/output error")) == []
+    assert Ballast(tmp_path / "ballast", 16 * MIB).is_whole
+    journal.close()
+
+
+def test_no_ballast_is_made_where_it_would_make_the_disk_short(disk: Path) -> None:
+    ballast = Ballast(disk / "ballast", 6 * MIB)
+    assert not ballast.make(keep_free=30 * MIB)
+    assert not (disk / "ballast").exists()
+    assert ballast.make(keep_free=20 * MIB)
+    assert ballast.make(keep_free=30 * MIB)  # it is there
+    assert ballast.release()
+    assert not ballast.release()
+    assert Ballast(disk / "none", 0).make(keep_free=0)
+
+
+def test_events_are_restamped_also_by_the_process_after(tmp_path: Path) -> None:
+    path = tmp_path / "journal" / "journal.db"
+    journal = Journal(path)
+    journal.append([event(1, stamp=stamp(100, ClockTrust.UNSYNCED))], BOOT)
+    journal.close()
+    journal = Journal(path)
+    Upkeep(journal, Policy(min_free=0), Board(), BOOT, stamp=lambda: stamp(0)).round()
+    assert rows(journal)[0].clock is ClockTrust.RESTORED
+    journal.append([event(2, stamp=stamp(90, ClockTrust.UNSYNCED))], BOOT)  # it was on its way
+    Upkeep(journal, Policy(min_free=0), Board(), BOOT, stamp=lambda: stamp(0)).round()
+    assert {row.clock.value for row in rows(journal)} == {"restored", "synced"}
+    journal.close()
