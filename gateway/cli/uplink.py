@@ -15,7 +15,7 @@ from gateway.errors import Rejected
 from gateway.text import Text
 
 if TYPE_CHECKING:
-    from gateway.journal.rows import DeadLetter
+    from gateway.journal import Row
     from gateway.settings import Settings
 
 _MOST = 1000
@@ -47,8 +47,8 @@ def dead(name: str | None, config_path: Path, as_json: bool) -> None:
         letters = JournalReader(path).refusals(one, _MOST) if path.exists() else []
         if not letters and not as_json:
             click.echo(_NONE.with_(name=one).say(language()))
-        for letter in letters:
-            click.echo(_as_json(one, letter) if as_json else _as_line(settings, one, letter))
+        for row, reason in letters:
+            click.echo(_as_json(one, row, reason) if as_json else _as_line(settings, one, row, reason))
 
 
 @command.command("retry")
@@ -93,20 +93,18 @@ def _wait_for_answers(settings: Settings, name: str) -> int:
     return int(left)
 
 
-def _as_line(settings: Settings, uplink: str, letter: DeadLetter) -> str:
+def _as_line(settings: Settings, uplink: str, row: Row, reason: str) -> str:
     from zoneinfo import ZoneInfo
 
     from gateway.wording import describe
 
-    row = letter.row
     points = {name: point.name for name, point in settings.points.items()}
     moment = row.time.astimezone(ZoneInfo(settings.site.timezone)).isoformat(sep=" ", timespec="seconds")[:19]
     words = describe(row.name, row.subject, row.data, points).say(language())
-    return f"{uplink}  #{row.seq:<6} {moment}  {letter.reason}: {words}"
+    return f"{uplink}  #{row.seq:<6} {moment}  {reason}: {words}"
 
 
-def _as_json(uplink: str, letter: DeadLetter) -> str:
-    row = letter.row
+def _as_json(uplink: str, row: Row, reason: str) -> str:
     said = {"uplink": uplink, "sequence": row.seq, "id": row.id, "type": f"compound.{row.name}.v1"}
-    said |= {"time": row.time.isoformat(timespec="milliseconds"), "reason": letter.reason}
+    said |= {"time": row.time.isoformat(timespec="milliseconds"), "reason": reason}
     return json.dumps(said, ensure_ascii=False)

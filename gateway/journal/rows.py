@@ -168,13 +168,13 @@ class JournalReader:
             (uplink, after, limit),
         )
 
-    def refusals(self, uplink: str, limit: int) -> list[DeadLetter]:
-        """The oldest dead letters of an uplink, with their reasons."""
+    def refusals(self, uplink: str, limit: int) -> list[tuple[Row, str]]:
+        """The oldest dead letters of an uplink, each with its reason."""
         found = self._query(
             "SELECT seq, reason FROM dead_letters WHERE uplink = ? ORDER BY seq LIMIT ?", (uplink, limit)
         )
         rows = {row.seq: row for row in self.dead_letters(uplink, 0, limit)}
-        return [DeadLetter(rows[seq], reason) for seq, reason in found if seq in rows]
+        return [(rows[seq], reason) for seq, reason in found if seq in rows]
 
     def count_refusals(self, uplink: str) -> dict[str, int]:
         """How many dead letters there are for each reason, the commonest first."""

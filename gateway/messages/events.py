@@ -207,7 +207,7 @@ Loss = TypedDict(
         "to": int | None,
         "count": Count,
         "unsent": NotRequired[Annotated[Count, Field(description="How many of them some platform had not got yet.")]],
-        "cause": Annotated[str, Field(description="retention, space, damage, refused …")],
+        "cause": Annotated[str, Field(description="retention, budget, space, damage, overflow, refused.")],
         "first_time": NotRequired[Moment],
         "last_time": NotRequired[Moment],
     },
@@ -237,6 +237,35 @@ CommandAudit = TypedDict(
     },
 )
 CommandAudit.__doc__ = "An order of a platform, obeyed or refused."
+
+
+class ChainEnd(TypedDict):
+    """Where a chain was cut: its rows up to here are gone, and the rest begins with this hash."""
+
+    upto: int
+    hash: str
+
+
+Checkpoint = TypedDict(
+    "Checkpoint",
+    {
+        "class": EventClass,
+        "from": int,
+        "to": int,
+        "count": Count,
+        "chains": Annotated[dict[str, ChainEnd], Field(description="By class.")],
+    },
+)
+Checkpoint.__doc__ = "Rows of a chained class went by age; the chain goes on from here."
+
+
+class ClockSet(TypedDict):
+    """The clock was set, and the events of that boot got their true time."""
+
+    boot_id: BootId
+    booted_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    count: Count
+    shift_s: Annotated[float, Field(description="By how much their time was wrong.")]
 
 
 class Consent(TypedDict):
@@ -313,6 +342,8 @@ DATA: Mapping[str, Any] = {
     "device.fault": DeviceChange,
     "loss": Loss,
     "audit.command": CommandAudit,
+    "audit.checkpoint": Checkpoint,
+    "audit.clock_set": ClockSet,
     "audit.face_enrolled": FaceEnrolled,
     "audit.face_erased": FaceErased,
     "audit.clock_set": ClockSet,

@@ -225,8 +225,7 @@ class Conversation:
         health = self._around.board.facts().get("health")
         if health is not None and health is not self._health:
             self._health = health
-            mine = (health.get("uplinks") or {}).get(self._around.name) or {}  # how others fare is not theirs to know
-            body = to_json({**{key: value for key, value in health.items() if key != "uplinks"}, **mine})
+            body = self._around.health(health)
             self._link.publish(f"{self._around.topic}/health", body, qos=0, content_type="application/json")
 
     def _send_rows(self) -> None:

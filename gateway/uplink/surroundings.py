@@ -58,6 +58,11 @@ class Surroundings:
         body: Device = {"status": state.status, "since": since, "kind": state.kind, "point": state.point}
         return to_json(body)
 
+    def health(self, sample: Mapping[str, Any]) -> bytes:
+        """The body of a `health` message. How other platforms fare is not this one's to know."""
+        mine = (sample.get("uplinks") or {}).get(self.name) or {}
+        return to_json({**{key: value for key, value in sample.items() if key != "uplinks"}, **mine})
+
     def catalogue(self, begins_after: int) -> bytes:
         """The body of the `catalog` message: what the box has, and what this uplink gets of it."""
         data = data_catalogue(self.options.classes, self.options.fields)
