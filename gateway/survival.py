@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from gateway.journal import JournalReader
 from gateway.journal.purge import CHEAPEST_FIRST
-from gateway.journal.rows import Usage
+from gateway.journal.values import Usage
 from gateway.settings import Journal as Policy
 from gateway.text import Text
 from gateway.types import EventClass

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.clock import ClockTrust, Stamp
 from gateway.journal import Cursor, Journal, weights
-from gateway.journal.rows import Usage
+from gateway.journal.values import Usage
 from gateway.settings import Budget, Retain
 from gateway.settings import Journal as Policy
 from gateway.survival import estimate, survive

@@ -7,12 +7,13 @@ sequence.py the sequence, remembered outside the file  purge.py     what goes, a
 repair.py   a damaged file set aside and carried over  pages.py     records read without SQLite
 chain.py    hashes over alarms and audit rows          audit.py     was anything touched
 restamp.py  the time of what came before the clock     weights.py   bytes per class
-ballast.py  room for the last alarm
+ballast.py  room for the last alarm                    values.py    a row, a cursor, what is pending
 """
 
 from gateway.journal.entry import Entry, write_down
 from gateway.journal.journal import FolderInUse, Journal
-from gateway.journal.rows import Cursor, JournalReader, Pending, Row
+from gateway.journal.rows import JournalReader
 from gateway.journal.schema import DiskFull
+from gateway.journal.values import Cursor, Pending, Row
 
 __all__ = ["Cursor", "DiskFull", "Entry", "FolderInUse", "Journal", "JournalReader", "Pending", "Row", "write_down"]

@@ -20,8 +20,8 @@ from typing import Any
 from gateway.clock import ClockTrust
 from gateway.errors import StoreError
 from gateway.journal import chain, purge, schema
-from gateway.journal.rows import last_per_class, microseconds, parse_gaps
 from gateway.journal.sequence import last_noted
+from gateway.journal.values import last_per_class, microseconds, parse_gaps
 from gateway.text import Text
 
 _MOST = 1000  # breaks that are listed

@@ -18,8 +18,8 @@ from gateway.clock import Stamp, boot_id, now
 from gateway.errors import StoreError
 from gateway.journal import chain, migrations, purge, repair, restamp, schema
 from gateway.journal.entry import Entry, write_down
-from gateway.journal.rows import last_per_class, microseconds, parse_gaps, write_gaps
 from gateway.journal.sequence import SequenceFile
+from gateway.journal.values import last_per_class, microseconds, parse_gaps, write_gaps
 from gateway.text import Text
 from gateway.types import Event
 

@@ -22,7 +22,8 @@ from gateway.filesystem import network_kind
 from gateway.journal import migrations, purge, schema
 from gateway.journal.entry import Entry, write_down
 from gateway.journal.file import JournalFile
-from gateway.journal.rows import Cursor, JournalReader, Row, open_end
+from gateway.journal.rows import JournalReader
+from gateway.journal.values import Cursor, Row, open_end
 from gateway.settings import Journal as Policy
 from gateway.text import Text
 from gateway.types import Event, EventClass

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from gateway.clock import ClockTrust, Stamp, now
 from gateway.journal import chain, weights
-from gateway.journal.rows import microseconds
+from gateway.journal.values import microseconds
 from gateway.settings import Journal as Policy
 from gateway.types import Event, EventClass
 

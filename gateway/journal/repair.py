@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.journal import migrations, pages, schema
-from gateway.journal.rows import parse_gaps
+from gateway.journal.values import parse_gaps
 from gateway.text import Text
 from gateway.types import EventClass
 

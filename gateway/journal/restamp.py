@@ -16,7 +16,7 @@ from typing import Any
 
 from gateway.clock import ClockTrust, Stamp
 from gateway.journal import chain
-from gateway.journal.rows import EPOCH, microseconds
+from gateway.journal.values import EPOCH, microseconds
 from gateway.types import Event
 
 _CLOCK = 6  # in the order of `schema.EVENT_COLUMNS`

@@ -8,97 +8,19 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.clock import ClockTrust
 from gateway.errors import StoreError
 from gateway.journal import schema, weights
+from gateway.journal.values import CLASSES, NO_LIMIT, Cursor, Pending, Row, Usage, microseconds, row_of
 from gateway.text import Text
 from gateway.types import EventClass
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CLASSES = tuple(EventClass)  # the order of `gaps`; a new class may only be added at the end
-_CLASS_NAMES = tuple(kind.value for kind in _CLASSES)
-_NO_LIMIT = (1 << 63) - 1
 _RECENT = 100_000  # events that are looked at to see how fast they come
 _WEEK_US = 7 * 86_400_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """An event with its sequence, as the journal keeps it."""
-
-    seq: int
-    id: str
-    name: str
-    subject: str
-    time: datetime  # of capture, UTC
-    clock: ClockTrust
-    uptime_ms: int
-    boot_id: str
-    passage: str | None
-    origin: str | None
-    data: Mapping[str, Any]
-    gaps: tuple[int, ...]  # per class, in the order of EventClass: how far back its last event before this one lies
-    chain: str | None = None  # of alarms and audit rows: see chain.py
-
-    @property
-    def event_class(self) -> EventClass:
-        return EventClass(self.name.partition(".")[0])
-
-    def previous(self, classes: Collection[EventClass]) -> int:
-        """The sequence of the event before this one among `classes`; 0 if there is none.
-
-        Kept in the row itself, so that it stays true after a purge.
-        """
-        gaps = self.gaps
-        near = [gaps[place] for place in _places(frozenset(classes)) if place < len(gaps) and gaps[place]]
-        return self.seq - min(near) if near else 0
-
-
-@lru_cache(maxsize=64)  # an uplink asks for each row with the same classes
-def _places(classes: frozenset[EventClass]) -> tuple[int, ...]:
-    return tuple(place for place, kind in enumerate(_CLASSES) if kind in classes)
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """A stretch of sequences that one lane of an uplink has not passed yet: after < seq <= upto."""
-
-    lane: str
-    after: int
-    upto: int | None  # None: everything to come
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """What an uplink has still to pass."""
-
-    count: int
-    oldest: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Bytes: held per class, written per class within the last `span_s` seconds, and of the whole file."""
-
-    held: Mapping[EventClass, int]
-    recent: Mapping[EventClass, int]
-    span_s: float
-    file: int
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """An event that a broker refused, and why."""
-
-    row: Row
-    reason: str
 
 
 class JournalReader:
@@ -114,12 +36,12 @@ class JournalReader:
         self, seq: int, classes: Collection[EventClass], limit: int, *, upto: int | None = None
     ) -> list[Row]:
         """Return at most `limit` events of `classes` after `seq` (and not after `upto`), in sequence order."""
-        wanted = [kind for kind in _CLASSES if kind in classes]
-        last = _NO_LIMIT if upto is None else upto
+        wanted = [kind for kind in CLASSES if kind in classes]
+        last = NO_LIMIT if upto is None else upto
         if not wanted or limit < 1:
             return []
         select = f"SELECT {schema.EVENT_COLUMNS} FROM events WHERE seq > ? AND seq <= ?"
-        if len(wanted) == len(_CLASSES):
+        if len(wanted) == len(CLASSES):
             return self._rows(f"{select} ORDER BY seq LIMIT ?", (seq, last, limit))
         # One range of the index per class, merged by SQLite: never walks over the rows of other classes.
         parts = " UNION ALL ".join(f"{select} AND class = ?" for _ in wanted)
@@ -131,12 +53,12 @@ class JournalReader:
         return self._rows(
             f"SELECT {schema.EVENT_COLUMNS} FROM events WHERE seq > ? AND time_us >= ?"
             " AND (name GLOB ? OR 'compound.' || name || '.v1' GLOB ?) ORDER BY seq LIMIT ?",
-            (after, microseconds(since) if since else -_NO_LIMIT, glob, glob, limit),
+            (after, microseconds(since) if since else -NO_LIMIT, glob, glob, limit),
         )
 
     def count_after(self, seq: int, classes: Collection[EventClass], *, upto: int | None = None) -> int:
         """How many events of `classes` lie after `seq` (and not after `upto`)."""
-        last = _NO_LIMIT if upto is None else upto
+        last = NO_LIMIT if upto is None else upto
         marks = ", ".join("?" * len(classes))
         ((count,),) = self._query(
             f"SELECT count(*) FROM events WHERE class IN ({marks}) AND seq > ? AND seq <= ?",
@@ -147,7 +69,7 @@ class JournalReader:
     def cursors(self, uplink: str) -> list[Cursor]:
         """Where the lanes of an uplink stand; empty for a new uplink."""
         found = self._query("SELECT lane, after, upto FROM cursors WHERE uplink = ? ORDER BY rowid", (uplink,))
-        return [Cursor(lane, after, None if upto == _NO_LIMIT else upto) for lane, after, upto in found]
+        return [Cursor(lane, after, None if upto == NO_LIMIT else upto) for lane, after, upto in found]
 
     def pending(self, uplink: str, classes: Collection[EventClass]) -> Pending:
         """What an uplink has not passed, by its saved cursors (up to a second old), dead letters left out."""
@@ -242,7 +164,7 @@ class JournalReader:
             self._opened.pop().close()
 
     def _rows(self, sql: str, values: Sequence[Any]) -> list[Row]:
-        return [_row(found) for found in self._query(sql, values)]
+        return [row_of(found) for found in self._query(sql, values)]
 
     def _query(self, sql: str, values: Sequence[Any]) -> list[Any]:
         try:
@@ -262,48 +184,3 @@ class JournalReader:
             self._opened.append(self._own.connection)
         connection: sqlite3.Connection = self._own.connection
         return connection
-
-
-def microseconds(moment: datetime) -> int:
-    """Microseconds since 1970 UTC, exact."""
-    return (moment - EPOCH) // timedelta(microseconds=1)
-
-
-def open_end(upto: int | None) -> int:
-    """The stored form of a cursor's end."""
-    return _NO_LIMIT if upto is None else upto
-
-
-def _row(found: tuple[Any, ...]) -> Row:
-    seq, id_, _, name, subject, time_us, clock, uptime_ms, boot_id, passage, origin, data, gaps, chain = found
-    return Row(
-        seq=seq,
-        id=id_,
-        name=name,
-        subject=subject,
-        time=EPOCH + timedelta(microseconds=time_us),
-        clock=ClockTrust(clock),
-        uptime_ms=uptime_ms,
-        boot_id=boot_id,
-        passage=passage,
-        origin=origin,
-        data=json.loads(data),
-        gaps=parse_gaps(gaps),
-        chain=chain,
-    )
-
-
-def parse_gaps(text: str) -> tuple[int, ...]:
-    return tuple(map(int, text.split(",")))
-
-
-def last_per_class(seq: int, event_class: str, gaps: tuple[int, ...]) -> dict[str, int]:
-    """The last sequence of each class, as of the row `seq`."""
-    lasts = {kind.value: seq - gap for kind, gap in zip(_CLASSES, gaps, strict=False) if gap}
-    lasts[event_class] = seq
-    return lasts
-
-
-def write_gaps(seq: int, lasts: Mapping[str, int]) -> str:
-    """`Row.gaps` of a new row, given the last sequence of each class before it."""
-    return ",".join([str(seq - lasts[name]) if name in lasts else "0" for name in _CLASS_NAMES])

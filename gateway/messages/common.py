@@ -23,6 +23,7 @@ PointName = Annotated[str, Field(description="A name of `points` in the catalog.
 DeviceName = Annotated[str, Field(description="A name of `devices` in the catalog.")]
 HolderRef = Annotated[str, Field(pattern="^h:[0-9a-f]{16}$", description="Keyed hash of a holder's id.")]
 CredentialRef = Annotated[str, Field(pattern="^c:[0-9a-f]{16}$", description="Keyed hash of a card number.")]
+RequestId = Annotated[str, Field(description="The command's request id, `?` where it was none.")]
 Uplink = Annotated[str, Field(description="The name of an uplink in the gateway's configuration.")]
 
 

@@ -11,14 +11,15 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from gateway.messages.audits import Checkpoint, ClockSet, CommandAudit, FaceEnrolled, FaceErased
 from gateway.messages.common import (
-    BootId,
     Count,
     CredentialRef,
     DeviceName,
     Holder,
     Moment,
     PointName,
+    RequestId,
     Share,
     Uplink,
 )
@@ -35,7 +36,6 @@ Severity = Annotated[int, Field(ge=1, le=4)]
 AlarmState = Literal["raised", "updated", "cleared"]
 Assurance = Annotated[Literal["low", "medium", "high"], Field(description="Of the face model, by its card.")]
 Liveness = Annotated[str, Field(description="none, or passive:{model}:{score}.")]
-RequestId = Annotated[str, Field(description="The command's request id, `?` where it was none.")]
 
 
 class Place(TypedDict):
@@ -214,112 +214,6 @@ Loss = TypedDict(
 )
 Loss.__doc__ = "Events that are gone: the sequences from `from` to `to` of one class, as far as they were of it."
 
-CommandAudit = TypedDict(
-    "CommandAudit",
-    {
-        "command": Annotated[str | None, Field(description="Null where the message could not be read.")],
-        "request_id": NotRequired[RequestId],
-        "dataset": NotRequired[str],
-        "ok": bool,
-        "code": Annotated[str, Field(description="See `reply`.")],
-        "ordered_by": Uplink,
-        "point": NotRequired[PointName],
-        "from": NotRequired[int],
-        "to": NotRequired[int],
-        "holder": NotRequired[Holder],
-        "credential_ref": NotRequired[CredentialRef],
-        "erased": NotRequired[Annotated[Count, Field(description="Face templates.")]],
-        "version": NotRequired[int],
-        "added": NotRequired[Count],
-        "updated": NotRequired[Count],
-        "removed": NotRequired[Count],
-        "unchanged": NotRequired[Count],
-    },
-)
-CommandAudit.__doc__ = "An order of a platform, obeyed or refused."
-
-
-class ChainEnd(TypedDict):
-    """Where a chain was cut: its rows up to here are gone, and the rest begins with this hash."""
-
-    upto: int
-    hash: str
-
-
-Checkpoint = TypedDict(
-    "Checkpoint",
-    {
-        "class": EventClass,
-        "from": int,
-        "to": int,
-        "count": Count,
-        "chains": Annotated[dict[str, ChainEnd], Field(description="By class.")],
-    },
-)
-Checkpoint.__doc__ = "Rows of a chained class went by age; the chain goes on from here."
-
-
-class ClockSet(TypedDict):
-    """The clock was set, and the events of that boot got their true time."""
-
-    boot_id: BootId
-    booted_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-    count: Count
-    shift_s: Annotated[float, Field(description="By how much their time was wrong.")]
-
-
-class Consent(TypedDict):
-    version: str
-    channel: str
-    ref: Annotated[str, Field(description="Where the paper, or the record, is.")]
-    time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-    by_guardian: bool
-
-
-class FaceEnrolled(TypedDict):
-    """A face was enrolled, with consent."""
-
-    holder: NotRequired[Holder]
-    consent: Consent
-    model: str
-    enrolled: Annotated[Count, Field(description="Templates.")]
-
-
-class ClockSet(TypedDict):
-    """The clock was set: events of that boot were given their true time."""
-
-    boot_id: BootId
-    booted_at: Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="When that boot began.")]
-    count: Annotated[Count, Field(description="Events that were corrected.")]
-    shift_s: float
-
-
-class ChainEnd(TypedDict):
-    upto: Count
-    hash: str
-
-
-Checkpoint = TypedDict(
-    "Checkpoint",
-    {
-        "class": EventClass,
-        "from": int,
-        "to": int,
-        "count": Count,
-        "chains": Annotated[dict[EventClass, ChainEnd], Field(description="Where each chain goes on from.")],
-    },
-)
-Checkpoint.__doc__ = "The oldest rows of a chained class have gone by age; the chain verifies from here."
-
-
-class FaceErased(TypedDict):
-    """A holder's face templates were erased."""
-
-    holder: NotRequired[Holder]
-    reason: str
-    erased: NotRequired[Count]
-
-
 DATA: Mapping[str, Any] = {
     "access.granted": CardDecision | FaceRecognition,
     "access.denied": CardDecision,
@@ -346,6 +240,4 @@ DATA: Mapping[str, Any] = {
     "audit.clock_set": ClockSet,
     "audit.face_enrolled": FaceEnrolled,
     "audit.face_erased": FaceErased,
-    "audit.clock_set": ClockSet,
-    "audit.checkpoint": Checkpoint,
 }

@@ -16,7 +16,6 @@ import pytest
 from gateway.accounts import device_event, verify_event
 from gateway.cli.face import _audit, _consent_data
 from gateway.clock import ClockTrust, Stamp, now
-from gateway.clock_watch import ClockWatch
 from gateway.credentials import parse_credential
 from gateway.doorkeeper import Doorkeeper
 from gateway.errors import StoreError
@@ -54,8 +53,6 @@ class Everything(Gateway):
         super().__init__(folder, port)
         report = Report(self.settings, self.board, self.journal)
         self.uplink._around = replace(self.uplink._around, catalog=report.catalog)
-        self.journal.append([Event("device.online", "old-reader", stamp(trust=ClockTrust.UNSYNCED), _NEW)], "new-boot")
-        assert self.journal.restamp("new-boot", now())
         self.board.on_device(lambda state: self.recorder.record(device_event(state)))
         classes = {"city": self.settings.uplinks["city"].classes}
         self.health = Health(self.journal, self.board, classes, self.data, ZONE)
@@ -141,10 +138,6 @@ class Everything(Gateway):
         self.journal.register("nobody", self.settings.uplinks["city"].classes)  # never came, so nothing is sent
         later = Stamp(datetime.now(UTC) + timedelta(days=367), 0.0, ClockTrust.SYNCED)
         assert self.journal.purge(Policy(max_bytes=1 << 40, min_free=0), later)
-        full = Upkeep(self.journal, Policy(min_free=1 << 60), self.board, BOOT)
-        says = iter([stamp(), replace(stamp(), time=stamp().time + timedelta(hours=1))])
-        clock = ClockWatch(lambda: next(says), lambda: None)
-        self.journal.append([*full.round(), *clock.look(), *clock.look()], BOOT)
 
     def audit_faces(self) -> None:
         consent = Consent("1", "paper", "X-1", datetime.now(UTC))

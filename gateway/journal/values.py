@@ -1,0 +1,135 @@
+"""The values of the journal: a row, how far an uplink has come, what is still to pass, what takes how much room."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from gateway.clock import ClockTrust
+from gateway.types import EventClass
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+CLASSES = tuple(EventClass)  # the order of `gaps`; a new class may only be added at the end
+_CLASS_NAMES = tuple(kind.value for kind in CLASSES)
+NO_LIMIT = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An event with its sequence, as the journal keeps it."""
+
+    seq: int
+    id: str
+    name: str
+    subject: str
+    time: datetime  # of capture, UTC
+    clock: ClockTrust
+    uptime_ms: int
+    boot_id: str
+    passage: str | None
+    origin: str | None
+    data: Mapping[str, Any]
+    gaps: tuple[int, ...]  # per class, in the order of EventClass: how far back its last event before this one lies
+    chain: str | None = None  # of alarms and audit rows: see chain.py
+
+    @property
+    def event_class(self) -> EventClass:
+        return EventClass(self.name.partition(".")[0])
+
+    def previous(self, classes: Collection[EventClass]) -> int:
+        """The sequence of the event before this one among `classes`; 0 if there is none.
+
+        Kept in the row itself, so that it stays true after a purge.
+        """
+        gaps = self.gaps
+        near = [gaps[place] for place in _places(frozenset(classes)) if place < len(gaps) and gaps[place]]
+        return self.seq - min(near) if near else 0
+
+
+@lru_cache(maxsize=64)  # an uplink asks for each row with the same classes
+def _places(classes: frozenset[EventClass]) -> tuple[int, ...]:
+    return tuple(place for place, kind in enumerate(CLASSES) if kind in classes)
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A stretch of sequences that one lane of an uplink has not passed yet: after < seq <= upto."""
+
+    lane: str
+    after: int
+    upto: int | None  # None: everything to come
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What an uplink has still to pass."""
+
+    count: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Bytes: held per class, written per class within the last `span_s` seconds, and of the whole file."""
+
+    held: Mapping[EventClass, int]
+    recent: Mapping[EventClass, int]
+    span_s: float
+    file: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event that a broker refused, and why."""
+
+    row: Row
+    reason: str
+
+
+def microseconds(moment: datetime) -> int:
+    """Microseconds since 1970 UTC, exact."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def open_end(upto: int | None) -> int:
+    """The stored form of a cursor's end."""
+    return NO_LIMIT if upto is None else upto
+
+
+def row_of(found: tuple[Any, ...]) -> Row:
+    seq, id_, _, name, subject, time_us, clock, uptime_ms, boot_id, passage, origin, data, gaps, chain = found
+    return Row(
+        seq=seq,
+        id=id_,
+        name=name,
+        subject=subject,
+        time=EPOCH + timedelta(microseconds=time_us),
+        clock=ClockTrust(clock),
+        uptime_ms=uptime_ms,
+        boot_id=boot_id,
+        passage=passage,
+        origin=origin,
+        data=json.loads(data),
+        gaps=parse_gaps(gaps),
+        chain=chain,
+    )
+
+
+def parse_gaps(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(",")))
+
+
+def last_per_class(seq: int, event_class: str, gaps: tuple[int, ...]) -> dict[str, int]:
+    """The last sequence of each class, as of the row `seq`."""
+    lasts = {kind.value: seq - gap for kind, gap in zip(CLASSES, gaps, strict=False) if gap}
+    lasts[event_class] = seq
+    return lasts
+
+
+def write_gaps(seq: int, lasts: Mapping[str, int]) -> str:
+    """`Row.gaps` of a new row, given the last sequence of each class before it."""
+    return ",".join([str(seq - lasts[name]) if name in lasts else "0" for name in _CLASS_NAMES])
