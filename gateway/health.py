@@ -69,6 +69,7 @@ class Health:
             "uplinks": self._pending(),
             "clock": {"trust": clock.trust().value, "offset_s": clock.offset()},
             "devices": {device.name: device.status.value for device in self._board.devices()},
+            "vision": self._vision(),
             "counters": self._board.counters(),
         }
 
@@ -88,6 +89,17 @@ class Health:
     def _disk(self) -> dict[str, int]:
         usage = shutil.disk_usage(self._data_dir)
         return {"free": usage.free, "total": usage.total}
+
+    def _vision(self) -> dict[str, Any]:
+        """`pace` below 1: this box is too slow for its cameras, and all have that share of their `fps`."""
+        said = self._board.facts().get("vision") or {}
+        cameras = said.get("cameras") or {}
+        return {
+            "pace": said.get("pace"),
+            "memory": said.get("memory"),
+            "restarts": said.get("restarts", 0),
+            "fps": {name: camera["fps"] for name, camera in cameras.items()},
+        }
 
     def _pending(self) -> dict[str, Any]:
         """Per uplink: how many events wait, since when the oldest, how many dead letters; None if unreadable."""

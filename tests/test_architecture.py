@@ -11,7 +11,7 @@ FLOORS: dict[str, int] = {
     # ground: values
     **dict.fromkeys(["gateway", "text", "types", "credentials", "errors", "clock", "ids", "ownership"], 0),
     # floor 1: contracts
-    **dict.fromkeys(["contracts", "board", "settings", "wire", "wording", "shipped", "plate_rules"], 1),
+    **dict.fromkeys(["contracts", "board", "settings", "lines", "wire", "wording", "shipped", "plate_rules"], 1),
     # floor 2: one thing each
     **dict.fromkeys(["worker", "registry", "decide", "register", "roster", "journal", "keys"], 2),
     **dict.fromkeys(

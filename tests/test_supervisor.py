@@ -83,6 +83,11 @@ class Door:
     def pid(self) -> int:
         return int(self.vision.get("pid") or 0)
 
+    def decoders(self) -> list[int]:
+        """Their process ids."""
+        found = psutil.Process(self.pid).children(recursive=True)
+        return [process.pid for process in found if process.name() == "decoder"]
+
     def status(self, camera: str) -> DeviceStatus | None:
         return next((state.status for state in self.board.devices() if state.name == camera), None)
 
@@ -329,14 +334,55 @@ def test_a_stream_that_breaks_and_comes_back(tmp_path: Path, capfd: pytest.Captu
     assert password not in str(door.changes)
 
 
-def test_a_driver_that_hangs_ends_the_child_and_is_named(tmp_path: Path) -> None:
-    fifo = tmp_path / "password"
-    os.mkfifo(fifo)  # reading it never returns, as a decoder may
-    table = {"driver": "rtsp", "url": "rtsp://127.0.0.1/x", "username": "a", "password_file": str(fifo)}
-    with Door(settings(tmp_path, cam=table), (*striped.COMMAND, "1.0")).open() as door:
-        door.wait_fault("ended (3)", 20)
-        assert ("cam", DeviceStatus.OFFLINE) in [(name, status) for name, status, _ in door.changes]
-        assert any("does not return" in detail for _, _, detail in door.changes)
+def test_a_decoder_that_hangs_or_crashes_costs_no_other_camera_anything(tmp_path: Path) -> None:
+    fill(tmp_path / "in", [1])
+    os.mkfifo(tmp_path / "password")  # reading it never returns, as a decoder may
+    replay = {"driver": "replay", "path": str(tmp_path / "in"), "loop": True}
+    stuck = {
+        "driver": "rtsp",
+        "url": "rtsp://127.0.0.1/x",
+        "username": "a",
+        "password_file": str(tmp_path / "password"),
+    }
+    with Door(settings(tmp_path, one=replay, two=replay, stuck=stuck)).open() as door:
+        door.wait_online("one")
+        door.wait_online("two")
+        first = door.pid
+        decoders = door.decoders()
+        assert len(decoders) == 3
+        os.kill(decoders[0], signal.SIGSEGV)
+        door.wait_fault("ended (SIGSEGV)")
+        wait_until(lambda: door.status("stuck") is DeviceStatus.OFFLINE, 20)
+        assert any("does not open within" in detail for _, _, detail in door.changes)
+        wait_until(lambda: door.status("one") is door.status("two") is DeviceStatus.ONLINE, 10)
+        assert door.pid == first
+        hurt = {name for name, status, _ in door.changes if status is DeviceStatus.FAULT}
+        assert len(hurt) == 1
+
+
+def test_a_changed_camera_begins_anew_and_the_others_do_not_notice(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        fill(tmp_path / str(number), [number])
+
+    def replay(number: int, **more: Any) -> dict[str, Any]:
+        return {"driver": "replay", "path": str(tmp_path / str(number)), "loop": True, **more}
+
+    with Door(settings(tmp_path, kept=replay(1), gone=replay(2))).open() as door:
+        wait_until(lambda: sorted(door.numbers()) == ["鄂A00001", "鄂A00002"], 20)
+        first, before = door.pid, set(door.decoders())
+        door.supervisor.replace(settings(tmp_path, kept=replay(1), new=replay(3)))
+        wait_until(lambda: "鄂A00003" in door.numbers(), 20)
+        assert door.status("gone") is DeviceStatus.OFFLINE
+        assert len(before & set(door.decoders())) == 1
+        wait_until(lambda: set(door.vision["cameras"]) == {"kept", "new"}, 5)
+        door.supervisor.replace(settings(tmp_path, kept=replay(1), new=replay(2, fps=20)))
+        wait_until(lambda: door.numbers().count("鄂A00002") == 2, 20)
+        assert len(before & set(door.decoders())) == 1
+        assert door.pid == first
+        assert door.vision["restarts"] == 0
+    kept = [(status, detail) for name, status, detail in door.changes if name == "kept"]
+    assert kept == [(DeviceStatus.ONLINE, "")]
+    assert door.numbers().count("鄂A00001") == 1
 
 
 def test_a_recogniser_without_its_model_is_off_and_the_other_goes_on(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 from gateway import supervisor
 from gateway.clock import now
 from gateway.settings import Camera
-from gateway.text import Language
 from gateway.types import Box, Frame
 from gateway.vision.capture import Capture
 from gateway.vision.grammar import vote
@@ -25,8 +24,8 @@ BOX = Box(0, 0, 4, 4)
 
 def test_strangers_of_a_still_are_no_event_only_a_counter() -> None:
     counters: Counter[str] = Counter()
-    capture = Capture("cam", lambda: None, lambda _: None, threading.Event(), Language.EN)  # type: ignore[arg-type, return-value]
     camera = Camera(driver="folder", point="door", recognise=["face"])
+    capture = Capture("cam", camera, None, lambda _: None, threading.Event())  # type: ignore[arg-type]  # never run
     view = View("cam", camera, capture, threshold=0.85, vote=vote, counters=counters)
     faces = [
         FaceSighting(BOX, now(), FaceMatch("h:1", 0.7, 0.5, 3, "low", "none")),
