@@ -37,7 +37,7 @@ FLOORS: dict[str, int] = {
     ),
     # floor 4, roof
     **dict.fromkeys(["config"], 4),
-    **dict.fromkeys(["app", "daemon", "cli", "demo", "live_check", "__main__"], 5),
+    **dict.fromkeys(["app", "daemon", "cli", "demo", "live_check", "aiming", "__main__"], 5),
 }
 
 

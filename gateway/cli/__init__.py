@@ -17,7 +17,7 @@ from gateway.cli.options import language
 from gateway.errors import ConfigError, GatewayError
 from gateway.text import Text
 
-_COMMANDS = ("run", "check", "demo", "status", "events", "roster", "face", "models")
+_COMMANDS = ("run", "check", "demo", "status", "events", "roster", "face", "models", "watch")
 EXIT_CONFIG = 78
 
 

@@ -43,12 +43,13 @@ class Capture:
         arrived: threading.Event,
         *,
         language: Language = Language.EN,
-        max_rss: int = 500 << 20,
+        max_rss: int = 640 << 20,
+        gated: bool = True,
     ) -> None:
         self.name = name
         self._nursery, self._report, self._arrived, self._language = nursery, report, arrived, language
         table = camera.model_dump(mode="json")
-        self._task = Task(name, camera.driver, table["options"], camera.fps, table["roi"], language)
+        self._task = Task(name, camera.driver, table["options"], camera.fps, table["roi"], language, gated)
         self._max_rss = max_rss
         self._voice = threading.Lock()
         self._lock = threading.Lock()  # over the two that follow

@@ -119,7 +119,7 @@ class Decoder:
 
     def _is_worth_a_look(self, frame: Frame) -> bool:
         at = time.monotonic()
-        if self._gate.moves(frame.pixels, at):
+        if not self._task.gated or self._gate.moves(frame.pixels, at):
             self._moved, self._looks = at, 0
         rests = at - self._moved > LINGER_S and self._looks >= LEAST_LOOKS
         if rests != self._resting:

@@ -17,7 +17,7 @@ from gateway.vision.slots import COUNT, MOST_PIXELS
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """To a decoder, first of all: the camera that it opens."""
+    """To a decoder, first of all: the camera that it opens. Where it is not `gated`, it shows also what is still."""
 
     name: str
     driver: str
@@ -25,6 +25,7 @@ class Task:
     fps: float
     roi: list[list[float]]
     language: Language
+    gated: bool
 
 
 @dataclass(frozen=True, slots=True)
