@@ -249,6 +249,7 @@ def test_a_box_too_slow_for_its_cameras_still_tells_passages(tmp_path: Path) -> 
     given = settings(tmp_path, a=table, b=table, c=table, d=table)
     site = given.site.model_copy(update={"name": "slow box"})
     with Door(given.model_copy(update={"site": site})).open() as door:
+        wait_until(lambda: door.vision.get("pace", 1.0) < 0.5, 30)
         wait_until(lambda: len(door.seen) >= 4, 30)
     assert sorted(seen.device for seen in door.seen) == ["a", "b", "c", "d"]
     assert all(isinstance(seen, PlateSeen) and seen.reads >= 3 for seen in door.seen)
@@ -301,11 +302,14 @@ time.sleep(60)
     door = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert door.stdout is not None
     child = int(door.stdout.readline())
+    below = [process.pid for process in psutil.Process(child).children(recursive=True)]
+    assert len(below) >= 1  # the nursery, and what it has borne by now
     assert psutil.pid_exists(child)
     door.kill()
     door.wait(5)
     door.stdout.close()
-    wait_until(lambda: not psutil.pid_exists(child), 3, "the child outlives the door process")
+    gone = [child, *below]
+    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in gone), 3, "a child outlives the door process")
 
 
 def test_a_stream_that_breaks_and_comes_back(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from gateway.types import Image
 
 _ACROSS: Final = 96  # cells in a row
-_STEP: Final = 4  # of a large picture every fourth pixel of every fourth row is enough
+_STEP: Final = 2  # of a large picture every second pixel of every second row is enough
 _LARGE: Final = 640
 _USUAL_S: Final = 2.0  # after so long a new brightness is the usual one
 _NOISE_S: Final = 30.0  # after so long a new unrest is the usual one
-_LEAST: Final = 5.0  # levels of brightness (of 255) that nobody could mean
-_TIMES: Final = 4.0  # how many times its usual unrest a cell must differ
+_LEAST: Final = 8.0  # levels of brightness (of 255) that nobody could mean
+_TIMES: Final = 8.0  # how many times its usual unrest a cell must differ
 _MOST_NOISE: Final = 8.0  # levels: no unrest makes a cell blind
-_CELLS: Final = 3  # so many neighbours must differ
+_CELLS: Final = 4  # so many neighbours must differ
 
 Floats = NDArray[np.float32]
 
@@ -41,6 +41,7 @@ class MotionGate:
         self._usual: Floats | None = None
         self._noise: Floats | None = None
         self._at = 0.0
+        self._seen = 0
 
     def moves(self, pixels: Image, at: float) -> bool:
         """Whether this picture shows movement; `at` is monotonic seconds. The first one always does."""
@@ -60,6 +61,7 @@ class MotionGate:
 
     def _begin(self, cells: Floats, at: float) -> None:
         self._usual, self._noise, self._at = cells, np.full_like(cells, 1.0), at
+        self._seen = 0
         height, width = cells.shape
         if len(self._roi) >= 3:
             corners = np.array([(round(x * width), round(y * height)) for x, y in self._roi], np.int32)
@@ -71,7 +73,8 @@ class MotionGate:
         assert self._usual is not None
         assert self._noise is not None
         self._usual += (cells - self._usual) * np.float32(min(1.0, passed / _USUAL_S))
-        quick = np.float32(min(1.0, passed / _NOISE_S))
+        self._seen += 1  # the first pictures count in full, so that a night begins quietly
+        quick = np.float32(min(1.0, max(passed / _NOISE_S, 1.0 / (1 + self._seen))))
         self._noise += (np.minimum(unrest, _MOST_NOISE) - self._noise) * quick
 
 
