@@ -389,6 +389,28 @@ def test_a_changed_camera_begins_anew_and_the_others_do_not_notice(tmp_path: Pat
     assert door.numbers().count("鄂A00001") == 1
 
 
+def test_a_camera_that_freezes_is_noticed_within_five_seconds_and_the_other_goes_on(tmp_path: Path) -> None:
+    fill(tmp_path / "in", [1])
+    with RtspServer(tmp_path, 4711) as server:
+        live = {"driver": "rtsp", "url": server.url}
+        given = settings(tmp_path, cam=live, other={"driver": "replay", "path": str(tmp_path / "in"), "loop": True})
+        with Door(given).open() as door:
+            door.wait_online("cam", 40)
+            door.wait_online("other")
+            wait_until(lambda: "鄂A04711" in door.numbers(), 30)
+            first = door.pid
+            server.signal(signal.SIGSTOP)
+            began = time.monotonic()
+            wait_until(lambda: door.status("cam") is DeviceStatus.OFFLINE, 15)
+            noticed = time.monotonic() - began
+            assert door.vision["cameras"]["other"]["frame_age_s"] < 2
+            server.signal(signal.SIGCONT)
+            door.wait_online("cam", 60)
+            assert door.pid == first
+    assert noticed < 6.5  # five, and what a busy test machine adds
+    assert [status for name, status, _ in door.changes if name == "other"] == [DeviceStatus.ONLINE]
+
+
 def test_a_recogniser_without_its_model_is_off_and_the_other_goes_on(tmp_path: Path) -> None:
     fill(tmp_path / "in", [1])
     fill(tmp_path / "uploads", [2])

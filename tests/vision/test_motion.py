@@ -47,8 +47,9 @@ def test_a_lamp_a_cloud_and_the_camera_s_own_exposure_do_not_wake_it() -> None:
     assert sum(found[5:]) <= 3
 
 
-@pytest.mark.parametrize("speed", [2, 8, 30])
-@pytest.mark.parametrize(("noise", "light"), [(4.0, 1.0), (20.0, 0.3)])
+@pytest.mark.parametrize(
+    ("speed", "noise", "light"), [(2, 4.0, 1.0), (8, 4.0, 1.0), (30, 4.0, 1.0), (8, 20.0, 0.3), (30, 20.0, 0.3)]
+)
 def test_whatever_drives_by_is_seen_all_the_way(speed: int, noise: float, light: float) -> None:
     """Never is it still for as long as the decoder lingers, also at night before a bad sensor."""
     gate = MotionGate()
