@@ -20,11 +20,14 @@ from gateway.errors import DeviceLost
 from gateway.text import Text
 from gateway.types import Frame
 
-_OPEN_MS: Final = 4000  # a camera with a key picture every three seconds takes so long
+_OPEN_MS: Final = 4000
 _READ_MS: Final = 2000
 # Frames that wait at the camera when a stream opens come faster than it films; they show what was, not what is.
 _BACKLOG_S: Final = 2.0
 _LIVE_GAP_S: Final = 0.012  # a read that waited for so long waited for the camera
+_KEY_S: Final = 40.0
+_HUNG_UP_S: Final = 1.0  # a read that fails sooner did not wait for a picture
+_KEY = Text("把摄像机的关键帧（I 帧）间隔设为 1–2 秒", "set the camera to a key picture (I frame) every 1 to 2 s")
 _FLAGS: Final = f"rtsp_transport;%s|timeout;{_READ_MS * 1000}|fflags;nobuffer|flags;low_delay"
 
 
@@ -90,9 +93,24 @@ def connect(options: Options) -> RtspCamera:
     began = time.monotonic()
     os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = _FLAGS % options.transport  # of this process, which has one camera
     stream = cv2.VideoCapture(login.url_with(options.url), cv2.CAP_FFMPEG, settings)
-    if not stream.isOpened() or not stream.read()[0]:
-        stream.release()
-        if time.monotonic() - began > _OPEN_MS / 1000:  # asking once more would only take longer
-            raise DeviceLost(Text("没有应答", "it does not answer"), hint=CABLE)
-        raise why(options.url, login)
-    return RtspCamera(stream)
+    if stream.isOpened() and _first_picture(stream):
+        return RtspCamera(stream)
+    opened = stream.isOpened()
+    stream.release()
+    waited = time.monotonic() - began
+    if opened and waited > _KEY_S:
+        raise DeviceLost(Text("{n:.0f} 秒内没有关键帧", "no key picture within {n:.0f} s").with_(n=waited), hint=_KEY)
+    if not opened and waited > _OPEN_MS / 1000:  # asking once more would only take longer
+        raise DeviceLost(Text("没有应答", "it does not answer"), hint=CABLE)
+    raise why(options.url, login)
+
+
+def _first_picture(stream: Any) -> bool:
+    """Wait for a key picture: what comes before cannot be decoded. False where the camera hangs up or sends none."""
+    until = time.monotonic() + _KEY_S
+    while (began := time.monotonic()) < until:
+        if stream.grab():
+            return True
+        if time.monotonic() - began < _HUNG_UP_S:
+            return False
+    return False
