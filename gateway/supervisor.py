@@ -129,9 +129,8 @@ class Supervisor:
         try:
             self._beat_due = time.monotonic() + _START_S
             next_weighing = 0.0
-            while not stop.is_set() and not self._must_begin_afresh():
+            while not stop.is_set() and self._goes_on(child):
                 self._board.beat(PART)
-                self._ask_to_reload(child)
                 while self._orders:
                     child.tell(encode(self._orders.popleft()))
                 lines = child.exchange(_BLOCK_S)
@@ -148,21 +147,19 @@ class Supervisor:
         finally:
             child.kill()
 
-    def _must_begin_afresh(self) -> bool:
-        """Whether there are settings that this child cannot take up as it runs."""
+    def _goes_on(self, child: Child) -> bool:
+        """Whether this child may live on; where there are settings that it can take up as it runs, it is asked to."""
         fresh = self._fresh
         if fresh is None or self._asked is not None:
-            return False
+            return True
         same = fresh.model_copy(update={"cameras": self._settings.cameras}) == self._settings
-        kinds = [
-            {kind for one in given.cameras.values() for kind in one.recognise} for given in (fresh, self._settings)
-        ]
-        return bool(self._faults) or not same or not fresh.cameras or kinds[0] != kinds[1]
-
-    def _ask_to_reload(self, child: Child) -> None:
-        if self._fresh is not None and self._asked is None:
-            self._asked, self._fresh = self._fresh, None
-            child.tell(encode(Reload(self._asked.model_dump(mode="json"))))
+        if self._faults or not same or not fresh.cameras or _kinds(fresh) != _kinds(self._settings):
+            return False
+        self._asked = fresh
+        if self._fresh is fresh:
+            self._fresh = None
+        child.tell(encode(Reload(fresh.model_dump(mode="json"))))
+        return True
 
     def _weigh(self, child: Child) -> None:
         if (rss := child.rss()) > self._settings.vision.max_rss:
@@ -267,3 +264,8 @@ class Supervisor:
         while not stop.is_set() and self._fresh is None and (left := end - time.monotonic()) > 0:
             self._board.beat(PART)
             stop.wait(min(left, _BLOCK_S))
+
+
+def _kinds(settings: Settings) -> set[str]:
+    """What the cameras recognise, all together."""
+    return {kind for camera in settings.cameras.values() for kind in camera.recognise}
