@@ -6,6 +6,7 @@ Rule: every wait has an end, every buffer a bound, and whatever happens the proc
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import select
 import signal
@@ -14,18 +15,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from gateway.lines import MAX_LINE
 from gateway.text import Text
-from gateway.wire import MAX_LINE
 
 _CHUNK: Final = 1 << 16
 _MOST_WAITING: Final = 4 << 20  # bytes for a child that does not read
 _STOP_S: Final = 2.0  # from closing its input to killing it
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_PR_SET_PDEATHSIG: Final = 1
 
-_ENDED = Text("识别进程退出（{code}），正在重启", "the vision process ended ({code}) and is restarted")
-_UNSTARTABLE = Text("识别进程无法启动：{error}", "the vision process cannot be started: {error}")
-_FLOOD = Text("识别进程输出异常，正在重启", "the vision process writes a line without end and is restarted")
-_DEAF = Text("识别进程不再接收指令，正在重启", "the vision process takes no orders and is restarted")
+_VISION = Text("识别进程", "the vision process")
+_ENDED = Text("{who}退出（{code}），正在重启", "{who} ended ({code}) and is restarted")
+_UNSTARTABLE = Text("{who}无法启动：{error}", "{who} cannot be started: {error}")
+_FLOOD = Text("{who}输出异常，正在重启", "{who} writes a line without end and is restarted")
+_DEAF = Text("{who}不再接收指令，正在重启", "{who} takes no orders and is restarted")
 
 
 class ChildGone(Exception):
@@ -36,54 +39,118 @@ class ChildGone(Exception):
         self.why = why
 
 
+class Ended(ChildGone):
+    """It closed its end, so it has ended or is about to."""
+
+
+class Pipes:
+    """Our ends of the two pipes, owned from here on: `into` to write to the child, `out` to read from it."""
+
+    def __init__(self, into: int, out: int, who: Text) -> None:
+        self._into, self._out, self._who = into, out, who
+        self._open = True  # towards the child
+        os.set_blocking(into, False)
+        os.set_blocking(out, False)
+        self._waiting = bytearray()
+        self._half = bytearray()
+
+    def tell(self, line: bytes) -> None:
+        """Queue a line for its input."""
+        if len(self._waiting) + len(line) > _MOST_WAITING:
+            raise ChildGone(_DEAF.with_(who=self._who))
+        self._waiting += line
+
+    def exchange(self, timeout: float) -> list[bytes]:
+        """Write and read what can be written and read now; waits at most `timeout` s. Returns whole lines.
+
+        Raises `Ended` where the child closed its end, `ChildGone` where it writes what is no line.
+        """
+        writers = [self._into] if self._waiting and self._open else []
+        readable, writable, _ = select.select([self._out], writers, [], timeout)
+        if writable:
+            self._write()
+        return self._read() if readable else []
+
+    def ended(self, code: str) -> Ended:
+        """What to raise for a child that ended so."""
+        return Ended(_ENDED.with_(who=self._who, code=code))
+
+    def close_input(self) -> None:
+        """Which asks the child to end."""
+        if self._open:
+            self._open = False
+            os.close(self._into)
+
+    def close(self) -> None:
+        self.close_input()
+        os.close(self._out)
+
+    def _write(self) -> None:
+        try:
+            del self._waiting[: os.write(self._into, self._waiting[:_CHUNK])]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self._waiting.clear()  # its end is noticed on the other pipe
+
+    def _read(self) -> list[bytes]:
+        chunk = os.read(self._out, _CHUNK)
+        if not chunk:
+            raise self.ended("pipe closed")
+        *lines, rest = chunk.split(b"\n")
+        if lines:
+            lines[0] = bytes(self._half) + lines[0]
+            self._half.clear()
+        self._half += rest
+        if len(self._half) > MAX_LINE or any(len(line) > MAX_LINE for line in lines):
+            raise ChildGone(_FLOOD.with_(who=self._who))
+        return [line + b"\n" for line in lines]
+
+
 class Child:
     """A started process. Its standard error is ours. Raises `ChildGone` where it cannot be started."""
 
     def __init__(self, command: Sequence[str], first: bytes, environment: Mapping[str, str] | None = None) -> None:
-        pipe = subprocess.PIPE
         env = {**os.environ, **(environment or {})}
+        stdin, into = os.pipe()
+        out, stdout = os.pipe()
+        self._pipes = Pipes(into, out, _VISION)
         try:
             self._process = subprocess.Popen(
-                list(command), stdin=pipe, stdout=pipe, bufsize=0, env=env, start_new_session=True
+                list(command), stdin=stdin, stdout=stdout, bufsize=0, env=env, start_new_session=True
             )
         except OSError as error:
-            raise ChildGone(_UNSTARTABLE.with_(error=error.strerror)) from error
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._into, self._out = self._process.stdin, self._process.stdout
-        os.set_blocking(self._into.fileno(), False)
-        os.set_blocking(self._out.fileno(), False)
-        self._waiting = bytearray(first)
-        self._half = bytearray()
+            self._pipes.close()
+            raise ChildGone(_UNSTARTABLE.with_(who=_VISION, error=error.strerror)) from error
+        finally:
+            os.close(stdin)
+            os.close(stdout)
+        self._pipes.tell(first)
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
     def tell(self, line: bytes) -> None:
-        """Queue a line for its input."""
-        if len(self._waiting) + len(line) > _MOST_WAITING:
-            raise ChildGone(_DEAF)
-        self._waiting += line
+        """See `Pipes.tell`."""
+        self._pipes.tell(line)
 
     def exchange(self, timeout: float) -> list[bytes]:
-        """Write and read what can be written and read now; waits at most `timeout` s. Returns whole lines."""
-        writers = [self._into] if self._waiting else []
-        readable, writable, _ = select.select([self._out], writers, [], timeout)
-        if writable:
-            self._write()
-        return self._read() if readable else []
+        """See `Pipes.exchange`. Names how the process ended where it did."""
+        try:
+            return self._pipes.exchange(timeout)
+        except Ended as gone:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                raise self._pipes.ended(how_it_ended(self._process.wait(0.5))) from gone
+            raise
 
     def rss(self) -> int:
         """Its memory in bytes, as the kernel sees it."""
-        try:
-            return int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE
-        except (OSError, IndexError):
-            return 0
+        return rss_of(self.pid)
 
     def end_kindly(self) -> None:
         """Close its input, which asks it to end, and give it a moment."""
-        self._into.close()
+        self._pipes.close_input()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_STOP_S)
 
@@ -92,33 +159,22 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
-        self._into.close()
-        self._out.close()
+        self._pipes.close()
 
-    def _write(self) -> None:
-        try:
-            del self._waiting[: os.write(self._into.fileno(), self._waiting[:_CHUNK])]
-        except BlockingIOError:
-            return
-        except BrokenPipeError:
-            self._waiting.clear()  # its end is noticed on the other pipe
 
-    def _read(self) -> list[bytes]:
-        chunk = os.read(self._out.fileno(), _CHUNK)
-        if not chunk:
-            raise ChildGone(_ENDED.with_(code=self._how_it_ended()))
-        *lines, rest = chunk.split(b"\n")
-        if lines:
-            lines[0] = bytes(self._half) + lines[0]
-            self._half.clear()
-        self._half += rest
-        if len(self._half) > MAX_LINE or any(len(line) > MAX_LINE for line in lines):
-            raise ChildGone(_FLOOD)
-        return [line + b"\n" for line in lines]
+def how_it_ended(code: int) -> str:
+    """The exit code of a process, or the name of the signal that ended it."""
+    return signal.Signals(-code).name if code < 0 else str(code)
 
-    def _how_it_ended(self) -> str:
-        try:
-            code = self._process.wait(0.5)
-        except subprocess.TimeoutExpired:
-            return "pipe closed"
-        return signal.Signals(-code).name if code < 0 else str(code)
+
+def rss_of(pid: int | str) -> int:
+    """Resident bytes of a process; 0 where there is none."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+def die_with_parent() -> None:
+    """Be killed when the thread that started this process ends (prctl(2))."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -45,9 +45,17 @@ class Camera(Device, Protocol):
     def read(self) -> Frame | Unreadable | None:
         """Wait at most 1 s for the next picture; None when there is none yet. Raises `DeviceLost`.
 
-        Only a camera of stills returns `Unreadable`. A decoder may hang in here for some seconds when its camera has
-        gone: what calls it must bear that.
+        Only a camera of stills returns `Unreadable`. A decoder may hang in here when its camera has gone: it runs in a
+        process of its own, which is then ended.
         """
+
+
+@runtime_checkable
+class SkippingCamera(Protocol):
+    """A camera of a stream that can let a frame pass without the work of making pixels of it."""
+
+    def skip(self) -> bool:
+        """As `read`, for a frame that nobody wants to see; False where none came. Raises `DeviceLost`."""
 
 
 @runtime_checkable

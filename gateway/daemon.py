@@ -86,7 +86,7 @@ def _reload(house: House, path: Path) -> None:
         taken = {name: getattr(fresh, name) for name in _OF_VISION}
         house.settings = house.settings.model_copy(update=taken)
         house.supervisor.replace(house.settings)
-        log.info("SIGHUP: the cameras start afresh with the new settings")
+        log.info("SIGHUP: the cameras take up the new settings")
 
 
 def _report_bug(broken: threading.Event, args: threading.ExceptHookArgs) -> None:

@@ -19,7 +19,7 @@ from gateway.cloudevent import local_time
 from gateway.errors import StoreError
 from gateway.journal import Journal
 from gateway.messages import Sample
-from gateway.messages.standing import Backlog, Cpu, Disk, Memory
+from gateway.messages.standing import Backlog, Cpu, Disk, Memory, VisionState
 from gateway.types import EventClass
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -70,6 +70,7 @@ class Health:
             "uplinks": self._pending(),
             "clock": {"trust": clock.trust(), "offset_s": clock.offset()},
             "devices": {device.name: device.status for device in self._board.devices()},
+            "vision": self._vision(),
             "counters": self._board.counters(),
         }
 
@@ -89,6 +90,17 @@ class Health:
     def _disk(self) -> Disk:
         usage = shutil.disk_usage(self._data_dir)
         return {"free": usage.free, "total": usage.total}
+
+    def _vision(self) -> VisionState:
+        """`pace` below 1: this box is too slow for its cameras, and all have that share of their `fps`."""
+        said = self._board.facts().get("vision") or {}
+        cameras = said.get("cameras") or {}
+        return {
+            "pace": said.get("pace"),
+            "memory": said.get("memory"),
+            "restarts": said.get("restarts", 0),
+            "fps": {name: camera["fps"] for name, camera in cameras.items()},
+        }
 
     def _pending(self) -> dict[str, Backlog | None]:
         """Per uplink: how many events wait, since when the oldest, how many dead letters; None if unreadable."""

@@ -254,6 +254,7 @@ class Commands(Table):
 
 class Vision(Table):
     max_rss: Bytes = 700 << 20  # a vision child above this is replaced
+    max_decoder_rss: Bytes = 640 << 20  # a camera's decoder above this is replaced, alone
     stall_s: Annotated[float, Field(ge=2, le=120)] = 10.0  # without a beat for so long it is replaced
     providers: list[Provider] = []  # tried in this order before the CPU
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Final
 
 from gateway.board import Board
@@ -21,7 +22,18 @@ from gateway.errors import BadFrame
 from gateway.settings import Settings
 from gateway.text import Text
 from gateway.types import DeviceStatus, FaceSeen, PictureDone, PlateSeen
-from gateway.wire import Beat, DeviceReport, Hello, Message, RecogniserFault, Settle, decode, encode
+from gateway.wire import (
+    Beat,
+    DeviceReport,
+    Hello,
+    Message,
+    RecogniserFault,
+    Reload,
+    Reloaded,
+    Settle,
+    decode,
+    encode,
+)
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +70,8 @@ class Supervisor:
         self, settings: Settings, submit: Callable[[Seen], object], board: Board, *, command: Sequence[str] = COMMAND
     ) -> None:
         self._settings, self._submit, self._board, self._command = settings, submit, board, command
-        self._fresh: Settings | None = None  # to be taken up by the next child
+        self._fresh: Settings | None = None  # to be taken up, by this child or the next
+        self._asked: Settings | None = None  # of the child, which has not yet answered
         self._orders: deque[Settle] = deque(maxlen=_MOST_ORDERS)
         self._starts = 0
         self._counted: Counter[str] = Counter()  # of this child, as last reported
@@ -70,7 +83,9 @@ class Supervisor:
         self._orders.append(Settle(device, token))
 
     def replace(self, settings: Settings) -> None:
-        """End the child and start one with these settings. Returns at once; called from any thread."""
+        """Take up these settings: the child goes on with the cameras that are the same in both, if nothing else changed
+        but cameras; else the next child begins with them. Returns at once; called from any thread.
+        """
         self._fresh = settings
 
     def run(self, stop: threading.Event) -> None:
@@ -92,9 +107,13 @@ class Supervisor:
         self._board.retire(PART)
 
     def _take_up_fresh_settings(self) -> None:
-        fresh, self._fresh = self._fresh, None
-        if fresh is None:
-            return
+        """What was asked of the last child, and what has come since, is the next one's."""
+        for given in (self._asked, self._fresh):
+            if given is not None:
+                self._adopt(given)
+        self._asked = self._fresh = None
+
+    def _adopt(self, fresh: Settings) -> None:
         gone = set(self._settings.cameras) - set(fresh.cameras)
         for name in sorted(gone):
             point = self._settings.cameras[name].point
@@ -102,7 +121,7 @@ class Supervisor:
         self._settings = fresh
 
     def _keep_one(self, stop: threading.Event) -> None:
-        """One child from its start to its end. Returns on `stop`, and when there are fresh settings."""
+        """One child from its start to its end. Returns on `stop`, and where the next one is to begin with more."""
         self._counted.clear()
         self._faults.clear()
         child = Child(self._command, self._settings.model_dump_json().encode() + b"\n", QUIET)
@@ -110,7 +129,7 @@ class Supervisor:
         try:
             self._beat_due = time.monotonic() + _START_S
             next_weighing = 0.0
-            while not stop.is_set() and self._fresh is None:
+            while not stop.is_set() and self._goes_on(child):
                 self._board.beat(PART)
                 while self._orders:
                     child.tell(encode(self._orders.popleft()))
@@ -127,6 +146,20 @@ class Supervisor:
             child.end_kindly()
         finally:
             child.kill()
+
+    def _goes_on(self, child: Child) -> bool:
+        """Whether this child may live on; where there are settings that it can take up as it runs, it is asked to."""
+        fresh = self._fresh
+        if fresh is None or self._asked is not None:
+            return True
+        same = fresh.model_copy(update={"cameras": self._settings.cameras}) == self._settings
+        if self._faults or not same or not fresh.cameras or _kinds(fresh) != _kinds(self._settings):
+            return False
+        self._asked = fresh
+        if self._fresh is fresh:
+            self._fresh = None
+        child.tell(encode(Reload(fresh.model_dump(mode="json"))))
+        return True
 
     def _weigh(self, child: Child) -> None:
         if (rss := child.rss()) > self._settings.vision.max_rss:
@@ -154,6 +187,9 @@ class Supervisor:
                         self._report(name, DeviceStatus.FAULT, detail)
             case Beat():
                 self._beat(message, pid)
+            case Reloaded() if self._asked is not None:
+                self._adopt(self._asked)
+                self._asked = None
             case _:
                 log.info("vision child %d has started", pid)
 
@@ -180,6 +216,8 @@ class Supervisor:
                 allowed = name in cameras
             case Beat(cameras=beats):
                 allowed = set(beats) <= set(cameras)
+            case Reloaded():
+                allowed = self._asked is not None
             case _:
                 allowed = isinstance(message, Hello | RecogniserFault)
         return allowed
@@ -188,16 +226,18 @@ class Supervisor:
         loading = "loading" in beat.recognisers.values()  # which may hold Python's lock for seconds
         self._beat_due = time.monotonic() + (_START_S if loading else self._settings.vision.stall_s)
         self._count(beat.counters)
-        cameras = {name: {"frame_age_s": one.frame_age_s, "fps": one.fps} for name, one in beat.cameras.items()}
+        memory = beat.rss + sum(one.memory for one in beat.cameras.values())
         self._board.note(
             "vision",
             {
                 "pid": pid,
                 "restarts": self._starts - 1,
                 "rss": beat.rss,
+                "memory": memory,
+                "pace": beat.pace,
                 "recognisers": dict(beat.recognisers),
                 "faults": dict(self._faults),
-                "cameras": cameras,
+                "cameras": {name: asdict(one) for name, one in beat.cameras.items()},
             },
         )
 
@@ -224,3 +264,8 @@ class Supervisor:
         while not stop.is_set() and self._fresh is None and (left := end - time.monotonic()) > 0:
             self._board.beat(PART)
             stop.wait(min(left, _BLOCK_S))
+
+
+def _kinds(settings: Settings) -> set[str]:
+    """What the cameras recognise, all together."""
+    return {kind for camera in settings.cameras.values() for kind in camera.recognise}

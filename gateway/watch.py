@@ -1,16 +1,13 @@
 """The vision child: cameras in, observations out on a pipe. `python -m gateway.watch`, started by the supervisor.
 
-Everything that feeds strangers' pixels to native decoders runs here and not beside the doors.
+Everything that feeds strangers' pixels to native code runs here and below, and not beside the doors: recognition in
+this process, each camera's decoder in one of its own (`gateway.vision.nursery`), which may hang all by itself.
 Rule: this process may crash, hang and leak; it is replaced. So it keeps nothing: pictures are settled by the door
 process, and the beat comes from the loop that does the work, never from a timer.
-
-Known limit: all cameras share this process. A decoder that hangs ends it for all of them, for the second or two that
-the supervisor needs to start the next.
 """
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import signal
@@ -26,33 +23,32 @@ from typing import Any, BinaryIO, Final
 
 from pydantic import ValidationError
 
-from gateway.errors import BadFrame, ModelError, Rejected, StoreError
-from gateway.registry import load_driver
+from gateway.child import die_with_parent, rss_of
+from gateway.errors import BadFrame, ModelError, StoreError
+from gateway.lines import MAX_LINE
 from gateway.settings import Settings
 from gateway.types import Frame, Unreadable
 from gateway.vision.capture import Capture
 from gateway.vision.grammar import vote
 from gateway.vision.looks import Build, Look, Recogniser, build
+from gateway.vision.nursery import Nursery
+from gateway.vision.pace import Pace, share
 from gateway.vision.view import Seen, View
-from gateway.wire import MAX_LINE, Beat, Hello, Message, RecogniserFault, Settle, decode, encode
+from gateway.wire import Beat, Hello, Message, RecogniserFault, Reload, Reloaded, Settle, decode, encode
 
 log = logging.getLogger(__name__)
 
-HUNG_S = 10.0  # a driver that has not returned for so long never will
-EXIT_HUNG: Final = 3
 EXIT_USAGE: Final = 2
 _BEAT_S: Final = 1.0
 _NICE: Final = 5  # the doors come first
 _OOM_SCORE: Final = 500
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
-_PR_SET_PDEATHSIG: Final = 1
 
 
 class Watch:
     """The loop that serves all cameras, each at its `fps`, the longest waiting first."""
 
-    def __init__(self, settings: Settings, say: Callable[[Message], None], build: Build) -> None:
-        self._settings, self._say, self._build = settings, say, build
+    def __init__(self, settings: Settings, say: Callable[[Message], None], build: Build, nursery: Nursery) -> None:
+        self._settings, self._say, self._build, self._nursery = settings, say, build, nursery
         self._counters: Counter[str] = Counter()
         self._arrived = threading.Event()
         self._loaded = threading.Event()
@@ -61,9 +57,10 @@ class Watch:
         if not settings.face.enabled:
             self._loading.discard("face")
         self._wanted = frozenset(self._loading)
-        self._orders: deque[Settle] = deque()  # bounded by the pictures in flight
+        self._orders: deque[Settle | Reload] = deque()  # bounded by the pictures in flight
         self._next_beat = 0.0
-        self.views = {name: self._view(name) for name in settings.cameras}
+        self._views: dict[str, View] = {}
+        self._paces: dict[str, Pace] = {}
 
     def load(self, stop: threading.Event) -> None:
         """Load the models, one recogniser after the other; a fault of one leaves the others."""
@@ -77,19 +74,12 @@ class Watch:
             self._loading.discard(kind)
         self._loaded.set()
 
-    def capture(self, name: str, stop: threading.Event) -> None:
-        """One camera's thread. It begins when the models are there: a recording must not play to nobody."""
-        while not self._loaded.wait(0.2):
-            if stop.is_set():
-                return
-        self.views[name].capture.run(stop)
-
     def run(self, stop: threading.Event) -> None:
+        self._take_up(self._settings, stop)
         while not stop.is_set():
             self._beat()
             while self._orders:
-                order = self._orders.popleft()
-                self.views[order.device].settle(order.token)
+                self._obey(self._orders.popleft(), stop)
             view = self._next()
             if view is None:
                 self._arrived.wait(0.05)
@@ -98,22 +88,45 @@ class Watch:
             else:
                 self._look(view)
 
+    def order(self, order: Settle | Reload) -> None:
+        """To be obeyed by the loop. From any thread."""
+        self._orders.append(order)
+
+    def _obey(self, order: Settle | Reload, stop: threading.Event) -> None:
+        if isinstance(order, Reload):
+            self._take_up(Settings.model_validate(order.settings), stop)
+        elif order.device in self._views:
+            self._views[order.device].settle(order.token)
+
+    def _take_up(self, settings: Settings, stop: threading.Event) -> None:
+        """Begin with cameras that are new, end those that are gone, and touch no other."""
+        before, self._settings = self._settings, settings
+        for name in [name for name in self._views if settings.cameras.get(name) != before.cameras[name]]:
+            self._views.pop(name).capture.end()
+            del self._paces[name]
+        if before is not settings:
+            self._say(Reloaded())
+        for name in settings.cameras.keys() - self._views.keys():
+            self._views[name] = self._view(name)
+            self._paces[name] = Pace(settings.cameras[name].fps)
+            threading.Thread(target=self._capture, args=(self._views[name], stop), daemon=True).start()
+
+    def _capture(self, view: View, stop: threading.Event) -> None:
+        """One camera's thread. It begins when the models are there: a recording must not play to nobody."""
+        while not self._loaded.wait(0.2):
+            if stop.is_set():
+                return
+        view.capture.run(stop)
+
     def _end_tracks(self) -> None:
-        for view in self.views.values():
+        for view in self._views.values():
             for seen in view.quiet():
                 self._say(seen)
 
-    def settle(self, order: Settle) -> None:
-        """The door process kept the events of an observation."""
-        if order.device in self.views:
-            self._orders.append(order)
-
     def _view(self, name: str) -> View:
-        camera = self._settings.cameras[name]
-        driver = load_driver("camera", camera.driver)
-        options = driver.Options.model_validate(camera.options)
-        language = self._settings.site.language
-        capture = Capture(name, partial(driver.connect, options), self._say, self._arrived, language)
+        camera, site = self._settings.cameras[name], self._settings.site
+        most = self._settings.vision.max_decoder_rss
+        capture = Capture(name, camera, self._nursery, self._say, self._arrived, language=site.language, max_rss=most)
         threshold = self._settings.plate.threshold
         return View(name, camera, capture, threshold=threshold, vote=vote, counters=self._counters)
 
@@ -121,10 +134,10 @@ class Watch:
         at = time.monotonic()
         waiting = [
             (since, name)
-            for name, view in self.views.items()
+            for name, view in self._views.items()
             if self._is_ready(view) and (since := view.waits_since(at)) is not None
         ]
-        return self.views[min(waiting)[1]] if waiting else None
+        return self._views[min(waiting)[1]] if waiting else None
 
     def _is_ready(self, view: View) -> bool:
         """Whether a model of its kind works. With none its pictures wait: nothing is consumed unseen."""
@@ -136,6 +149,7 @@ class Watch:
         if picture is None:
             return
         seen: list[Seen] = []
+        began = time.monotonic()
         if isinstance(picture, Unreadable):
             seen = view.unreadable(picture, self._settings.site.language)
         else:
@@ -143,6 +157,9 @@ class Watch:
             found = {kind: sightings for kind in tried if (sightings := self._sightings(kind, picture)) is not None}
             if found or not tried:  # else its last recogniser has just failed, and the picture counts as unseen
                 seen = view.see(picture, found)
+        if not isinstance(picture, Unreadable) and picture.source is None:
+            ended = time.monotonic()
+            self._paces[view.name].looked(ended, ended - began)
         for one in seen:
             self._say(one)
 
@@ -160,19 +177,18 @@ class Watch:
     def _beat(self) -> None:
         if time.monotonic() < self._next_beat:
             return
-        self._next_beat = time.monotonic() + _BEAT_S
-        for view in self.views.values():
-            if view.capture.busy_s() > HUNG_S:
-                view.capture.hung()
-                log.error("camera %s: its driver has not returned for %d s; this process ends", view.name, HUNG_S)
-                os._exit(EXIT_HUNG)
+        at = time.monotonic()
+        self._next_beat = at + _BEAT_S
         self._end_tracks()  # also where there is always a picture of another camera to look at
-        cameras = {name: view.beat() for name, view in self.views.items()}
+        pace = share(self._paces.values(), at)
+        for view in self._views.values():
+            view.pace = pace
+        cameras = {name: view.beat() for name, view in self._views.items()}
         states: dict[str, str] = {
             kind: "loading" if kind in self._loading else "ready" if kind in self._looks else "off"
             for kind in sorted(self._wanted)
         }
-        self._say(Beat(_rss(), cameras, dict(self._counters), states))
+        self._say(Beat(rss_of("self"), cameras, dict(self._counters), states, round(pace, 2)))
 
 
 def main(build: Build = build) -> None:
@@ -187,17 +203,12 @@ def main(build: Build = build) -> None:
     except ValidationError as error:
         log.critical("no usable settings on standard input: %d faults", error.error_count())
         os._exit(EXIT_USAGE)
+    nursery = Nursery()  # before there is a second thread
     say = _Speaker(pipe)
     say(Hello(os.getpid()))
     stop = threading.Event()
-    try:
-        watch = Watch(settings, say, build)
-    except (Rejected, ValidationError) as error:
-        log.critical("a camera cannot be set up: %s", error)
-        os._exit(EXIT_USAGE)
-    parts: list[Callable[[], None]] = [partial(watch.load, stop), partial(_obey, watch, orders, stop)]
-    parts += [partial(watch.capture, name, stop) for name in watch.views]
-    for part in parts:
+    watch = Watch(settings, say, build, nursery)
+    for part in (partial(watch.load, stop), partial(_obey, watch, orders, stop)):
         threading.Thread(target=part, daemon=True).start()
     watch.run(stop)
     os._exit(0)
@@ -226,8 +237,8 @@ def _obey(watch: Watch, orders: BinaryIO, stop: threading.Event) -> None:
         except BadFrame as error:
             log.warning("an order that is none: %s", error)
             continue
-        if isinstance(order, Settle):
-            watch.settle(order)
+        if isinstance(order, Settle | Reload):
+            watch.order(order)
     stop.set()
 
 
@@ -240,7 +251,7 @@ def _own_pipe() -> int:
 
 def _depend_on_parent() -> None:
     """Die with the door process, give it processor and memory first, and leave Ctrl-C to it."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     os.nice(_NICE)
     with suppress(OSError):  # where the kernel must end somebody for want of memory, us
         Path("/proc/self/oom_score_adj").write_text(f"{_OOM_SCORE}", encoding="ascii")
@@ -251,10 +262,6 @@ def _end_with_traceback(args: threading.ExceptHookArgs) -> None:
     """A bug in one thread ends the process: half a watch is none, and the supervisor starts a whole one."""
     log.critical("a thread ended", exc_info=(args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback))
     os._exit(1)
-
-
-def _rss() -> int:
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE
 
 
 if __name__ == "__main__":

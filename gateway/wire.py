@@ -1,7 +1,7 @@
-"""The lines between the vision child and the door process: one JSON object a line, one key that says what it is.
+"""The lines between the vision child and the door process.
 
-Rule: strict both ways. The child decodes strangers' pixels, so the door process believes a line only if it is, to the
-byte, what `encode` writes for its meaning, and every number is in its range; else `BadFrame`: the child is replaced.
+Rule: the child decodes strangers' pixels, so the door process believes a line only if it is in form (`gateway.lines`)
+and every number is in its range; else `BadFrame`: the child is replaced.
 """
 
 from __future__ import annotations
@@ -9,14 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError
-
-from gateway.errors import BadFrame
+from gateway.lines import Codec
 from gateway.types import DeviceStatus, FaceSeen, PictureDone, Plate, PlateSeen
 
-MAX_LINE: Final = 1 << 20
-_LONGEST_TEXT: Final = 2000
 _MOST: Final = 1000  # reads, cameras, counters, characters
 
 
@@ -29,20 +24,30 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class CameraBeat:
-    """`frame_age_s` is None until the first frame; `fps` counts frames looked at, not frames that the camera sent."""
+    """`frame_age_s` is None until the first frame; `fps` counts frames looked at, `sent_fps` those the camera sent.
+
+    `resting`: nothing moves before it, so it is hardly looked at. `memory` is what its decoder takes, in bytes.
+    """
 
     frame_age_s: float | None
     fps: float
+    sent_fps: float = 0.0
+    resting: bool = False
+    memory: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """Once a second, from the loop that does the work. Counters count since the child started."""
+    """Once a second, from the loop that does the work. Counters count since the child started.
+
+    `pace` is the share of their `fps` that the cameras have: below 1 this box is too slow for what moves before them.
+    """
 
     rss: int
     cameras: dict[str, CameraBeat]
     counters: dict[str, int] = field(default_factory=dict)
     recognisers: dict[str, str] = field(default_factory=dict)  # plate | face -> loading | ready | off
+    pace: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,21 @@ class Settle:
     token: int
 
 
-Message = Hello | Beat | DeviceReport | RecogniserFault | PlateSeen | FaceSeen | PictureDone | Settle
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """To the child: other cameras, all else as it was. Cameras that are the same in both are not touched."""
+
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """The child has taken up the last `Reload`: of cameras that went it will not speak again."""
+
+
+Message = (
+    Hello | Beat | DeviceReport | RecogniserFault | PlateSeen | FaceSeen | PictureDone | Settle | Reload | Reloaded
+)
 
 _KINDS: Final[dict[str, type[Any]]] = {
     "hello": Hello,
@@ -81,31 +100,9 @@ _KINDS: Final[dict[str, type[Any]]] = {
     "face": FaceSeen,
     "done": PictureDone,
     "settle": Settle,
+    "reload": Reload,
+    "reloaded": Reloaded,
 }
-_KEYS: Final = {kind: key for key, kind in _KINDS.items()}
-_ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {key: TypeAdapter(kind) for key, kind in _KINDS.items()}
-
-
-def encode(message: Message) -> bytes:
-    """One line, its newline included."""
-    key = _KEYS[type(message)]
-    return b'{"%s":%s}\n' % (key.encode(), _ADAPTERS[key].dump_json(message))
-
-
-def decode(line: bytes) -> Message:
-    """Read a line. Raises `BadFrame`."""
-    key, separator, rest = line[2:].partition(b'":')
-    adapter = _ADAPTERS.get(key[:20].decode("ascii", "replace"))
-    if adapter is None or not separator:
-        raise BadFrame(f"a line of no known kind: {line[:60]!r}", reason="kind")
-    try:
-        message: Message = adapter.validate_json(rest.rstrip(b"\n")[:-1], strict=True)
-        exact = encode(message) == line
-    except (ValidationError, PydanticSerializationError) as error:
-        raise BadFrame(f"a line of kind {key.decode()} of the wrong shape", reason="shape") from error
-    if not exact or not _in_range(message):
-        raise BadFrame(f"a line of kind {key.decode()} that nobody here would write", reason="shape")
-    return message
 
 
 def _in_range(message: Message) -> bool:
@@ -115,15 +112,18 @@ def _in_range(message: Message) -> bool:
             good = 0 <= reads <= _MOST and (plate is None or _is_plate(plate))
         case FaceSeen(similarity=similarity, threshold=threshold, reads=reads):
             good = 0 <= reads <= _MOST and abs(similarity) <= 10 and abs(threshold) <= 10
-        case Beat(cameras=cameras, counters=counters, recognisers=recognisers):
-            good = max(len(cameras), len(counters), len(recognisers)) <= _MOST
+        case Beat(cameras=cameras, counters=counters, recognisers=recognisers, pace=pace):
+            good = max(len(cameras), len(counters), len(recognisers)) <= _MOST and 0 <= pace <= 1
         case _:
             good = True
-    slots = (getattr(message, name) for name in message.__slots__)
-    return good and all(len(value) <= _LONGEST_TEXT for value in slots if isinstance(value, str))
+    return good
 
 
 def _is_plate(plate: Plate) -> bool:
     texts = (plate.number, plate.raw, plate.plate_class, plate.plate_color)
     odds = (plate.confidence, *plate.char_confidence)
     return all(len(text) <= 32 for text in texts) and len(odds) <= 33 and all(0.0 <= odd <= 1.0 for odd in odds)
+
+
+_CODEC: Final[Codec[Message]] = Codec(_KINDS, _in_range)
+encode, decode = _CODEC.encode, _CODEC.decode

@@ -81,6 +81,4 @@ def build(recogniser: Recogniser, settings: Settings) -> Look:
 if __name__ == "__main__":
     from gateway import watch
 
-    if len(sys.argv) > 1:
-        watch.HUNG_S = float(sys.argv[1])
     watch.main(build)

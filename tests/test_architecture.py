@@ -7,56 +7,32 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# ground: values · 1 contracts · 2 one thing each · 3 things that join others · 4 the configuration · 5 the roof
 FLOORS: dict[str, int] = {
-    # ground: values
-    **dict.fromkeys(
-        ["gateway", "text", "types", "credentials", "errors", "clock", "ids", "ownership", "filesystem", "chrony"], 0
-    ),
-    # floor 1: contracts
-    **dict.fromkeys(
-        [
-            "contracts",
-            "board",
-            "settings",
-            "wire",
-            "wording",
-            "shipped",
-            "plate_rules",
-            "addresses",
-            "bell",
-            "messages",
-        ],
-        1,
-    ),
-    # floor 2: one thing each
-    **dict.fromkeys(["worker", "registry", "decide", "register", "roster", "journal", "keys"], 2),
-    **dict.fromkeys(
-        ["faces", "child", "mqtt", "cloudevent", "privacy", "spool", "systemd", "status_socket", "vision"],
-        2,
-    ),
-    **dict.fromkeys(["face_tables", "accounts", "broker_access", "standing", "witness"], 2),
-    # floor 3: things that join others
-    **dict.fromkeys(
-        [
-            "doorkeeper",
-            "recorder",
-            "upkeep",
-            "clock_watch",
-            "survival",
-            "passage",
-            "watch",
-            "supervisor",
-            "uplink",
-            "downlink",
-            "health",
-            "housekeeping",
-            "report",
-        ],
-        3,
-    ),
-    # floor 4, roof
-    **dict.fromkeys(["config"], 4),
-    **dict.fromkeys(["app", "daemon", "cli", "demo", "live_check", "schemas", "__main__"], 5),
+    name: floor
+    for floor, names in {
+        0: """
+            gateway text types credentials errors clock ids ownership filesystem chrony
+        """,
+        1: """
+            contracts board settings lines wire wording shipped plate_rules addresses bell messages
+        """,
+        2: """
+            worker registry decide register roster journal keys faces child mqtt cloudevent privacy spool
+            systemd status_socket vision face_tables accounts broker_access standing witness
+        """,
+        3: """
+            doorkeeper recorder upkeep clock_watch survival passage watch supervisor uplink downlink health
+            housekeeping report
+        """,
+        4: """
+            config
+        """,
+        5: """
+            app daemon cli demo live_check aiming schemas __main__
+        """,
+    }.items()
+    for name in names.split()
 }
 
 

@@ -13,6 +13,7 @@ PAIRS = [
     ("docs/install.md", "docs/install.zh-CN.md"),
     ("docs/models.md", "docs/models.zh-CN.md"),
     ("docs/faces.md", "docs/faces.zh-CN.md"),
+    ("docs/cameras.md", "docs/cameras.zh-CN.md"),
     ("docs/operations.md", "docs/operations.zh-CN.md"),
 ]
 PAGES = sorted(str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

@@ -22,6 +22,8 @@ def test_a_sample_says_how_the_box_is_doing(tmp_path: Path) -> None:
     journal, board = Journal(tmp_path / "journal.db"), Board()
     board.device("east-reader", "reader", "east-door", DeviceStatus.FAULT)
     board.count("reader.east-reader.cards", 3)
+    beat = {"fps": 1.8, "resting": False}
+    board.note("vision", {"pace": 0.36, "memory": 1 << 28, "restarts": 1, "cameras": {"gate-cam": beat}})
     journal.append([event(n, name) for n, name in enumerate(["access.granted", "alarm.tamper", "access.denied"])], BOOT)
     journal.save_cursors("city", [Cursor("alarm", 3, None), Cursor("live", 1, None)], buried=[(1, "no")])
     health = Health(journal, board, {"city": list(EventClass), "estate": [EventClass.ALARM]}, tmp_path, ZONE)
@@ -36,6 +38,7 @@ def test_a_sample_says_how_the_box_is_doing(tmp_path: Path) -> None:
     assert sample["journal"] == {"last_seq": 3, "fault": None}
     assert sample["counters"]["reader.east-reader.cards"] == 3
     assert sample["devices"] == {"east-reader": "fault"}
+    assert sample["vision"] == {"pace": 0.36, "memory": 1 << 28, "restarts": 1, "fps": {"gate-cam": 1.8}}
     assert sample["clock"]["trust"] in {"synced", "unsynced"}
     assert 1 << 20 < sample["memory"]["rss"] < sample["memory"]["total"]
     assert 0 < sample["disk"]["free"] <= sample["disk"]["total"]

@@ -83,6 +83,11 @@ class Door:
     def pid(self) -> int:
         return int(self.vision.get("pid") or 0)
 
+    def decoders(self) -> list[int]:
+        """Their process ids."""
+        found = psutil.Process(self.pid).children(recursive=True)
+        return [process.pid for process in found if process.name() == "decoder"]
+
     def status(self, camera: str) -> DeviceStatus | None:
         return next((state.status for state in self.board.devices() if state.name == camera), None)
 
@@ -244,6 +249,7 @@ def test_a_box_too_slow_for_its_cameras_still_tells_passages(tmp_path: Path) -> 
     given = settings(tmp_path, a=table, b=table, c=table, d=table)
     site = given.site.model_copy(update={"name": "slow box"})
     with Door(given.model_copy(update={"site": site})).open() as door:
+        wait_until(lambda: door.vision.get("pace", 1.0) < 0.5, 30)
         wait_until(lambda: len(door.seen) >= 4, 30)
     assert sorted(seen.device for seen in door.seen) == ["a", "b", "c", "d"]
     assert all(isinstance(seen, PlateSeen) and seen.reads >= 3 for seen in door.seen)
@@ -296,11 +302,14 @@ time.sleep(60)
     door = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert door.stdout is not None
     child = int(door.stdout.readline())
+    below = [process.pid for process in psutil.Process(child).children(recursive=True)]
+    assert len(below) >= 1  # the nursery, and what it has borne by now
     assert psutil.pid_exists(child)
     door.kill()
     door.wait(5)
     door.stdout.close()
-    wait_until(lambda: not psutil.pid_exists(child), 3, "the child outlives the door process")
+    gone = [child, *below]
+    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in gone), 3, "a child outlives the door process")
 
 
 def test_a_stream_that_breaks_and_comes_back(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -329,14 +338,77 @@ def test_a_stream_that_breaks_and_comes_back(tmp_path: Path, capfd: pytest.Captu
     assert password not in str(door.changes)
 
 
-def test_a_driver_that_hangs_ends_the_child_and_is_named(tmp_path: Path) -> None:
-    fifo = tmp_path / "password"
-    os.mkfifo(fifo)  # reading it never returns, as a decoder may
-    table = {"driver": "rtsp", "url": "rtsp://127.0.0.1/x", "username": "a", "password_file": str(fifo)}
-    with Door(settings(tmp_path, cam=table), (*striped.COMMAND, "1.0")).open() as door:
-        door.wait_fault("ended (3)", 20)
-        assert ("cam", DeviceStatus.OFFLINE) in [(name, status) for name, status, _ in door.changes]
-        assert any("does not return" in detail for _, _, detail in door.changes)
+def test_a_decoder_that_hangs_or_crashes_costs_no_other_camera_anything(tmp_path: Path) -> None:
+    fill(tmp_path / "in", [1])
+    os.mkfifo(tmp_path / "password")  # reading it never returns, as a decoder may
+    replay = {"driver": "replay", "path": str(tmp_path / "in"), "loop": True}
+    stuck = {
+        "driver": "rtsp",
+        "url": "rtsp://127.0.0.1/x",
+        "username": "a",
+        "password_file": str(tmp_path / "password"),
+    }
+    with Door(settings(tmp_path, one=replay, two=replay, stuck=stuck)).open() as door:
+        door.wait_online("one")
+        door.wait_online("two")
+        first = door.pid
+        decoders = door.decoders()
+        assert len(decoders) == 3
+        os.kill(decoders[0], signal.SIGSEGV)
+        door.wait_fault("ended (SIGSEGV)")
+        wait_until(lambda: door.status("stuck") is DeviceStatus.OFFLINE, 20)
+        assert any("does not open within" in detail for _, _, detail in door.changes)
+        wait_until(lambda: door.status("one") is door.status("two") is DeviceStatus.ONLINE, 10)
+        assert door.pid == first
+        hurt = {name for name, status, _ in door.changes if status is DeviceStatus.FAULT}
+        assert len(hurt) == 1
+
+
+def test_a_changed_camera_begins_anew_and_the_others_do_not_notice(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        fill(tmp_path / str(number), [number])
+
+    def replay(number: int, **more: Any) -> dict[str, Any]:
+        return {"driver": "replay", "path": str(tmp_path / str(number)), "loop": True, **more}
+
+    with Door(settings(tmp_path, kept=replay(1), gone=replay(2))).open() as door:
+        wait_until(lambda: sorted(door.numbers()) == ["鄂A00001", "鄂A00002"], 20)
+        first, before = door.pid, set(door.decoders())
+        door.supervisor.replace(settings(tmp_path, kept=replay(1), new=replay(3)))
+        wait_until(lambda: "鄂A00003" in door.numbers(), 20)
+        assert door.status("gone") is DeviceStatus.OFFLINE
+        assert len(before & set(door.decoders())) == 1
+        wait_until(lambda: set(door.vision["cameras"]) == {"kept", "new"}, 5)
+        door.supervisor.replace(settings(tmp_path, kept=replay(1), new=replay(2, fps=20)))
+        wait_until(lambda: door.numbers().count("鄂A00002") == 2, 20)
+        assert len(before & set(door.decoders())) == 1
+        assert door.pid == first
+        assert door.vision["restarts"] == 0
+    kept = [(status, detail) for name, status, detail in door.changes if name == "kept"]
+    assert kept == [(DeviceStatus.ONLINE, "")]
+    assert door.numbers().count("鄂A00001") == 1
+
+
+def test_a_camera_that_freezes_is_noticed_within_five_seconds_and_the_other_goes_on(tmp_path: Path) -> None:
+    fill(tmp_path / "in", [1])
+    with RtspServer(tmp_path, 4711) as server:
+        live = {"driver": "rtsp", "url": server.url}
+        given = settings(tmp_path, cam=live, other={"driver": "replay", "path": str(tmp_path / "in"), "loop": True})
+        with Door(given).open() as door:
+            door.wait_online("cam", 40)
+            door.wait_online("other")
+            wait_until(lambda: "鄂A04711" in door.numbers(), 30)
+            first = door.pid
+            server.signal(signal.SIGSTOP)
+            began = time.monotonic()
+            wait_until(lambda: door.status("cam") is DeviceStatus.OFFLINE, 15)
+            noticed = time.monotonic() - began
+            assert door.vision["cameras"]["other"]["frame_age_s"] < 2
+            server.signal(signal.SIGCONT)
+            door.wait_online("cam", 60)
+            assert door.pid == first
+    assert noticed < 6.5  # five, and what a busy test machine adds
+    assert [status for name, status, _ in door.changes if name == "other"] == [DeviceStatus.ONLINE]
 
 
 def test_a_recogniser_without_its_model_is_off_and_the_other_goes_on(tmp_path: Path) -> None:

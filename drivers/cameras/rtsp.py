@@ -7,10 +7,7 @@ twice, because each of the two alone was measured to fail: FFmpeg's own and Open
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -23,44 +20,15 @@ from gateway.errors import DeviceLost
 from gateway.text import Text
 from gateway.types import Frame
 
-_OPEN_MS: Final = 4000  # a camera with a key picture every three seconds takes so long
+_OPEN_MS: Final = 4000
 _READ_MS: Final = 2000
 # Frames that wait at the camera when a stream opens come faster than it films; they show what was, not what is.
 _BACKLOG_S: Final = 2.0
 _LIVE_GAP_S: Final = 0.012  # a read that waited for so long waited for the camera
+_KEY_S: Final = 40.0
+_HUNG_UP_S: Final = 1.0  # a read that fails sooner did not wait for a picture
+_KEY = Text("把摄像机的关键帧（I 帧）间隔设为 1–2 秒", "set the camera to a key picture (I frame) every 1 to 2 s")
 _FLAGS: Final = f"rtsp_transport;%s|timeout;{_READ_MS * 1000}|fflags;nobuffer|flags;low_delay"
-_TURN_S: Final = 1.0
-
-
-class _Transport:
-    """FFmpeg takes its options from the environment, one for all cameras: those of one transport open together."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._opening = 0
-        self._present = ""
-
-    @contextmanager
-    def of(self, transport: str) -> Iterator[None]:
-        """Hold the environment for this transport. Raises `DeviceLost` where cameras of the other one take long."""
-        with self._changed:
-            free = self._changed.wait_for(lambda: self._opening == 0 or self._present == transport, _TURN_S)
-            if not free:
-                raise DeviceLost(
-                    Text("正在打开其他摄像机", "other cameras are being opened"),
-                    hint=Text("稍后自动重试", "it is tried again by itself"),
-                )
-            self._opening, self._present = self._opening + 1, transport
-            os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = _FLAGS % transport
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._opening -= 1
-                self._changed.notify_all()
-
-
-_transport = _Transport()
 
 
 class Options(BaseModel, extra="forbid", frozen=True):
@@ -73,7 +41,7 @@ class Options(BaseModel, extra="forbid", frozen=True):
 
 
 class RtspCamera:
-    """See the contract `Camera`. A read may take some seconds (measured: 6) when the camera has gone silent."""
+    """See `Camera` and `SkippingCamera`. A read may take some seconds (measured: 6) when the camera has gone silent."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -81,22 +49,35 @@ class RtspCamera:
         self._live = False
 
     def read(self) -> Frame | None:
-        began = time.monotonic()
-        good, pixels = self._stream.read()
+        if not self._grab():
+            return None
+        good, pixels = self._stream.retrieve()
         if not good or pixels is None:
-            raise DeviceLost(
-                Text("码流中断", "the stream broke off"),
-                hint=Text("检查摄像机的供电和网络", "check the camera's power and network"),
-            )
+            raise _broke_off()
+        return Frame(pixels, now())
+
+    def skip(self) -> bool:
+        return self._grab()
+
+    def _grab(self) -> bool:
+        """Wait for the next frame and decode it, which those after it need; False for one that is stale."""
+        began = time.monotonic()
+        if not self._stream.grab():
+            raise _broke_off()
         if not self._live:
             waited = time.monotonic() - began
             self._live = waited > _LIVE_GAP_S or began - self._opened > _BACKLOG_S
-            if not self._live:
-                return None  # stale
-        return Frame(pixels, now())
+        return self._live
 
     def close(self) -> None:
         self._stream.release()
+
+
+def _broke_off() -> DeviceLost:
+    return DeviceLost(
+        Text("码流中断", "the stream broke off"),
+        hint=Text("检查摄像机的供电和网络", "check the camera's power and network"),
+    )
 
 
 def connect(options: Options) -> RtspCamera:
@@ -110,11 +91,26 @@ def connect(options: Options) -> RtspCamera:
         *(cv2.CAP_PROP_N_THREADS, 1),
     ]
     began = time.monotonic()
-    with _transport.of(options.transport):
-        stream = cv2.VideoCapture(login.url_with(options.url), cv2.CAP_FFMPEG, settings)
-    if not stream.isOpened() or not stream.read()[0]:
-        stream.release()
-        if time.monotonic() - began > _OPEN_MS / 1000:  # asking once more would only take longer
-            raise DeviceLost(Text("没有应答", "it does not answer"), hint=CABLE)
-        raise why(options.url, login)
-    return RtspCamera(stream)
+    os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = _FLAGS % options.transport  # of this process, which has one camera
+    stream = cv2.VideoCapture(login.url_with(options.url), cv2.CAP_FFMPEG, settings)
+    if stream.isOpened() and _first_picture(stream):
+        return RtspCamera(stream)
+    opened = stream.isOpened()
+    stream.release()
+    waited = time.monotonic() - began
+    if opened and waited > _KEY_S:
+        raise DeviceLost(Text("{n:.0f} 秒内没有关键帧", "no key picture within {n:.0f} s").with_(n=waited), hint=_KEY)
+    if not opened and waited > _OPEN_MS / 1000:  # asking once more would only take longer
+        raise DeviceLost(Text("没有应答", "it does not answer"), hint=CABLE)
+    raise why(options.url, login)
+
+
+def _first_picture(stream: Any) -> bool:
+    """Wait for a key picture: what comes before cannot be decoded. False where the camera hangs up or sends none."""
+    until = time.monotonic() + _KEY_S
+    while (began := time.monotonic()) < until:
+        if stream.grab():
+            return True
+        if time.monotonic() - began < _HUNG_UP_S:
+            return False
+    return False

@@ -17,7 +17,20 @@ from gateway.cli.options import language
 from gateway.errors import ConfigError, GatewayError
 from gateway.text import Text
 
-_COMMANDS = ("run", "check", "demo", "status", "events", "audit", "uplink", "roster", "face", "models", "schemas")
+_COMMANDS = (
+    "run",
+    "check",
+    "demo",
+    "status",
+    "events",
+    "audit",
+    "uplink",
+    "roster",
+    "face",
+    "models",
+    "watch",
+    "schemas",
+)
 EXIT_CONFIG = 78
 
 

@@ -98,6 +98,15 @@ class Disk(TypedDict):
     total: Count
 
 
+class VisionState(TypedDict):
+    """The cameras. All null or empty where there are none."""
+
+    pace: Annotated[float | None, Field(description="Below 1: too slow a box; every camera has that share of its fps.")]
+    memory: Annotated[int | None, Field(description="Bytes of all vision processes.")]
+    restarts: Count
+    fps: Annotated[dict[str, float], Field(description="Looks a second, by camera.")]
+
+
 class JournalState(TypedDict):
     last_seq: Count
     fault: Annotated[Any, Field(description="Null, or why events cannot be kept now.")]
@@ -125,6 +134,7 @@ class _Measured(TypedDict):
     journal: JournalState
     clock: Clock
     devices: dict[str, DeviceStatus]
+    vision: VisionState
     counters: Annotated[dict[str, int], Field(description="Since the start; names may change without notice.")]
 
 

@@ -1,7 +1,7 @@
-"""One camera's thread in the vision child: connect, read, lost, connect again.
+"""One camera's thread in the recognising process: keeps a decoder for it, one after the other, and holds what it shows.
 
-Rule: of a stream only the newest frame waits to be looked at; of a folder no picture is ever dropped, the thread waits
-until it is taken. The camera object is touched by this thread alone, so `settle` only leaves a note for it.
+Rule: of a stream only the newest frame waits to be looked at; of a folder no picture is ever dropped, its decoder waits
+until it is taken. A decoder that hangs, crashes or grows is ended alone, and the other cameras do not notice.
 """
 
 from __future__ import annotations
@@ -10,126 +10,170 @@ import logging
 import random
 import threading
 import time
-import traceback
-from collections import deque
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final
 
-from gateway.contracts import Camera, StillCamera
-from gateway.errors import DeviceLost
-from gateway.text import Language, Text
+from gateway.errors import BadFrame
+from gateway.settings import Camera
+from gateway.text import Language, spoken
 from gateway.types import DeviceStatus, Frame, Unreadable
+from gateway.vision.handover import Alive, FromDecoder, Opened, Settled, Shown, Spoilt, Taken, Task
+from gateway.vision.nursery import Nursery
+from gateway.vision.running import CameraGone, RunningDecoder
 from gateway.wire import DeviceReport
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
+OPEN_S: Final = 12.0  # until a camera is open; doubled while that was not enough, for one whose key pictures are rare
+_LONGEST_OPEN_S: Final = 48.0
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.5, 10.0
-_LONGEST_DETAIL = 500
+_STEADY_S: Final = 10.0  # a decoder that lived so long did not die of its start
+_WEIGH_S: Final = 1.0
 
 
 class Capture:
-    """`arrived` is set whenever there is something new to take."""
+    """`arrived` is set whenever there is something new to take. All but `run` may be called from another thread."""
 
     def __init__(
         self,
         name: str,
-        connect: Callable[[], Camera],
+        camera: Camera,
+        nursery: Nursery,
         report: Callable[[DeviceReport], None],
         arrived: threading.Event,
+        *,
         language: Language = Language.EN,
+        max_rss: int = 640 << 20,
+        gated: bool = True,
     ) -> None:
         self.name = name
-        self._connect, self._report, self._arrived, self._language = connect, report, arrived, language
-        self._lock = threading.Lock()
-        self._picture: Frame | Unreadable | None = None
-        self._settled: deque[str] = deque()  # bounded by what the camera lets be in flight
-        self._busy_since: float | None = None
+        self._nursery, self._report, self._arrived, self._language = nursery, report, arrived, language
+        table = camera.model_dump(mode="json")
+        self._task = Task(name, camera.driver, table["options"], camera.fps, table["roi"], language, gated)
+        self._max_rss = max_rss
+        self._voice = threading.Lock()
+        self._lock = threading.Lock()  # over the two that follow
+        self._decoder: RunningDecoder | None = None
+        self._waiting: Shown | Spoilt | None = None
         self._last_frame: float | None = None
         self._status: DeviceStatus | None = None
+        self._over = False
 
     def run(self, stop: threading.Event) -> None:
-        delay = _FIRST_DELAY_S
-        while not stop.is_set():
-            frames_before = self._last_frame
+        """Until `stop`, or until this camera is no longer wanted: a decoder, and after it the next one."""
+        delay, patience = _FIRST_DELAY_S, OPEN_S
+        while not self._is_over(stop):
+            born = time.monotonic()
+            decoder = RunningDecoder(self._nursery, self._task, patience)
             try:
-                self._read_until_lost(stop)
-            except DeviceLost as error:
-                self._say(DeviceStatus.OFFLINE, error.say(self._language))
-            except Exception as error:  # noqa: BLE001 - the roof of a device's thread: a bug costs this camera alone
-                at = traceback.extract_tb(error.__traceback__)[-1]
-                # by kind and place, not by message: that may quote an address with its login
-                self._say(DeviceStatus.FAULT, f"driver bug: {type(error).__name__} at {at.filename}:{at.lineno}")
-            if self._last_frame != frames_before:
+                self._keep(decoder, stop)
+            except CameraGone as gone:
+                self._say(gone.status, spoken(gone.detail, self._language))
+            finally:
+                self._let_go(decoder)
+            patience = min(_LONGEST_OPEN_S, 2 * patience) if decoder.was_too_slow else OPEN_S
+            if decoder.alive.frames and time.monotonic() - born > _STEADY_S:
                 delay = _FIRST_DELAY_S
-            stop.wait(delay * random.uniform(0.5, 1.0))
+            self._rest(delay * random.uniform(0.5, 1.0), stop)
             delay = min(_LONGEST_DELAY_S, 2 * delay)
+
+    def end(self) -> None:
+        """This camera is no longer wanted: `run` returns soon, and after this it reports nothing any more."""
+        with self._voice:
+            self._over = True
 
     def take(self) -> Frame | Unreadable | None:
         """The picture that waits, once."""
         with self._lock:
-            picture, self._picture = self._picture, None
-        return picture
+            waiting, self._waiting = self._waiting, None
+            if waiting is None or self._decoder is None:
+                return None
+            if isinstance(waiting, Spoilt):
+                self._decoder.tell(Taken(0, looked=True))
+                return Unreadable(waiting.stamp, waiting.source, waiting.origin, waiting.fault)
+            try:
+                pixels = self._decoder.slots.copy(waiting.slot, waiting.height, waiting.width)
+            except BadFrame:  # it took its picture back: a slot less for it, and at the end it stalls
+                log.warning("camera %s: a picture that was shown is not there", self.name)
+                return None
+            self._decoder.tell(Taken(waiting.slot, looked=True))
+            return Frame(pixels, waiting.stamp, waiting.source, waiting.origin)
 
     def settle(self, source: str) -> None:
-        """The events of this still are kept."""
-        self._settled.append(source)
+        """The events of this still are kept. Where its decoder is gone by now, the next one shows it again."""
+        with self._lock:
+            if self._decoder is not None:
+                self._decoder.tell(Settled(source))
 
     def waits(self) -> bool:
         """Whether there is a picture to take."""
-        return self._picture is not None
+        return self._waiting is not None
 
-    def busy_s(self) -> float:
-        """How long the driver has been in its present call."""
-        since = self._busy_since
-        return 0.0 if since is None else time.monotonic() - since
+    def rests(self) -> bool:
+        """Whether the camera is there and nothing moves before it: what was in view still is."""
+        decoder = self._decoder
+        return decoder is not None and decoder.alive.resting
 
     def frame_age_s(self) -> float | None:
-        """Seconds since the camera last gave a picture."""
+        """Seconds since the camera last gave a picture, looked at or not."""
         last = self._last_frame
-        return None if last is None else round(time.monotonic() - last, 3)
+        return None if last is None else max(0.0, round(time.monotonic() - last, 3))
 
-    def hung(self) -> None:
-        """Its driver does not return: say so, since its own thread cannot."""
-        detail = Text(
-            "摄像机读取无响应，识别进程将重启（请检查网线、电源和码流地址）",
-            "its decoder does not return, the vision process restarts (check cable, power and stream address)",
-        )
-        self._say(DeviceStatus.OFFLINE, detail.say(self._language))
+    def sent(self) -> int:
+        """Frames since the camera was last opened, looked at or not."""
+        decoder = self._decoder
+        return 0 if decoder is None else decoder.alive.frames
 
-    def _read_until_lost(self, stop: threading.Event) -> None:
-        camera = self._timed(self._connect)
-        try:
-            self._say(DeviceStatus.ONLINE)
-            while not stop.is_set():
-                if isinstance(camera, StillCamera):
-                    while self._settled:
-                        camera.settle(self._settled.popleft())
-                    if self.waits():
-                        stop.wait(0.02)
-                        continue
-                picture = self._timed(camera.read)
-                if picture is not None:
-                    self._keep(picture)
-        finally:
-            camera.close()
-
-    def _keep(self, picture: Frame | Unreadable) -> None:
-        self._last_frame = time.monotonic()
+    def memory(self) -> int:
+        """Bytes of its decoder and of the pictures between the two."""
         with self._lock:
-            self._picture = picture
-        self._arrived.set()
+            return 0 if self._decoder is None else self._decoder.memory()
 
-    def _timed(self, call: Callable[[], T]) -> T:
-        self._busy_since = time.monotonic()
-        try:
-            return call()
-        finally:
-            self._busy_since = None
+    def _keep(self, decoder: RunningDecoder, stop: threading.Event) -> None:
+        """One decoder to its end. Returns when it is no longer wanted. Raises `CameraGone`."""
+        with self._lock:
+            self._decoder = decoder
+        next_weighing = 0.0
+        while not self._is_over(stop):
+            for message in decoder.turn():
+                self._take_in(decoder, message)
+            if time.monotonic() >= next_weighing:
+                next_weighing = time.monotonic() + _WEIGH_S
+                decoder.must_not_grow(self._max_rss)
+
+    def _take_in(self, decoder: RunningDecoder, message: FromDecoder) -> None:
+        match message:
+            case Opened():
+                self._say(DeviceStatus.ONLINE)
+            case Alive(last_mono=float(last)):
+                self._last_frame = min(last, time.monotonic())
+            case Shown() | Spoilt():
+                self._last_frame = time.monotonic()
+                with self._lock:
+                    if isinstance(self._waiting, Shown):
+                        decoder.tell(Taken(self._waiting.slot, looked=False))
+                    self._waiting = message
+                self._arrived.set()
+
+    def _let_go(self, decoder: RunningDecoder) -> None:
+        with self._lock:
+            self._decoder = self._waiting = None
+            decoder.end()
+
+    def _is_over(self, stop: threading.Event) -> bool:
+        return self._over or stop.is_set()
+
+    def _rest(self, seconds: float, stop: threading.Event) -> None:
+        end = time.monotonic() + seconds
+        while not self._is_over(stop) and (left := end - time.monotonic()) > 0:
+            stop.wait(min(left, 0.2))
 
     def _say(self, status: DeviceStatus, detail: str = "") -> None:
-        if status is not self._status:
-            level = logging.INFO if status is DeviceStatus.ONLINE else logging.WARNING
-            log.log(level, "camera %s is %s %s", self.name, status, detail)
-        self._status = status
-        self._report(DeviceReport(self.name, status, detail[:_LONGEST_DETAIL]))
+        with self._voice:
+            if self._over:
+                return
+            if status is not self._status:
+                level = logging.INFO if status is DeviceStatus.ONLINE else logging.WARNING
+                log.log(level, "camera %s is %s %s", self.name, status, detail)
+            self._status = status
+            self._report(DeviceReport(self.name, status, detail))

@@ -49,7 +49,9 @@ class View:
         self._owed: dict[int, str] = {}  # token -> source
         self._looks: deque[float] = deque(maxlen=512)  # when frames were looked at
         self._due = 0.0
+        self._sent: deque[tuple[float, int]] = deque(maxlen=32)  # when, and how many frames had come by then
         self._born = time.monotonic()
+        self.pace = 1.0  # the share of `fps` that this box has time for
 
     def waits_since(self, at: float) -> float | None:
         """When its picture was due; None where there is none, or it is too early for the camera's `fps`."""
@@ -65,7 +67,7 @@ class View:
                 self._plates.tracker.gap_s = self._faces.tracker.gap_s = gap_s
             self._looks.append(at)
             self._still = isinstance(picture, Unreadable) or picture.source is not None
-        self._due = at if self._still else max(self._due + 1.0 / self.camera.fps, at)
+        self._due = at if self._still else max(self._due + 1.0 / (self.camera.fps * self.pace), at)
         return picture
 
     def unreadable(self, picture: Unreadable, language: Language) -> list[Seen]:
@@ -82,8 +84,11 @@ class View:
         return [*self._plates.see(found.get("plate", []), mono), *self._faces.see(found.get("face", []), mono)]
 
     def quiet(self) -> list[Seen]:
-        """End the tracks that are over, unless a picture waits that may go on with them."""
-        if self._still or self.capture.waits():
+        """End the tracks that are over, unless a picture waits that may go on with them.
+
+        While nothing moves no picture comes, and what was in view is there all the same: its track goes on.
+        """
+        if self._still or self.capture.waits() or self.capture.rests():
             return []
         mono = time.monotonic()
         return [*self._plates.see([], mono), *self._faces.see([], mono)]
@@ -100,7 +105,24 @@ class View:
         while self._looks and at - self._looks[0] > _FPS_WINDOW_S:
             self._looks.popleft()
         watched = min(_FPS_WINDOW_S, max(1.0, at - self._born))
-        return CameraBeat(self.capture.frame_age_s(), round(len(self._looks) / watched, 2))
+        return CameraBeat(
+            self.capture.frame_age_s(),
+            round(len(self._looks) / watched, 2),
+            self._sent_fps(at),
+            self.capture.rests(),
+            self.capture.memory(),
+        )
+
+    def _sent_fps(self, at: float) -> float:
+        """Frames a second that the camera sends."""
+        sent = self.capture.sent()
+        if self._sent and sent < self._sent[-1][1]:
+            self._sent.clear()  # it was opened anew
+        while self._sent and at - self._sent[0][0] > _FPS_WINDOW_S:
+            self._sent.popleft()
+        self._sent.append((at, sent))
+        began, before = self._sent[0]
+        return round((sent - before) / (at - began), 1) if at > began else 0.0
 
     def _still_seen(self, frame: Frame, found: Mapping[Recogniser, Sequence[Any]]) -> list[Seen]:
         seen: list[Seen] = []

@@ -17,7 +17,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from gateway.errors import GatewayError
-from tests.bench import card, drain, frames, keep, memory, million, plate, search, start, wear
+from tests.bench import cameras, card, drain, frames, keep, memory, million, plate, search, start, wear
 from tests.bench.figures import Bench, Figure, Report
 from tests.bench.site import ROOT
 
@@ -28,6 +28,7 @@ BENCHES: dict[str, Bench] = {
     "frames": frames.bench,
     "plate": plate.bench,
     "search": search.bench,
+    "cameras": cameras.bench,
     "keep": keep.bench,
     "drain": drain.bench,
     "wear": wear.bench,

@@ -19,13 +19,14 @@ PACKAGES = (
 
 
 class RtspServer:
-    """Shows the picture with this number at /live, behind a Digest login where one is given."""
+    """Shows the picture with this number, or a recording, at /live, behind a Digest login where one is given."""
 
-    def __init__(self, folder: Path, number: int, *login: str, port: int | None = None) -> None:
+    def __init__(self, folder: Path, shown: int | Path, *login: str, port: int | None = None) -> None:
         self.port = port or free_port()
         self.url = f"rtsp://127.0.0.1:{self.port}/live"
-        self._picture = folder / f"{number}.jpg"
-        self._picture.write_bytes(jpeg(paint(number)))
+        self._picture = shown if isinstance(shown, Path) else folder / f"{shown}.jpg"
+        if not isinstance(shown, Path):
+            self._picture.write_bytes(jpeg(paint(shown)))
         self._login = login
         self._process: subprocess.Popen[str] | None = None
 

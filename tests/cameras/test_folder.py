@@ -212,3 +212,21 @@ def test_a_name_in_another_encoding_does_no_harm(uploads: Path) -> None:
         stream.write(jpeg(paint(5)))
     assert len(drain(connect(uploads))) == 1
     assert drain(connect(uploads)) == []
+
+
+def test_ten_thousand_files_wait_and_the_oldest_come_first_at_once(uploads: Path) -> None:
+    first = upload(uploads, 1, "00000.jpg", age_s=100)
+    for number in range(1, 10_000):
+        os.link(first, uploads / f"{number:05}.jpg")
+    (uploads / "x.jpg").mkdir()
+    upload(uploads, 2, "newest.jpg", age_s=50)
+    camera, began = connect(uploads, after="delete"), time.monotonic()
+    found: list[str] = []
+    while len(found) < 150 and time.monotonic() - began < 60:
+        picture = camera.read()
+        if picture is not None and picture.source is not None:
+            found.append(picture.source)
+            camera.settle(picture.source)
+    camera.close()
+    assert found == [f"{number:05}.jpg" for number in range(150)]
+    assert len(list(uploads.glob("*.jpg"))) == 10_000 - 150 + 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from drivers.cameras.credentials import Login, login_of
 from drivers.cameras.rtsp import RtspCamera
 from gateway.errors import DeviceLost
 from tests.cameras.streaming import RtspServer
-from tests.real import free_port
+from tests.real import free_port, needed, wait_until
 from tests.striped import look_for_plates
 
 PASSWORD = "s3cret/@:x%"
@@ -118,6 +119,26 @@ def test_a_camera_that_takes_the_call_and_says_nothing_is_given_up(server: RtspS
         connect(server.url)
     assert time.monotonic() - began < 9
     server.signal(signal.SIGCONT)
+
+
+def test_a_camera_whose_key_pictures_are_rare_is_waited_for(tmp_path: Path) -> None:
+    recording = tmp_path / "rare.h264"
+    source = (
+        "-f lavfi -i testsrc=size=320x240:rate=25 -t 8 -c:v libx264 -preset ultrafast -bf 0 -g 200 -pix_fmt yuv420p"
+    )
+    delimited = "-sc_threshold 0 -threads 1 -bsf:v h264_mp4toannexb,h264_metadata=aud=insert -f h264"
+    command = [needed("ffmpeg", "ffmpeg"), "-loglevel", "error", *source.split(), *delimited.split(), str(recording)]
+    subprocess.run(command, check=True)
+    with RtspServer(tmp_path, recording) as server:
+        first = connect(server.url)  # begins the recording, with its key picture
+        began = time.monotonic()
+        while time.monotonic() - began < 1.0:
+            first.skip()
+        second = connect(server.url)  # longer than OpenCV waits for one frame
+        assert 2.5 < time.monotonic() - began < 20
+        wait_until(second.skip)
+        first.close()
+        second.close()
 
 
 def test_a_password_is_masked_however_it_is_written() -> None:

@@ -1,151 +1,277 @@
-"""One camera's thread: the newest frame of a stream, every picture of a folder, and the way back from a loss."""
+"""One camera's decoder in a process of its own: what it shows, every way it can go wrong, and the way back.
+
+Every decoder here is a real process; the cameras in them are made by this file, each with its own fault.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import os
+import signal
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import psutil
+import pytest
+from pydantic import BaseModel
 
 from gateway.clock import now
-from gateway.contracts import Camera
 from gateway.errors import DeviceLost
+from gateway.registry import Driver
+from gateway.settings import Camera
 from gateway.text import Language, Text
 from gateway.types import DeviceStatus, Frame
+from gateway.vision import capture as capturing
+from gateway.vision import running
 from gateway.vision.capture import Capture
+from gateway.vision.decoder import decode_camera
+from gateway.vision.nursery import Nursery
 from gateway.wire import DeviceReport
 from tests.real import wait_until
 
-PIXELS = np.zeros((2, 2, 3), np.uint8)
+
+class Options(BaseModel, extra="forbid", frozen=True):
+    """`first` is the fault of the first camera that finds `marker` absent; those after it have none."""
+
+    marker: Path
+    first: str = ""
+    always: str = ""
+
+
+def descriptors(kind: str) -> list[int]:
+    """Those of this process above the standard ones that lead to something of this kind."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # the listing's own has gone
+            if int(name) > 2 and os.readlink(f"/proc/self/fd/{name}").startswith(kind):
+                found.append(int(name))
+    return found
 
 
 class Stream:
-    """Gives the frames it was made with, then waits; `lose` makes the next read fail."""
+    """A new brightness every 20 ms, until its fault comes after ten frames."""
 
-    def __init__(self, frames: int) -> None:
-        self.left = deque(range(frames))
-        self.lost = threading.Event()
-        self.closed = False
+    def __init__(self, fault: str) -> None:
+        self._fault, self._frames = fault, 0
+        self._hoard: list[bytearray] = []
 
     def read(self) -> Frame | None:
-        if self.lost.is_set():
-            raise DeviceLost(Text("断了", "broke"), hint=Text("插好", "plug it in"))
-        if not self.left:
-            self.lost.wait(0.01)
-            return None
-        return Frame(PIXELS, now(), source=self._source(self.left.popleft()))
+        time.sleep(0.02)
+        self._frames += 1
+        if self._frames > 10:
+            self._go_wrong()
+        value = self._frames * 40 % 256
+        return Frame(np.tile(np.array([[[value]], [[255 - value]]], np.uint8), (20, 80, 3)), now())
 
     def close(self) -> None:
-        self.closed = True
+        pass
 
-    def _source(self, _number: int) -> str | None:
-        return None
+    def _go_wrong(self) -> None:
+        match self._fault:
+            case "lost":
+                raise DeviceLost(Text("断了", "broke"), hint=Text("插好", "plug it in"))
+            case "bug":
+                raise ValueError("rtsp://admin:s3cret@10.0.0.1")
+            case "hang":
+                threading.Event().wait()
+            case "segfault":
+                ctypes.string_at(0)
+            case "exit":
+                os._exit(5)
+            case "leak":
+                self._hoard.append(bytearray(os.urandom(1 << 20) * 30))
+            case "lie":
+                for number in descriptors("pipe:"):
+                    with suppress(OSError):  # one of them is to be read from
+                        os.write(number, b'{"shown":{"slot":7}}\n')
+            case "foreign slot":
+                for number in descriptors("/memfd:"):
+                    os.ftruncate(number, 0)
 
 
 class Stills(Stream):
-    def __init__(self, frames: int) -> None:
-        super().__init__(frames)
-        self.settled: list[tuple[str, str]] = []
+    def __init__(self, log: Path) -> None:
+        super().__init__("")
+        self._left, self._log = list(range(20)), log
+
+    def read(self) -> Frame | None:
+        if not self._left:
+            time.sleep(0.02)
+            return None
+        number = self._left.pop(0)
+        return Frame(np.full((2, 2, 3), number, np.uint8), now(), source=f"{number}.jpg", origin=f"{number}")
 
     def settle(self, source: str) -> None:
-        self.settled.append((source, threading.current_thread().name))
-
-    def _source(self, number: int) -> str | None:
-        return f"{number}.jpg"
+        with self._log.open("a") as log:
+            log.write(source + "\n")
 
 
-@contextmanager
-def running(connect: Callable[[], Camera], language: Language = Language.EN) -> Iterator[tuple[Capture, list[str]]]:
-    said: list[str] = []
-
-    def report(one: DeviceReport) -> None:
-        said.append(f"{one.status} {one.detail}".strip())
-
-    capture = Capture("cam", connect, report, threading.Event(), language)
-    stop = threading.Event()
-    thread = threading.Thread(target=capture.run, args=(stop,), name="its own thread")
-    thread.start()
-    try:
-        yield capture, said
-    finally:
-        stop.set()
-        thread.join(3)
-        assert not thread.is_alive()
-
-
-def test_of_a_stream_only_the_newest_frame_waits() -> None:
-    camera = Stream(50)
-    with running(lambda: camera) as (capture, _):
-        wait_until(lambda: not camera.left)
-        newest = capture.take()
-        assert newest is not None
-        assert newest.stamp.age() < 1
-        assert capture.take() is None
-        assert not capture.waits()
-    assert camera.closed
-
-
-def test_of_stills_each_waits_its_turn_and_is_settled_on_the_camera_s_own_thread() -> None:
-    camera = Stills(20)
-    taken: list[str] = []
-    with running(lambda: camera) as (capture, _):
-        for _ in range(20):
-            wait_until(capture.waits)
-            picture = capture.take()
-            assert picture is not None
-            assert picture.source is not None
-            taken.append(picture.source)
-            capture.settle(picture.source)
-        wait_until(lambda: len(camera.settled) == 20)
-    assert taken == [f"{number}.jpg" for number in range(20)]
-    assert camera.settled == [(name, "its own thread") for name in taken]
-
-
-def test_a_lost_camera_is_reported_in_the_site_s_language_and_opened_again() -> None:
-    cameras = [Stream(1), Stream(1)]
-    waiting = iter(cameras)
-    with running(lambda: next(waiting), Language.ZH) as (capture, said):
-        wait_until(lambda: said == ["online"] and capture.waits())
-        age = capture.frame_age_s()
-        assert age is not None
-        assert age < 5
-        cameras[0].lost.set()
-        wait_until(lambda: said == ["online", "offline 断了（插好）", "online"])
-    assert all(camera.closed for camera in cameras)
-
-
-def test_a_camera_that_cannot_be_opened_is_tried_again_and_again() -> None:
-    tries: list[int] = []
-
-    def connect() -> Camera:
-        tries.append(1)
+def connect(options: Options) -> Stream:
+    if options.first == "stills":
+        return Stills(options.marker)
+    fault = options.always
+    if not options.marker.exists():
+        fault = options.first
+        options.marker.touch()
+    if fault == "nobody home":
         raise DeviceLost("nobody home")
-
-    with running(connect) as (_, said):
-        wait_until(lambda: len(tries) >= 3)
-    assert set(said) == {DeviceStatus.OFFLINE.value + " nobody home"}
-
-
-def test_a_bug_of_a_driver_is_a_fault_of_that_camera_and_quotes_nothing() -> None:
-    def connect() -> Camera:
-        raise ValueError("rtsp://admin:s3cret@10.0.0.1")
-
-    with running(connect) as (_, said):
-        wait_until(lambda: len(said) >= 2)
-    assert all(line.startswith("fault driver bug: ValueError at ") for line in said)
-    assert "s3cret" not in str(said)
+    if fault == "never opens":
+        threading.Event().wait()
+    return Stream(fault)
 
 
-def test_how_long_a_driver_has_been_in_a_call_can_be_seen_from_outside() -> None:
-    door = threading.Event()
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    nursery = Nursery(partial(decode_camera, load=lambda _: Driver(Options, connect)))
+    yield nursery
+    nursery.close()
 
-    def connect() -> Camera:
-        door.wait(5)
-        return Stream(0)
 
-    with running(connect) as (capture, _):
-        wait_until(lambda: capture.busy_s() > 0.2)
-        door.set()
-        wait_until(lambda: capture.busy_s() < 0.1)
+class Watched:
+    """A capture in its thread, and what it said."""
+
+    def __init__(self, nursery: Nursery, marker: Path, language: Language = Language.EN, **options: Any) -> None:
+        camera = Camera(driver="test", point="gate", fps=30, options={"marker": str(marker), **options})
+        self.said: list[str] = []
+        arrived = threading.Event()
+        self.capture = Capture("cam", camera, nursery, self._report, arrived, language=language, max_rss=200 << 20)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self.capture.run, args=(self._stop,))
+
+    def _report(self, one: DeviceReport) -> None:
+        self.said.append(f"{one.status} {one.detail}".strip())
+
+    @contextmanager
+    def running(self) -> Iterator[Watched]:
+        self._thread.start()
+        try:
+            yield self
+        finally:
+            self._stop.set()
+            self._thread.join(3)
+            assert not self._thread.is_alive()
+
+    @property
+    def pid(self) -> int:
+        decoder = self.capture._decoder
+        return decoder._pid if decoder else 0
+
+    def look(self) -> Frame:
+        wait_until(self.capture.waits, what=str(self.said))
+        picture = self.capture.take()
+        assert isinstance(picture, Frame)
+        return picture
+
+
+def test_of_a_stream_only_the_newest_frame_waits(nursery: Nursery, tmp_path: Path) -> None:
+    with Watched(nursery, tmp_path / "x").running() as watched:
+        wait_until(lambda: watched.capture.sent() > 60)
+        frame = watched.look()
+        assert frame.stamp.age() < 1
+        assert frame.pixels.shape == (40, 80, 3)
+        assert watched.look().stamp.mono > frame.stamp.mono
+    assert watched.said == ["online"]
+
+
+def test_of_stills_each_waits_its_turn_and_is_settled(nursery: Nursery, tmp_path: Path) -> None:
+    log = tmp_path / "settled"
+    with Watched(nursery, log, first="stills").running() as watched:
+        for number in range(20):
+            frame = watched.look()
+            assert frame.source == f"{number}.jpg"
+            assert frame.pixels.max() == frame.pixels.min() == number
+            watched.capture.settle(frame.source)
+        wait_until(lambda: log.exists() and len(log.read_text().split()) == 20)
+    assert log.read_text().split() == [f"{number}.jpg" for number in range(20)]
+
+
+FAULTS = {
+    "lost": "offline broke (plug it in)",
+    "bug": "fault driver bug: ValueError at ",
+    "hang": "offline no picture for 1 s",
+    "never opens": "offline does not open within 1 s",
+    "segfault": "fault its decoder ended (SIGSEGV)",
+    "exit": "fault its decoder ended (5)",
+    "leak": "fault its decoder grew to",
+    "lie": "fault its decoder says what it cannot mean",
+}
+
+
+@pytest.mark.parametrize(("fault", "words"), FAULTS.items())
+def test_whatever_goes_wrong_is_said_and_the_next_decoder_works(
+    nursery: Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, words: str
+) -> None:
+    monkeypatch.setattr(running, "STALL_S", 1.2)
+    monkeypatch.setattr(capturing, "OPEN_S", 1.2)
+    beside = Watched(nursery, tmp_path / "other")
+    with Watched(nursery, tmp_path / "x", first=fault).running() as watched, beside.running():
+        wait_until(lambda: any(one.startswith(words) for one in watched.said), what=str(watched.said))
+        wait_until(lambda: watched.said[-1] == "online", what=str(watched.said))
+        assert watched.look().stamp.age() < 1
+        assert beside.look().stamp.age() < 1
+    assert beside.said == ["online"]
+    assert "s3cret" not in str(watched.said)
+
+
+@pytest.mark.parametrize(("number", "words"), [(signal.SIGKILL, "(SIGKILL)"), (signal.SIGSTOP, "no picture for 1 s")])
+def test_a_decoder_killed_or_stopped_from_outside(
+    nursery: Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, words: str
+) -> None:
+    monkeypatch.setattr(running, "STALL_S", 1.2)
+    with Watched(nursery, tmp_path / "x").running() as watched:
+        watched.look()
+        first = watched.pid
+        os.kill(first, number)
+        wait_until(lambda: any(words in one for one in watched.said), what=str(watched.said))
+        wait_until(lambda: not psutil.pid_exists(first))
+        wait_until(lambda: watched.pid not in (0, first) and watched.said[-1] == "online")
+        watched.look()
+
+
+def test_pictures_taken_back_crash_nobody(nursery: Nursery, tmp_path: Path) -> None:
+    with Watched(nursery, tmp_path / "x", first="foreign slot").running() as watched:
+        wait_until(lambda: watched.capture.sent() > 12)
+        for _ in range(10):
+            watched.capture.take()
+            time.sleep(0.02)
+        assert watched.said == ["online"]
+
+
+def test_a_camera_that_is_not_there_is_tried_again_and_again(nursery: Nursery, tmp_path: Path) -> None:
+    with Watched(nursery, tmp_path / "x", first="nobody home", always="nobody home").running() as watched:
+        wait_until(lambda: len(watched.said) >= 3)
+    assert set(watched.said) == {DeviceStatus.OFFLINE.value + " nobody home"}
+
+
+def test_faults_are_told_in_the_site_s_language(nursery: Nursery, tmp_path: Path) -> None:
+    with Watched(nursery, tmp_path / "x", Language.ZH, first="lost").running() as watched:
+        wait_until(lambda: "offline 断了（插好）" in watched.said)
+
+
+def test_a_camera_no_longer_wanted_says_nothing_more_and_leaves_no_process(nursery: Nursery, tmp_path: Path) -> None:
+    with Watched(nursery, tmp_path / "x").running() as watched:
+        watched.look()
+        pid = watched.pid
+        watched.capture.end()
+        wait_until(lambda: not psutil.pid_exists(pid))
+        wait_until(lambda: not watched._thread.is_alive())
+    assert watched.said == ["online"]
+
+
+def test_a_decoder_holds_nothing_of_its_siblings(nursery: Nursery, tmp_path: Path) -> None:
+    """Or a dead one would not be noticed while another lives."""
+    with Watched(nursery, tmp_path / "x").running() as one, Watched(nursery, tmp_path / "y").running() as two:
+        one.look()
+        two.look()
+        pipes = [
+            {link for entry in Path(f"/proc/{watched.pid}/fd").iterdir() if (link := os.readlink(entry))[:4] == "pipe"}
+            for watched in (one, two)
+        ]
+        assert [len(ends) for ends in pipes] in ([2, 2], [3, 3])  # orders and lines, and perhaps standard error
+        assert len(pipes[0] & pipes[1]) <= 1

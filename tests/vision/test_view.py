@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,12 @@ import numpy as np
 from gateway import supervisor
 from gateway.clock import now
 from gateway.settings import Camera
-from gateway.text import Language
-from gateway.types import Box, Frame
+from gateway.types import Box, Frame, PlateSeen
 from gateway.vision.capture import Capture
 from gateway.vision.grammar import vote
-from gateway.vision.sightings import FaceMatch, FaceSighting
+from gateway.vision.sightings import FaceMatch, FaceSighting, PlateSighting
 from gateway.vision.view import View
+from tests.striped import plate
 
 PIXELS = np.zeros((8, 8, 3), np.uint8)
 BOX = Box(0, 0, 4, 4)
@@ -25,8 +26,8 @@ BOX = Box(0, 0, 4, 4)
 
 def test_strangers_of_a_still_are_no_event_only_a_counter() -> None:
     counters: Counter[str] = Counter()
-    capture = Capture("cam", lambda: None, lambda _: None, threading.Event(), Language.EN)  # type: ignore[arg-type, return-value]
     camera = Camera(driver="folder", point="door", recognise=["face"])
+    capture = Capture("cam", camera, None, lambda _: None, threading.Event())  # type: ignore[arg-type]  # never run
     view = View("cam", camera, capture, threshold=0.85, vote=vote, counters=counters)
     faces = [
         FaceSighting(BOX, now(), FaceMatch("h:1", 0.7, 0.5, 3, "low", "none")),
@@ -44,3 +45,23 @@ def test_the_door_process_takes_every_counter_of_a_camera() -> None:
     written = "".join((folder / name).read_text(encoding="utf-8") for name in ("view.py", "streams.py"))
     names = set(re.findall(r'"((?:plates|faces)_\w+|unreadable)"', written))
     assert names == supervisor._COUNTERS
+
+
+def test_what_stands_still_is_still_there() -> None:
+    """While the gate rests no picture comes, and no track ends for it."""
+    capture = Resting("cam", Camera(driver="replay", point="gate"), None, lambda _: None, threading.Event())  # type: ignore[arg-type]
+    view = View("cam", Camera(driver="replay", point="gate"), capture, threshold=0.85, vote=vote, counters=Counter())
+    long_ago = replace(now(), mono=now().mono - 60)
+    unsure = PlateSighting(BOX, long_ago, plate(1, 0.6))
+    for _ in range(3):
+        view.see(Frame(PIXELS, long_ago), {"plate": [unsure]})
+    assert view.quiet() == []
+    capture.still = False
+    assert [type(one) for one in view.quiet()] == [PlateSeen]
+
+
+class Resting(Capture):
+    still = True
+
+    def rests(self) -> bool:
+        return self.still

@@ -1,0 +1,65 @@
+"""Where a decoder leaves pictures for the recognising process: memory that both hold, two pictures large.
+
+Rule: it is written and read by system calls on a descriptor and mapped by neither, so whatever one side does to it
+(cuts it off, changes it meanwhile) is a short read for the other and never a crash.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from gateway.errors import BadFrame
+
+if TYPE_CHECKING:
+    from gateway.types import Image
+
+COUNT: Final = 2  # one waits to be looked at, one is being written
+MOST_PIXELS: Final = 40_000_000  # of a picture; what `drivers.cameras.pictures` lets pass
+_SIZE: Final = 3 * MOST_PIXELS
+
+
+class Slots:
+    """A descriptor of anonymous memory. Pages that nobody has written cost nothing."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    @classmethod
+    def made(cls) -> Slots:
+        return cls(os.memfd_create("frames"))
+
+    def put(self, slot: int, pixels: Image) -> None:
+        """Write a picture. Raises `BadFrame` for one that is too large, `OSError` where there is no memory."""
+        if pixels.size > _SIZE:
+            raise BadFrame(f"a picture of {pixels.shape[1]} x {pixels.shape[0]} is too large")
+        view, at = np.ascontiguousarray(pixels).data.cast("B"), slot * _SIZE
+        while view:
+            written = os.pwrite(self.descriptor, view, at)
+            view, at = view[written:], at + written
+
+    def copy(self, slot: int, height: int, width: int) -> Image:
+        """The picture in a slot, as one's own. Raises `BadFrame` where there is none of that size."""
+        if not (0 <= slot < COUNT and height > 0 and width > 0 and height * width <= MOST_PIXELS):
+            raise BadFrame(f"no picture of {width} x {height} in slot {slot}")
+        pixels = np.empty((height, width, 3), np.uint8)
+        view, at = pixels.data.cast("B"), slot * _SIZE
+        while view:
+            read = os.preadv(self.descriptor, [view], at)
+            if not read:
+                raise BadFrame(f"slot {slot} holds less than {width} x {height}")
+            view, at = view[read:], at + read
+        return pixels
+
+    def empty(self) -> None:
+        """Give all memory back, also pictures that wait."""
+        os.ftruncate(self.descriptor, 0)
+
+    def size(self) -> int:
+        """Bytes of memory that it takes."""
+        return 512 * os.fstat(self.descriptor).st_blocks
+
+    def close(self) -> None:
+        os.close(self.descriptor)

@@ -1,0 +1,143 @@
+"""The decoder's loop, without its process: what it decodes, what it shows, and when it rests."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from gateway.clock import now
+from gateway.text import Language
+from gateway.types import Frame
+from gateway.vision import decoder as decoding
+from gateway.vision.decoder import Decoder, OrdersEnded, Post
+from gateway.vision.handover import ORDERS, REPORTS, Alive, FromDecoder, Opened, Shown, Taken, Task
+from gateway.vision.slots import Slots
+from tests.real import wait_until
+
+
+class Street:
+    """Fifty frames a second; all alike while `moving` is not set."""
+
+    def __init__(self) -> None:
+        self.moving = threading.Event()
+        self.seen = self.skipped = 0
+
+    def read(self) -> Frame | None:
+        time.sleep(0.02)
+        self.seen += 1
+        pixels = np.zeros((60, 96, 3), np.uint8)
+        if self.moving.is_set():
+            pixels[10:50, self.seen * 7 % 60 :][:, :30] = 200
+        return Frame(pixels, now())
+
+    def skip(self) -> bool:
+        time.sleep(0.02)
+        self.skipped += 1
+        return True
+
+    def close(self) -> None:
+        pass
+
+
+class Side:
+    """The other ends of its pipes: hears all, and gives each slot back at once."""
+
+    def __init__(self, fps: float = 10.0, *, gated: bool = True) -> None:
+        self.camera = Street()
+        orders, self._into = os.pipe()
+        self._out, lines = os.pipe()
+        task = Task("cam", "test", {}, fps, [], Language.EN, gated)
+        self._decoder = Decoder(self.camera, task, Slots.made(), Post(orders, lines))
+        self.said: list[FromDecoder] = []
+        self.takes = True
+        self._thread = threading.Thread(target=self._decode)
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+
+    def _decode(self) -> None:
+        with pytest.raises(OrdersEnded):
+            self._decoder.run()
+
+    def _listen(self) -> None:
+        half = b""
+        while chunk := os.read(self._out, 1 << 16):
+            *whole, half = (half + chunk).split(b"\n")
+            for line in whole:
+                message = REPORTS.decode(line + b"\n")
+                self.said.append(message)
+                if isinstance(message, Shown) and self.takes:
+                    os.write(self._into, ORDERS.encode(Taken(message.slot, looked=True)))
+
+    @contextmanager
+    def running(self) -> Iterator[Side]:
+        self._thread.start()
+        self._listener.start()
+        try:
+            yield self
+        finally:
+            os.close(self._into)
+            self._thread.join(3)
+            assert not self._thread.is_alive()
+
+    def shown(self) -> int:
+        return sum(isinstance(one, Shown) for one in list(self.said))
+
+    def rests(self) -> bool:
+        alive = [one for one in list(self.said) if isinstance(one, Alive)]
+        return bool(alive) and alive[-1].resting
+
+
+def test_frames_between_two_looks_are_let_pass_unseen() -> None:
+    with Side(fps=5.0).running() as side:
+        side.camera.moving.set()
+        wait_until(lambda: side.shown() >= 6)
+        assert side.camera.skipped > 4 * side.camera.seen
+    assert side.said[0] == Opened(stills=False)
+
+
+def test_a_still_street_is_looked_at_a_few_times_and_then_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "LINGER_S", 0.5)
+    with Side().running() as side:
+        wait_until(side.rests)
+        looks = side.shown()
+        assert looks >= decoding.LEAST_LOOKS
+        time.sleep(1.0)
+        assert side.shown() == looks
+        side.camera.moving.set()
+        wait_until(lambda: side.shown() >= looks + 5)
+        assert not side.rests()
+        side.camera.moving.clear()
+        wait_until(side.rests)
+
+
+def test_it_does_not_rest_before_it_was_looked_at_often_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "LINGER_S", 0.2)
+    side = Side()
+    side.takes = False  # a box too slow to look
+    with side.running():
+        wait_until(lambda: side.shown() == 2)
+        time.sleep(1.0)
+        assert not side.rests()
+        assert side.shown() == 2  # both slots are full: nothing is overwritten
+
+
+def test_even_a_still_street_gets_a_glance_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "LINGER_S", 0.2)
+    monkeypatch.setattr(decoding, "GLANCE_S", 0.5)
+    with Side().running() as side:
+        wait_until(side.rests)
+        looks = side.shown()
+        wait_until(lambda: side.shown() >= looks + 2)
+        assert side.rests()
+
+
+def test_who_aims_the_camera_sees_also_what_is_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "LINGER_S", 0.2)
+    with Side(gated=False).running() as side:
+        wait_until(lambda: side.shown() > 15)
+        assert not side.rests()
