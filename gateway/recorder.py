@@ -10,21 +10,23 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.board import Board
+from gateway.captures import Captures
 from gateway.clock import ClockTrust, boot_id, now, trust
 from gateway.errors import GatewayError, Rejected, StoreError
 from gateway.journal import Journal
 from gateway.privacy import refuse_face_data
 from gateway.settings import Journal as Policy
 from gateway.text import Language
-from gateway.types import Event, EventClass
+from gateway.types import Event, EventClass, Shot
 
 log = logging.getLogger(__name__)
 
 _BATCH = 500
+_MOST_SHOTS = 16 << 20  # bytes of pictures that may wait for the disk
 _LONGEST_PAUSE = 5.0
 _HOUSEKEEPING = 30.0  # seconds between purges
 _BEAT = 30.0  # a memory card may take its time over one commit
@@ -54,15 +56,18 @@ class Recorder:
         capacity: int = 10_000,
         language: Language = Language.EN,
         read_trust: Callable[[], ClockTrust] = trust,
+        captures: Captures | None = None,
     ) -> None:
         self._attached = journal
+        self._captures = captures
+        self._shots_waiting = 0  # bytes of pictures in the queue
         self._board = board
         self._language = language  # of what the board says; the log is English
         self._policy = policy or Policy()
         self._boot = boot or boot_id()
         self._read_trust = read_trust
         self._trust = read_trust()
-        self._queue: queue.Queue[tuple[Event, Then]] = queue.Queue(capacity)
+        self._queue: queue.Queue[tuple[Event, Then, Sequence[Shot]]] = queue.Queue(capacity)
         self._lock = threading.Lock()
         self._missed: dict[tuple[EventClass, str], _Missed] = {}
         self._to_tell: list[Event] = []
@@ -78,16 +83,21 @@ class Recorder:
         assert self._attached is not None, "a recorder runs only once its journal is attached"
         return self._attached
 
-    def record(self, event: Event, then: Then = None) -> None:
-        """Take an event; `then` is called on the recorder's thread once it is on the disk."""
+    def record(self, event: Event, then: Then = None, shots: Sequence[Shot] = ()) -> None:
+        """Take an event; `then` is called on the recorder's thread once it is on the disk.
+
+        `shots` become captures before it does. While the disk holds up too many of them, events come without.
+        """
         try:
             refuse_face_data(event.data)
         except Rejected as error:
             self._note_refusal(event, error)
             return
+        shots = self._admit(shots)
         try:
-            self._queue.put_nowait((event, then))
+            self._queue.put_nowait((event, then, shots))
         except queue.Full:
+            self._dismiss(shots)
             self._board.count("recorder.overflow")
             self._note_missed(event, "overflow")
 
@@ -109,12 +119,40 @@ class Recorder:
     def _gather(self, wait: float) -> list[tuple[Event, Then]]:
         batch: list[tuple[Event, Then]] = []
         try:
-            batch.append(self._queue.get(timeout=wait) if wait else self._queue.get_nowait())
+            batch.append(self._with_captures(self._queue.get(timeout=wait) if wait else self._queue.get_nowait()))
             while len(batch) < _BATCH:
-                batch.append(self._queue.get_nowait())
+                batch.append(self._with_captures(self._queue.get_nowait()))
         except queue.Empty:
             pass
         return batch
+
+    # ── pictures ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _admit(self, shots: Sequence[Shot]) -> Sequence[Shot]:
+        """The pictures, if there is memory for them to wait in."""
+        size = sum(len(shot.jpeg) for shot in shots)
+        if not size or self._captures is None:
+            return ()
+        with self._lock:
+            if self._shots_waiting + size <= _MOST_SHOTS:
+                self._shots_waiting += size
+                return shots
+        self._board.count("captures.missed", len(shots))
+        return ()
+
+    def _dismiss(self, shots: Sequence[Shot]) -> None:
+        with self._lock:
+            self._shots_waiting -= sum(len(shot.jpeg) for shot in shots)
+
+    def _with_captures(self, waiting: tuple[Event, Then, Sequence[Shot]]) -> tuple[Event, Then]:
+        """The event as it shall be kept; its pictures are on the disk by then, or it names none."""
+        event, then, shots = waiting
+        if shots and self._captures is not None:
+            event = self._captures.keep(event, shots)
+            self._dismiss(shots)
+        return event, then
+
+    # ── batches ───────────────────────────────────────────────────────────────────────────────────────────
 
     def _keep(self, batch: list[tuple[Event, Then]], stop: threading.Event) -> bool:
         """Write the batch, however long the disk takes; False if `stop` came first."""

@@ -26,14 +26,15 @@ from typing import Any, BinaryIO, Final
 
 from pydantic import ValidationError
 
+from gateway.captures import kinds_of
 from gateway.errors import BadFrame, ModelError, Rejected, StoreError
 from gateway.registry import load_driver
 from gateway.settings import Settings
 from gateway.types import Frame, Unreadable
 from gateway.vision.capture import Capture
-from gateway.vision.grammar import vote
 from gateway.vision.looks import Build, Look, Recogniser, build
 from gateway.vision.view import Seen, View
+from gateway.vision.voting import vote
 from gateway.wire import MAX_LINE, Beat, Hello, Message, RecogniserFault, Settle, decode, encode
 
 log = logging.getLogger(__name__)
@@ -115,7 +116,16 @@ class Watch:
         language = self._settings.site.language
         capture = Capture(name, partial(driver.connect, options), self._say, self._arrived, language)
         threshold = self._settings.plate.threshold
-        return View(name, camera, capture, threshold=threshold, vote=vote, counters=self._counters)
+        return View(
+            name,
+            camera,
+            capture,
+            threshold=threshold,
+            vote=vote,
+            counters=self._counters,
+            rearm_s=self._settings.points[camera.point].rearm_s,
+            shots=kinds_of(self._settings, name),
+        )
 
     def _next(self) -> View | None:
         at = time.monotonic()

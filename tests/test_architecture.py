@@ -15,7 +15,19 @@ FLOORS: dict[str, int] = {
     # floor 2: one thing each
     **dict.fromkeys(["worker", "registry", "decide", "register", "roster", "journal", "keys"], 2),
     **dict.fromkeys(
-        ["faces", "child", "mqtt", "cloudevent", "privacy", "spool", "systemd", "status_socket", "vision"],
+        [
+            "faces",
+            "child",
+            "mqtt",
+            "cloudevent",
+            "privacy",
+            "spool",
+            "systemd",
+            "status_socket",
+            "vision",
+            "captures",
+            "jpeg",
+        ],
         2,
     ),
     **dict.fromkeys(["face_tables", "accounts", "broker_access"], 2),

@@ -15,9 +15,9 @@ from gateway.settings import Camera
 from gateway.text import Language
 from gateway.types import Box, Frame
 from gateway.vision.capture import Capture
-from gateway.vision.grammar import vote
 from gateway.vision.sightings import FaceMatch, FaceSighting
 from gateway.vision.view import View
+from gateway.vision.voting import vote
 
 PIXELS = np.zeros((8, 8, 3), np.uint8)
 BOX = Box(0, 0, 4, 4)
