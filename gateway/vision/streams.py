@@ -125,7 +125,7 @@ class PlateStream:
         if voted is None or (len(plates) == 1 and voted.confidence < self._threshold) or voted.confidence < HOPELESS:
             self._count("plates_unreadable")
             return []
-        if self._goes_on(voted):
+        if self._passed_on(track, car, voted):
             self._count("plates_repeated")
             return []
         seen = self._seen(track, car, voted)
@@ -134,13 +134,21 @@ class PlateStream:
         self._hold(seen, voted, mono)
         return []
 
-    def _goes_on(self, plate: Plate) -> bool:
-        """Whether a car in view wears nearly this number: the track was cut, and the other part will be told."""
-        return any(
-            apart(number, plate.number) <= _MISREAD and best.sighting.plate.confidence >= _CLEAR
-            for car in self._cars.values()
-            for number, best in car.best.items()
-        )
+    def _passed_on(self, track: Track[PlateSighting], car: _Car, plate: Plate) -> bool:
+        """Give what an ended track saw to one in view that goes on with its car, so that they vote together.
+
+        The same number is the same car. Nearly the same one is, too, where it was read a few times only.
+        """
+        most = _MISREAD if track.seen < AGREEING else 0
+        for other, its in self._cars.items():
+            if its.told is None and any(apart(number, plate.number) <= most for number in its.best):
+                other.absorb(track)
+                for number, best in car.best.items():
+                    if number not in its.best or its.best[number].sighting.quality < best.sighting.quality:
+                        its.best[number] = best
+                _trim(other)
+                return True
+        return False
 
     def _tell(self, seen: PlateSeen, plate: Plate, mono: float) -> list[PlateSeen]:
         """Say what is certain, unless it was said before; what was doubtful about the same car is then settled."""

@@ -66,6 +66,12 @@ class Track(Generic[S]):
         self.sightings.append(sighting)
         self.seen += 1
 
+    def absorb(self, earlier: Track[S]) -> None:
+        """Take over what another track saw before: it was the same thing."""
+        self.first = earlier.first
+        self.sightings[:0] = earlier.sightings
+        self.seen += earlier.seen
+
 
 class Tracker(Generic[S]):
     """The tracks of one camera for one kind of thing. `gap_s` may change with the pace of the looks."""

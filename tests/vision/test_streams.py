@@ -157,6 +157,23 @@ def test_doubt_that_becomes_certain_at_once_is_one_passage() -> None:
     assert road.counts["plates_repeated"] == 1
 
 
+def test_a_track_that_was_cut_votes_together_with_the_one_that_goes_on() -> None:
+    """Two sure looks, then the plate is lost to the tracker and found elsewhere, where it is hardly read."""
+    road = Road()
+    road.frame((100, plate("鄂A12345", 0.8)))
+    road.frame((100, plate("鄂A12345", 0.8)))
+    for _ in range(8):
+        road.frame((600, plate("鄂A12345", 0.6)))
+    road.nothing(2 + HOLD_S)
+    assert [(one.plate.number, one.plate.confidence >= 0.85) for one in road.seen if one.plate] == [("鄂A12345", True)]
+    road = Road()
+    for y, confidence in ((100, 0.84), (100, 0.84), (600, 0.3), (600, 0.3)):
+        road.frame((y, plate("鄂B12345", confidence)))
+    road.nothing(2 + HOLD_S)
+    assert road.numbers() == ["鄂B12345"]
+    assert road.seen[0].reads == 4
+
+
 def test_certainty_long_after_doubt_is_told_and_doubt_after_certainty_is_not() -> None:
     road = Road()
     road.frame((100, plate("鄂A12345", 0.5)))
