@@ -30,6 +30,7 @@ from gateway.types import (
     Reason,
     Verdict,
 )
+from gateway.witness import Finding, Mismatch
 
 METHOD_CARD = {"method": "card", "method_code": "100101"}
 METHOD_FACE = {"method": "face", "method_code": "100201"}
@@ -83,16 +84,30 @@ def face_event(seen: FaceSeen, point: Point, outcome: Outcome) -> Event:
         **_place(seen, point),
         **METHOD_FACE,
         **_outcome(outcome),
-        "similarity": round(seen.similarity, 4),
-        "threshold": round(seen.threshold, 4),
-        "gallery_size": seen.gallery_size,
-        "assurance": seen.assurance,
-        "liveness": seen.liveness,
+        **_likeness(seen),
         "reads": seen.reads,
         **_source(seen.source_file),
     }
     name = "access.granted" if granted else "access.recognised"
     return Event(name, seen.point, seen.stamp, data, outcome.passage, seen.origin)
+
+
+def verify_event(finding: Finding, point: Point, credential_ref: str) -> Event:
+    """`verify.match` or `verify.mismatch`: what a face says of the card that was shown at the same point.
+
+    `camera` saw the face; `other` is whose face it was where it was not the card's holder's.
+    """
+    data = {
+        **_place(finding.read, point),
+        "camera": finding.seen.device,
+        "credential_ref": credential_ref,
+        "holder": _holder(finding.holder),
+        **_likeness(finding.seen),
+    }
+    if isinstance(finding, Mismatch):
+        data["other"] = {"holder": _holder(finding.other)}
+    name = "verify.mismatch" if isinstance(finding, Mismatch) else "verify.match"
+    return Event(name, finding.read.point, finding.read.stamp, data, finding.passage)
 
 
 def attack_event(read: CardRead, point: Point, tries: int, window_s: float) -> Event:
@@ -154,6 +169,16 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
     if outcome.decision.holder is not None:
         data["holder"] = _holder(outcome.decision.holder)
     return data
+
+
+def _likeness(seen: FaceSeen) -> dict[str, Any]:
+    return {
+        "similarity": round(seen.similarity, 4),
+        "threshold": round(seen.threshold, 4),
+        "gallery_size": seen.gallery_size,
+        "assurance": seen.assurance,
+        "liveness": seen.liveness,
+    }
 
 
 def _holder(holder: Holder) -> dict[str, str]:

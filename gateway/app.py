@@ -108,6 +108,7 @@ class House:
             record=self.recorder.record,
             passages=Passages(),
             plate=settings.plate,
+            face_opens=settings.face.open_alone if settings.face.enabled else (),
             keys=self.keys,
             zone=self._zone,
             board=self.board,

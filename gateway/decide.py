@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from gateway.plate_rules import classify
-from gateway.types import Decision, Holder, Plate, Reason, Verdict
+from gateway.types import Decision, FaceSeen, Holder, Plate, Reason, Verdict
 
 _DENIED_BY_STATUS = {"blocked": Reason.BLOCKED, "lost": Reason.LOST}
 
@@ -53,6 +53,12 @@ def decide_face(holder: Holder | None, point: str, today: date, may_open: bool) 
     if decision.verdict is Verdict.GRANT and not may_open:
         return Decision(Verdict.DENY, Reason.LOW_ASSURANCE, holder)
     return decision
+
+
+def face_may_open(seen: FaceSeen, allowed: bool) -> bool:
+    """Whether a face is enough by itself: the operator has said so for this point, the model's card proves what that
+    takes, and the face seemed to live. Anything less confirms or contradicts a card, and opens nothing."""
+    return allowed and seen.assurance == "high" and seen.liveness.startswith("passive:")
 
 
 def is_emergency(plate: Plate) -> bool:

@@ -10,14 +10,22 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, tzinfo
 from typing import Protocol
 
-from gateway.accounts import Outcome, attack_event, card_event, face_event, picture_fault_event, plate_event
+from gateway.accounts import (
+    Outcome,
+    attack_event,
+    card_event,
+    face_event,
+    picture_fault_event,
+    plate_event,
+    verify_event,
+)
 from gateway.board import Board
 from gateway.clock import ClockTrust, Stamp
-from gateway.decide import decide_card, decide_face, decide_plate
+from gateway.decide import decide_card, decide_face, decide_plate, face_may_open
 from gateway.keys import Keys
 from gateway.passage import Cars, Passages, WrongTries
 from gateway.register import Register
@@ -35,6 +43,7 @@ from gateway.types import (
     Shot,
     Verdict,
 )
+from gateway.witness import Finding, Witness
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +85,7 @@ class Doorkeeper:
         record: Record,
         passages: Passages,
         plate: PlateReading,
+        face_opens: Collection[str],
         keys: Keys,
         zone: tzinfo,
         board: Board,
@@ -87,6 +97,7 @@ class Doorkeeper:
         self._record = record
         self._passages = passages
         self._plate = plate
+        self._face_opens = face_opens
         self._keys = keys
         self._zone = zone
         self._board = board
@@ -95,6 +106,7 @@ class Doorkeeper:
         self._unanswered: dict[str, tuple[Pulse, float]] = {}  # by actuator: the order that timed out, and when
         self._wrong_tries = WrongTries()
         self._cars = Cars()
+        self._witness = Witness()
         self._closed = threading.Event()
 
     def submit(self, observation: Observation | PictureDone) -> bool:
@@ -114,6 +126,7 @@ class Doorkeeper:
         try:
             while not stop.is_set() or not self._waiting.empty():
                 self._board.beat("doorkeeper")
+                self._verify(self._witness.overdue(time.monotonic()))
                 try:
                     observation = self._waiting.get(timeout=0.2)
                 except queue.Empty:
@@ -146,6 +159,8 @@ class Doorkeeper:
         decision = decide_card(register.by_credential(read.credential), read.point, self._day(read, register))
         outcome = self._act(read, decision, may_open=True)
         self._record(card_event(read, point, outcome, self._keys.credential_ref(read.credential)))
+        if decision.verdict is Verdict.GRANT and decision.holder is not None:
+            self._verify(self._witness.card(read, decision.holder, outcome.passage))
         if decision.reason is Reason.UNKNOWN and self._wrong_tries.add(read.point, read.stamp):
             self._record(attack_event(read, point, self._wrong_tries.limit, self._wrong_tries.window_s))
 
@@ -177,14 +192,20 @@ class Doorkeeper:
     def _face(self, seen: FaceSeen) -> None:
         register = self._register()
         holder = register.by_ref(seen.subject)
-        # No setting lets a face open yet, so none does, whatever its model's assurance.
-        decision = decide_face(holder, seen.point, self._day(seen, register), may_open=False)
+        may_open = face_may_open(seen, seen.point in self._face_opens)
+        decision = decide_face(holder, seen.point, self._day(seen, register), may_open)
         if holder is None:  # a template whose holder has left the roster: a stranger, and strangers are no event
             self._board.count("doorkeeper.face_without_holder")
             self._settled(seen)
             return
-        outcome = self._act(seen, decision, may_open=False)
+        outcome = self._act(seen, decision, may_open=may_open)
         self._keep(face_event(seen, self._points[seen.point], outcome), seen)
+        self._verify(self._witness.face(seen, holder))
+
+    def _verify(self, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            ref = self._keys.credential_ref(finding.read.credential)
+            self._record(verify_event(finding, self._points[finding.read.point], ref))
 
     def _picture(self, done: PictureDone) -> None:
         if done.fault:

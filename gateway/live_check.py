@@ -111,12 +111,16 @@ def _grab(table: DeviceTable) -> Text:
 
 def _load_models(kind: str, settings: Settings) -> Text:
     from gateway.vision.looks import Recogniser, build
+    from gateway.vision.providers import fallbacks
 
     if kind not in get_args(Recogniser):
         raise Rejected(f"no recogniser {kind}")
     began = time.monotonic()
     build("plate" if kind == "plate" else "face", settings)
-    return Text("模型已载入，{s:.1f} 秒", "the models load in {s:.1f} s").with_(s=time.monotonic() - began)
+    words = Text("模型已载入，{s:.1f} 秒", "the models load in {s:.1f} s").with_(s=time.monotonic() - began)
+    for note in fallbacks():
+        words = Text("{words}；{note}", "{words}; {note}").with_(words=words, note=note)
+    return words
 
 
 def _round_trip(options: Uplink, settings: Settings) -> Text:

@@ -64,6 +64,7 @@ Seconds = Annotated[int, BeforeValidator(_seconds), Field(ge=0)]
 Zone = Annotated[str, BeforeValidator(_zone)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
 Treatment = Literal["clear", "mask", "hash", "drop"]
+Provider = Literal["openvino", "cuda", "tensorrt", "migraphx", "xnnpack", "cann"]  # where models may run but the CPU
 
 
 class Table(BaseModel):
@@ -145,9 +146,14 @@ class Face(Table):
     detector: str = "mtcnn"
     liveness: str = ""  # a model for face.liveness; empty: none
     min_face: Annotated[int, Field(ge=20, le=1000)] = 60  # pixels, side of the face box
+    open_alone: list[Name] = []  # points where a living face of high assurance opens without a card
 
 
 class PlateReading(Table):
+    mode: Literal["normal", "fast"] = "normal"  # fast: a smaller picture and one look, for many cameras on a small box
+    detector: str = "plate-detector"
+    refiner: str = "plate-refiner"  # empty: none, where the detector's own corners are good enough
+    reader: str = "plate-reader"
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.85
     nev_class: Annotated[str, Field(pattern=r"^\d{2}$")] | None = None  # overrides 51/52 where a city asks
     province: Annotated[str, Field(pattern=f"^[{PROVINCES}]$")] | None = None  # where most cars of the site are from
@@ -212,6 +218,7 @@ class Commands(Table):
 class Vision(Table):
     max_rss: Bytes = 700 << 20  # a vision child above this is replaced
     stall_s: Annotated[float, Field(ge=2, le=120)] = 10.0  # without a beat for so long it is replaced
+    providers: list[Provider] = []  # tried in this order before the CPU
 
 
 class Settings(Table):

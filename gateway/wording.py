@@ -30,7 +30,7 @@ _SENTENCES = {
         "{place}：车辆未放行，车牌看不清，可能是 {plate}", "{place}: vehicle denied, plate uncertain, perhaps {plate}"
     ),
     "vehicle.no_plate": Text("{place}：车辆未放行，没有可读的车牌", "{place}: vehicle denied, no readable plate"),
-    "verify.match": Text("{place}：另一摄像机也看到 {plate}", "{place}: another camera saw {plate} too"),
+    "verify.match": Text("{place}：另一证据与之相符", "{place}: a second evidence agrees"),
     "access.remote_open": Text("{place}：平台远程开门", "{place}: opened by a command of the platform"),
     "vehicle.manual_release": Text("{place}：平台远程抬杆", "{place}: barrier raised by a command of the platform"),
     "device.online": Text("设备 {device} 上线", "device {device} is online"),

@@ -6,18 +6,15 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from gateway.cli.options import config_option, json_option, language, load_settings
+from gateway.cli.models_bench import bench
+from gateway.cli.options import DEFAULT_CONFIG, config_option, json_option, language, load_settings
 from gateway.errors import ModelError, Rejected
 from gateway.text import Text
 
-if TYPE_CHECKING:
-    from gateway.vision.catalogue import Model
-
-_DEFAULT_CONFIG = Path("/etc/compound-gateway/gateway.toml")
 _STATES = {
     "ok": Text("完好", "whole"),
     "not made": Text("未生成", "not made"),
@@ -28,6 +25,9 @@ _STATES = {
 @click.group()
 def command() -> None:
     """识别模型 · Models: what recognises what."""
+
+
+command.add_command(bench)
 
 
 @command.command("list")
@@ -79,17 +79,25 @@ def verify(as_json: bool, config_path: Path) -> None:
 )
 @click.option("--list", "list_path", type=click.Path(path_type=Path, dir_okay=False), help="下载清单 · List to fetch.")
 @click.option("--accept-licence", is_flag=True, help="接受所列许可 · Accept the licences shown.")
+@click.option(
+    "--int8", is_flag=True, help="本机若更快，另生成 int8 人脸模型 · Also an int8 face model, if faster here."
+)
 @click.option("--into", type=click.Path(path_type=Path, file_okay=False), help="放到此目录 · Folder to write to.")
 @config_option
-def prepare(chosen: str, list_path: Path | None, accept_licence: bool, into: Path | None, config_path: Path) -> None:
+def prepare(
+    chosen: str, list_path: Path | None, accept_licence: bool, int8: bool, into: Path | None, config_path: Path
+) -> None:
     """生成人脸模型 · Make the face models on this box, or fetch stronger ones."""
     folder = into or _own_folder(config_path)
     if chosen == "recommended":
         made = _fetch(list_path, folder, accept_licence)
     else:
         from gateway.vision.prepare import prepare as make
+        from gateway.vision.prepare import prepare_int8
 
         made = make(folder, lambda text: click.echo(_say(text)))
+        twin = prepare_int8(folder, lambda text: click.echo(_say(text))) if int8 else None
+        made += [twin] if twin else []
     click.echo(_say(Text("共 {count} 个模型", "{count} models").with_(count=len(made))))
 
 
@@ -126,102 +134,15 @@ def import_models(folder: Path, config_path: Path) -> None:
         click.echo(f"{model.name} {card.version} ({card.task}) · {card.licence} · {card.assurance or '-'}")
 
 
-@command.command()
-@click.option("--rounds", type=click.IntRange(1, 10000), default=50, show_default=True, help="次数 · Runs per model.")
-@click.option(
-    "--faces",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="带 labels.csv（file、identity）的照片目录，测人脸准确率 · Measure faces on a folder with labels.csv.",
-)
-@click.option("--split", default="", help="姓名前缀，分开统计 · Identities that begin with this are a group apart.")
-@click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="ROC 图（SVG） · Write the ROC here.")
-@json_option
-@config_option
-def bench(rounds: int, faces: Path | None, split: str, picture: Path | None, as_json: bool, config_path: Path) -> None:
-    """测速或测准确率 · Milliseconds a run of each model on one thread, or how well faces are told apart."""
-    if faces is not None:
-        _bench_faces(faces, split, picture, as_json, config_path)
-        return
-    from gateway.vision.bench import measure
-
-    rows: list[dict[str, Any]] = []
-    faults = []
-    for model in _whole(config_path):
-        try:
-            rows += [{"name": model.name, **timing} for timing in measure(model, rounds)]
-        except ModelError as error:
-            faults.append(error)
-    for fault in faults:
-        click.echo(_say(fault.message), err=True)
-    if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
-    else:
-        _print_timings(rows)
-    if faults:
-        sys.exit(1)
-
-
-def _bench_faces(folder: Path, split: str, picture: Path | None, as_json: bool, config_path: Path) -> None:
-    from gateway.settings import Face
-    from gateway.vision.catalogue import find, model_dirs
-    from gateway.vision.charts import line_chart
-    from gateway.vision.faces import FaceFinder, open_embedder
-    from gateway.vision.verification import measure_faces
-
-    chosen = Face() if _data_dir(config_path) is None else load_settings(config_path).face
-    dirs = model_dirs(_data_dir(config_path))
-    finder = FaceFinder(find(chosen.detector, dirs), min_face=chosen.min_face)
-    embedder = open_embedder(find(chosen.model, dirs))
-    groups = measure_faces(folder, finder, embedder, split)
-    rows: list[dict[str, Any]] = [
-        {"group": one.group, "photographs": one.photographs, "missed": one.missed, "people": one.people}
-        | {f"tar_at_{far:g}": round(one.at(far)[0], 4) for far in _FALSE_MATCH_RATES}
-        | {f"distance_at_{far:g}": round(one.at(far)[1], 4) for far in _FALSE_MATCH_RATES}
-        for one in groups
-    ]
-    if picture is not None:
-        title, x, y = f"{chosen.detector} + {chosen.model}", "false match rate", "true match rate"
-        curves = {one.group: one.curve() for one in groups}
-        picture.write_text(line_chart(title, x, y, curves, log_x=True), encoding="utf-8")
-    if as_json:
-        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
-        return
-    for row in rows:
-        click.echo("  ".join(f"{key} {value}" for key, value in row.items()))
-    click.echo(_say(_ON_SITE))
-
-
-_FALSE_MATCH_RATES = (1e-2, 1e-3)
-_ON_SITE = Text(
-    "人脸阈值随现场与人数而变：请用本小区志愿者的照片复核",
-    "face thresholds depend on the site and the number enrolled: check them with volunteers' photographs",
-)
-
-
-def _print_timings(rows: list[dict[str, Any]]) -> None:
-    for row in rows:
-        click.echo(f"{row['name']:<18} {row['file']:<24} {row['input']:<20} {row['median_ms']:>8.2f} ms")
-    click.echo(_say(_ON_SITE))
-
-
 def _folders(config_path: Path) -> Iterator[Path]:
     from gateway.vision.catalogue import folders, model_dirs
 
     return folders(model_dirs(_data_dir(config_path)))
 
 
-def _whole(config_path: Path) -> Iterator[Model]:
-    from gateway.vision.catalogue import open_model
-
-    for folder in _folders(config_path):
-        model = open_model(folder)
-        if model.is_made:
-            yield model
-
-
 def _data_dir(config_path: Path) -> Path | None:
     """Without a configuration (a box that is being set up) only the shipped models are known."""
-    if config_path == _DEFAULT_CONFIG and not config_path.exists():
+    if config_path == DEFAULT_CONFIG and not config_path.exists():
         return None
     return load_settings(config_path).gateway.data_dir
 

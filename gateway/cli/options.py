@@ -14,6 +14,8 @@ from gateway.text import Language
 if TYPE_CHECKING:
     from gateway.settings import Settings
 
+DEFAULT_CONFIG = Path("/etc/compound-gateway/gateway.toml")
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _site_language: Language | None = None
 
@@ -24,7 +26,7 @@ def config_option(command: _Command) -> _Command:
         "--config",
         "config_path",
         type=click.Path(path_type=Path),
-        default=Path("/etc/compound-gateway/gateway.toml"),
+        default=DEFAULT_CONFIG,
         show_default=True,
         metavar="FILE",
         help="配置文件 · Configuration file.",

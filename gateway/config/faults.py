@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -15,6 +15,8 @@ from pydantic_core import ErrorDetails
 from gateway.text import Language, Text
 
 Where = tuple[str | int, ...]
+Table = dict[str, Any]
+Complain = Callable[[Where, Text], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,13 @@ class Fault:
 def listed(faults: Sequence[Fault], language: Language) -> str:
     """Every fault on a line of its own."""
     return "\n".join(fault.say(language) for fault in faults)
+
+
+def entries(table: Table, section: str) -> Iterator[tuple[str, Table]]:
+    """The named tables of a section, as far as they are tables."""
+    found = table.get(section)
+    if isinstance(found, dict):
+        yield from ((name, entry) for name, entry in found.items() if isinstance(entry, dict))
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> Text:

@@ -1,4 +1,4 @@
-"""What spans tables: names that point somewhere, drivers' options, files that must exist, and the law on faces.
+"""What spans tables: names that point somewhere, drivers' options, files that must exist.
 
 The rules run on the raw tables, so that a fault in one table does not hide the faults of another.
 """
@@ -6,21 +6,19 @@ The rules run on the raw tables, so that a fault in one table does not hide the 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
 from gateway.config.certificates import unusable
-from gateway.config.faults import Where, did_you_mean, from_pydantic
+from gateway.config.face_rules import check_faces
+from gateway.config.faults import Complain, Table, did_you_mean, entries, from_pydantic
 from gateway.errors import Rejected
 from gateway.registry import load_driver
 from gateway.settings import Actuator, Camera, DeviceTable, Reader
 from gateway.text import Text
-
-Complain = Callable[[Where, Text], None]
-Table = dict[str, Any]
 
 _DEVICES: dict[str, tuple[Literal["reader", "camera", "actuator"], type[DeviceTable]]] = {
     "readers": ("reader", Reader),
@@ -38,19 +36,13 @@ def check_rules(table: Table, base: Path, complain: Complain) -> dict[tuple[str,
     _uplink_files(table, base, complain)
     _retention_has_units(table, complain)
     _captures_go_to_known_uplinks(table, complain)
-    _face_law(table, complain)
+    check_faces(table, base, complain)
     return options
-
-
-def _entries(table: Table, section: str) -> Iterator[tuple[str, Table]]:
-    found = table.get(section)
-    if isinstance(found, dict):
-        yield from ((name, entry) for name, entry in found.items() if isinstance(entry, dict))
 
 
 def _driver_options(table: Table, base: Path, complain: Complain) -> Iterator[tuple[tuple[str, str], Table]]:
     for section, (kind, model) in _DEVICES.items():
-        for name, entry in _entries(table, section):
+        for name, entry in entries(table, section):
             driver_name = entry.get("driver")
             if not isinstance(driver_name, str):
                 continue  # the shape check has said so
@@ -91,15 +83,15 @@ def _anchored(options: BaseModel, base: Path) -> Table:
 
 
 def _names_point_somewhere(table: Table, complain: Complain) -> None:
-    points = [name for name, _ in _entries(table, "points")]
-    actuators = [name for name, _ in _entries(table, "actuators")]
+    points = [name for name, _ in entries(table, "points")]
+    actuators = [name for name, _ in entries(table, "actuators")]
     wanted = [
         ((section, name, "point"), entry.get("point"), points)
         for section in ("readers", "cameras")
-        for name, entry in _entries(table, section)
+        for name, entry in entries(table, section)
     ]
     wanted += [
-        (("points", name, "actuator"), entry.get("actuator"), actuators) for name, entry in _entries(table, "points")
+        (("points", name, "actuator"), entry.get("actuator"), actuators) for name, entry in entries(table, "points")
     ]
     for where, name, known in wanted:
         if isinstance(name, str) and name not in known:
@@ -117,7 +109,7 @@ _KIND = {"point": Text("通行点", "point"), "actuator": Text("执行器", "act
 def _names_are_unique(table: Table, complain: Complain) -> None:
     seen: dict[str, str] = {}
     for section in _DEVICES:
-        for name, _ in _entries(table, section):
+        for name, _ in entries(table, section):
             if name in seen:
                 complain(
                     (section, name),
@@ -153,7 +145,7 @@ def _no_file(path: Path | str) -> Text:
 
 
 def _uplink_files(table: Table, base: Path, complain: Complain) -> None:
-    for name, entry in _entries(table, "uplinks"):
+    for name, entry in entries(table, "uplinks"):
         for key in ("ca_file", "cert_file", "key_file", "password_file"):
             given = entry.get(key)
             if isinstance(given, str) and not (base / given).is_file():
@@ -194,7 +186,7 @@ def _captures_go_to_known_uplinks(table: Table, complain: Complain) -> None:
     if type(retain := captures.get("retain")) is int and retain > 0:
         words = Text('{n} 缺少单位；按天写作 "{n}d"', '{n} of what? write it with a unit, such as "{n}d" for days')
         complain(("captures", "retain"), words.with_(n=retain))
-    uplinks = dict(_entries(table, "uplinks"))
+    uplinks = dict(entries(table, "uplinks"))
     named = captures.get("uplinks")
     for name in named if isinstance(named, list) else ():
         if name not in uplinks:
@@ -208,48 +200,3 @@ def _captures_go_to_known_uplinks(table: Table, complain: Complain) -> None:
                 "uplink {name} may not see plate_no in clear, so no pictures of plates either",
             )
             complain(("captures", "uplinks"), words.with_(name=name))
-
-
-def _face_law(table: Table, complain: Complain) -> None:
-    """The parts of the face rules that are configuration (人脸识别技术应用安全管理办法, in force since 2025-06-01)."""
-    found = table.get("face")
-    face: Table = found if isinstance(found, dict) else {}
-    enabled = face.get("enabled") is True
-    for key in ("purpose", "necessity", "pia_ref") if enabled else ():
-        if not str(face.get(key, "")).strip():
-            complain(
-                ("face", key),
-                Text(
-                    "启用人脸识别前必须填写（目的、必要性、影响评估编号）",
-                    "must be filled in before face recognition may run",
-                ),
-            )
-    other_ways = [entry.get("point") for _, entry in _entries(table, "readers")]
-    for name, camera in _entries(table, "cameras"):
-        if "face" not in (camera.get("recognise") or ()):
-            continue
-        where: Where = ("cameras", name)
-        if not enabled:
-            complain(
-                (*where, "recognise"),
-                Text(
-                    '人脸识别未启用；请填写 [face] 并设 enabled = true，或去掉 "face"',
-                    'face recognition is off; fill in [face] with enabled = true, or remove "face"',
-                ),
-            )
-        if camera.get("sign_posted") is not True:
-            complain(
-                (*where, "sign_posted"),
-                Text(
-                    "人脸摄像机处须张贴告知标识，张贴后设 sign_posted = true",
-                    "a sign must be posted at a camera that recognises faces; then set sign_posted = true",
-                ),
-            )
-        if camera.get("point") not in other_ways and camera.get("point") in list(table.get("points") or ()):
-            complain(
-                (*where, "point"),
-                Text(
-                    "人脸不得是唯一通行方式：请在通行点“{point}”增加读卡器",
-                    "a face may not be the only way in: add a reader at point '{point}'",
-                ).with_(point=camera.get("point")),
-            )

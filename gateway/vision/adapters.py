@@ -17,6 +17,10 @@ from gateway.vision.catalogue import Model
 
 GROUP: Final = "compound_gateway.adapters"
 _SHIPPED: Final = {
+    "plate.detect.corner-map": "gateway.vision.plates.corner_map:CornerMap",
+    "plate.detect.quad-rows": "gateway.vision.plates.quad_rows:QuadRows",
+    "plate.refine.corner-patch": "gateway.vision.plates.refiner:CornerPatch",
+    "plate.read.ctc": "gateway.vision.plates.reader:CtcReader",
     "face.detect.mtcnn": "gateway.vision.detectors.mtcnn:Mtcnn",
     "face.detect.yunet": "gateway.vision.detectors.yunet:YuNet",
     "face.detect.scrfd": "gateway.vision.detectors.scrfd:Scrfd",
@@ -33,7 +37,9 @@ def adapter(model: Model, task: str) -> Callable[..., Any]:
             Text(
                 "模型 {model} 用于 {found}，此处需要 {task}", "model {model} is for {found}; here {task} is needed"
             ).with_(model=model.name, found=card.task, task=task),
-            hint=Text("在配置的 [face] 中改用其他模型", "choose another model under [face] in the configuration"),
+            hint=Text(
+                "在配置的 [{table}] 中改用其他模型", "choose another model under [{table}] in the configuration"
+            ).with_(table=task.partition(".")[0]),
         )
     name = f"{task}.{card.adapter}"
     if name in _SHIPPED:

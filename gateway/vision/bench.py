@@ -24,7 +24,7 @@ def measure(model: Model, rounds: int = 50) -> Iterator[dict[str, Any]]:
     for file in model.card.files:
         if not file.name.endswith(".onnx"):
             continue
-        session = Session(model.read(file.name), name=model.name)
+        session = Session(model.read(file.name), name=model.name, sizes=_sizes(model))
         array = _picture(session)
         for _ in range(_WARM):
             session.run(array)
@@ -38,7 +38,13 @@ def measure(model: Model, rounds: int = 50) -> Iterator[dict[str, Any]]:
             "input": "x".join(str(size) for size in array.shape),
             "median_ms": round(statistics.median(times), 3),
             "worst_ms": round(max(times), 3),
+            "provider": session.provider,
         }
+
+
+def _sizes(model: Model) -> dict[str, int]:
+    """Height and width as the card says, where the file leaves dimensions of these names free."""
+    return {side: size for side in ("height", "width") if isinstance(size := model.card.input.get(side), int)}
 
 
 def _picture(session: Session) -> Any:

@@ -55,12 +55,23 @@ def lean(prob: Floats, rivals: Ints, favoured: int, odds: float) -> Floats:
     return leaning
 
 
-def greedy(prob: Floats, alphabet: str) -> str:
-    """What the recogniser says by itself: best label of each frame (T, C), repeats and blanks (index 0) removed."""
+def runs(prob: Floats) -> tuple[Ints, Ints]:
+    """What the recogniser says by itself: each label of the best path (T, C) that is no blank, and its strongest frame.
+
+    Repeats are folded; label 0 is the blank.
+    """
     labels = prob.argmax(axis=1)
-    starts = np.ones(len(labels), bool)
-    starts[1:] = labels[1:] != labels[:-1]
-    return "".join(alphabet[label - 1] for label in labels[starts & (labels > 0)])
+    starts = np.flatnonzero(np.append(True, labels[1:] != labels[:-1]))
+    ends = np.append(starts[1:], len(labels))
+    told = labels[starts] > 0
+    tops = prob[np.arange(len(labels)), labels]
+    frames = [start + int(tops[start:end].argmax()) for start, end in zip(starts[told], ends[told], strict=True)]
+    return labels[starts[told]], np.array(frames, np.intp)
+
+
+def greedy(prob: Floats, alphabet: str) -> str:
+    """The text of the best path."""
+    return "".join(alphabet[label - 1] for label in runs(prob)[0])
 
 
 def search(emission: Floats, blank: Floats, forms: Ints) -> list[Path]:

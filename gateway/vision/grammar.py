@@ -5,16 +5,16 @@ Rule: the confidence is the probability of the whole number; every doubt (colour
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import exp, log
 
 import numpy as np
 
 from gateway.plate_rules import BLACK, PLACES, PROVINCES, RULES, WHITE, PlateKind, Rule, kind_of
 from gateway.types import Plate
-from gateway.vision.ctc import Floats, Ints, greedy, lean, probability, search, squeeze
+from gateway.vision.ctc import Floats, Ints, Path, greedy, lean, probability, runs, search, squeeze
 
 # How much rarer than ordinary plates, in nats; decides only between forms that fit almost equally well.
 _RARITY = {
@@ -47,6 +47,7 @@ class _Forms:
 
     output: str  # the characters the search may say
     own: Ints  # (V,) the recogniser's column of each character; the last column is an empty one
+    said: Ints  # (1 + len(alphabet),) the character of each column of the recogniser, -1 where no form has it
     twin: Ints  # (V,) the column of the character it is mistaken for, where that one may not stand
     allowed: Floats  # (P, 1, V) 1 where a character may stand in a kind of place
     usual: Floats  # (P, 1, V) the same, less where it is rare
@@ -87,7 +88,8 @@ def _forms_for(alphabet: str) -> _Forms:
     for row, (_, form) in enumerate(written):
         places[row, : len(form)] = [kinds.index(place) for place in form]
     penalty = tuple(_RARITY.get(rule.name, _RARE) + _OLD_EMBASSY * form.startswith("使") for rule, form in written)
-    return _Forms(output, own, twin, allowed, usual, places, tuple(rule for rule, _ in written), penalty)
+    said = np.array([-1, *(output.find(character) for character in alphabet)], np.intp)
+    return _Forms(output, own, said, twin, allowed, usual, places, tuple(rule for rule, _ in written), penalty)
 
 
 def best(
@@ -147,12 +149,43 @@ class _Candidate:
     score: float
 
 
-def _candidates(frames: Floats, forms: _Forms, colour: Mapping[str, float]) -> Iterator[_Candidate]:
+def _candidates(frames: Floats, forms: _Forms, colour: Mapping[str, float]) -> list[_Candidate]:
+    """The numbers worth choosing from. What is more probable than all others together needs no search."""
     columns = np.column_stack([frames, np.zeros(len(frames), np.float32)])
     twins = columns[:, forms.twin]
     each = columns[:, forms.own] + twins
     emission = each * forms.allowed
-    for path in search(each * forms.usual, frames[:, 0], forms.places):
+    weigh = partial(_weigh, frames=frames, twins=twins, emission=emission, forms=forms, colour=colour)
+    plain = list(weigh(_plain(frames, forms)))
+    lead = max(plain, key=lambda one: one.score, default=None)
+    if lead is not None and lead.number[1] != "O" and lead.score > log(max(1 - lead.probability, 1e-30)):
+        return plain
+    return list(weigh(search(each * forms.usual, frames[:, 0], forms.places)))
+
+
+def _plain(frames: Floats, forms: _Forms) -> Iterator[Path]:
+    """The recogniser's own best path, under each form that allows its characters."""
+    labels, at = runs(frames)
+    characters = forms.said[labels]
+    if not 0 < len(labels) <= forms.places.shape[1] or (characters < 0).any():
+        return
+    for form in np.flatnonzero((forms.places >= 0).sum(axis=1) == len(labels)):
+        kinds = forms.places[form, : len(labels)]
+        if (forms.allowed[kinds, 0, characters] > 0).all():
+            yield Path(int(form), characters, at, 0.0)
+
+
+def _weigh(
+    paths: Iterable[Path],
+    *,
+    frames: Floats,
+    twins: Floats,
+    emission: Floats,
+    forms: _Forms,
+    colour: Mapping[str, float],
+) -> Iterator[_Candidate]:
+    """Paths with what speaks for and against each: probability, colour, rarity, corrections."""
+    for path in paths:
         rule, characters = forms.rules[path.form], path.characters
         fitting = _colour_share(rule, colour)
         if fitting <= 0:

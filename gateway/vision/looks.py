@@ -17,6 +17,7 @@ from gateway.errors import ModelError
 from gateway.settings import Settings
 from gateway.types import Box, Frame
 from gateway.vision.catalogue import find, model_dirs
+from gateway.vision.providers import prefer
 from gateway.vision.shots import quality
 from gateway.vision.sightings import FaceMatch, FaceSighting, PlateSighting
 
@@ -42,15 +43,14 @@ Build = Callable[[Recogniser, Settings], Look]
 def build(recogniser: Recogniser, settings: Settings) -> Look:
     """Load the models of a recogniser; takes seconds. Raises `ModelError` or `StoreError`."""
     cv2.setNumThreads(1)  # leave the cores to the doors
+    prefer(settings.vision.providers)
     return _plate_look(settings) if recogniser == "plate" else _face_look(settings)
 
 
 def _plate_look(settings: Settings) -> Look:
     from gateway.vision.recogniser import open_recogniser
 
-    recogniser = open_recogniser(
-        model_dirs(settings.gateway.data_dir), settings.plate.nev_class, settings.plate.province
-    )
+    recogniser = open_recogniser(model_dirs(settings.gateway.data_dir), settings.plate)
 
     def look(frame: Frame) -> list[PlateSighting]:
         still = frame.source is not None  # it has no next frame

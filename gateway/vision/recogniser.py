@@ -1,6 +1,7 @@
 """A picture in, the plates in it out: detect, read, judge by the grammar.
 
-Rule: what comes out is at least possible; how sure it is, its confidence says.
+Rule: what comes out is at least possible; how sure it is, its confidence says. What is read surely costs one look; a
+doubtful plate gets further ones, and of all looks at a plate the surest counts.
 """
 
 from __future__ import annotations
@@ -12,80 +13,93 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from gateway.settings import PlateReading
 from gateway.types import Plate
+from gateway.vision.adapters import adapter
 from gateway.vision.catalogue import find
-from gateway.vision.grammar import Calibration, best
-from gateway.vision.plates import PlateDetection, PlateDetector, PlateRead, PlateReader
+from gateway.vision.grammar import best
+from gateway.vision.plates import PlateDetection, PlateFinder, PlateRead, Reads
 from gateway.vision.quads import WIDEN_X, WIDEN_Y, widen
 
 if TYPE_CHECKING:
     from gateway.types import Image
 
-DETECTOR, REFINER, READER = "plate-detector", "plate-refiner", "plate-reader"
-_SURE = 0.85  # a read of less is tried again with the plate cut tighter: +8 % of scenes read surely
+Found = list[tuple[PlateDetection, Plate]]
+_SURE = 0.85  # a read of less is doubtful
 _PART = 0.6  # side of a part that is looked at larger, of the picture's
 _SMALLEST_PART = 100  # pixels
 _SAME_PLACE = 0.3  # overlap from which two detections are one plate
 _ONE_ROW, _TWO_ROWS = 0.2, 0.8  # between these the number of rows is in doubt
+_LOOKS_AGAIN = 2  # how often a doubtful plate's corners are refined once more
 
 
-class Detects(Protocol):
-    """Finds plates."""
+class Finds(Protocol):
+    """Where the plates are (`PlateFinder`)."""
 
     def detect(self, image: Image) -> list[PlateDetection]: ...
 
-
-class Reads(Protocol):
-    """Reads what was found, one read for each detection."""
-
-    calibration: Calibration
-    threshold: float  # a read of less confidence is no plate
-
-    def read(self, image: Image, detections: Sequence[PlateDetection]) -> list[PlateRead]: ...
+    def look_again(self, image: Image, detections: Sequence[PlateDetection]) -> list[PlateDetection]: ...
 
 
 class PlateRecogniser:
-    """Detector, reader and grammar in a row. For one thread."""
+    """Finder, reader and grammar in a row. For one thread."""
 
-    def __init__(
-        self, detector: Detects, reader: Reads, nev_class: str | None = None, province: str | None = None
-    ) -> None:
-        self._detector = detector
+    def __init__(self, finder: Finds, reader: Reads, plate: PlateReading | None = None) -> None:
+        self._finder = finder
         self._reader = reader
-        self._nev_class = nev_class
-        self._province = province
+        self._plate = plate or PlateReading()
 
-    def recognise(self, image: Image, *, thorough: bool = False) -> list[tuple[PlateDetection, Plate]]:
+    def recognise(self, image: Image, *, thorough: bool = False) -> Found:
         """Image: uint8 (H, W, 3) BGR of any size. Best detection first; what reads as nothing is left out.
 
         `thorough` is for pictures that have no next frame: where no plate is sure, parts of the picture are looked at
         larger (five times the work, on such pictures only).
         """
-        found = self.read(image, self._detector.detect(image))
+        patient = thorough or self._plate.mode == "normal"
+        found = self.read(image, self._finder.detect(image), patient=patient)
         if not thorough or any(plate.confidence >= _SURE for _, plate in found):
             return found
         for left, top, part in _parts(image):
             shift = np.array([left, top], np.float32)
-            close = [replace(one, quad=one.quad + shift) for one in self._detector.detect(part)]
+            close = [replace(one, quad=one.quad + shift) for one in self._finder.detect(part)]
             found = _surest(found + self.read(image, close))
         return found
 
-    def read(self, image: Image, detections: Sequence[PlateDetection]) -> list[tuple[PlateDetection, Plate]]:
-        """Read and judge what is already found. Where the rows or the read are in doubt, a second look is taken."""
-        best: dict[int, Plate] = {}
+    def read(self, image: Image, detections: Sequence[PlateDetection], *, patient: bool = True) -> Found:
+        """Read and judge what is already found; `patient` looks again at what is in doubt."""
+        best: dict[int, tuple[PlateDetection, Plate]] = {}
         self._look(image, [(index, way) for index, one in enumerate(detections) for way in _ways(one)], best)
-        doubtful = [index for index, plate in best.items() if plate.confidence < _SURE]
-        self._look(image, [(index, way) for index in doubtful for way in _ways(_tighter(detections[index]))], best)
+        if patient:
+            self._look_closer(image, detections, best)
         least = self._reader.threshold
-        return [(detections[index], plate) for index, plate in sorted(best.items()) if plate.confidence >= least]
+        return [best[index] for index in sorted(best) if best[index][1].confidence >= least]
 
-    def _look(self, image: Image, ways: Sequence[tuple[int, PlateDetection]], best: dict[int, Plate]) -> None:
+    def _look_closer(
+        self, image: Image, detections: Sequence[PlateDetection], best: dict[int, tuple[PlateDetection, Plate]]
+    ) -> None:
+        """Cut doubtful plates tighter, then look for their corners again: each step only for what is still in doubt."""
+        doubtful = _doubtful(len(detections), best)
+        self._look(image, [(index, way) for index in doubtful for way in _ways(_tighter(detections[index]))], best)
+        places = dict(enumerate(detections))
+        for _ in range(_LOOKS_AGAIN):
+            doubtful = _doubtful(len(detections), best)
+            again = self._finder.look_again(image, [places[index] for index in doubtful])
+            places.update(zip(doubtful, again, strict=True))
+            ways = [(index, way) for index in doubtful for way in (*_ways(places[index]), _tighter(places[index]))]
+            self._look(image, ways, best)
+
+    def _look(
+        self,
+        image: Image,
+        ways: Sequence[tuple[int, PlateDetection]],
+        best: dict[int, tuple[PlateDetection, Plate]],
+    ) -> None:
         """Read each way of looking at a detection; keep in `best` the surest plate of each."""
         reads = self._reader.read(image, [way for _, way in ways])
-        for (index, _), read in zip(ways, reads, strict=True):
+        for (index, way), read in zip(ways, reads, strict=True):
             plate = self.judge(read)
-            if plate is not None and (index not in best or plate.confidence > best[index].confidence):
-                best[index] = plate
+            if plate is not None and (index not in best or plate.confidence > best[index][1].confidence):
+                best[index] = way, plate
 
     def judge(self, read: PlateRead) -> Plate | None:
         """The plate that one read most probably is, however unsure; None where there is nothing like a number."""
@@ -95,10 +109,14 @@ class PlateRecogniser:
             read.colour,
             rows=read.rows,
             narrow=read.narrow,
-            nev_class=self._nev_class,
-            province=self._province,
+            nev_class=self._plate.nev_class,
+            province=self._plate.province,
             calibration=self._reader.calibration,
         )
+
+
+def _doubtful(count: int, best: dict[int, tuple[PlateDetection, Plate]]) -> list[int]:
+    return [index for index in range(count) if index not in best or best[index][1].confidence < _SURE]
 
 
 def _parts(image: Image) -> Iterator[tuple[int, int, Image]]:
@@ -132,7 +150,13 @@ def _ways(detection: PlateDetection) -> list[PlateDetection]:
     return [detection]
 
 
-def open_recogniser(dirs: Sequence[Path], nev_class: str | None = None, province: str | None = None) -> PlateRecogniser:
-    """The recogniser of the installed models (`catalogue.model_dirs`). Raises `ModelError`."""
-    detector = PlateDetector(find(DETECTOR, dirs), find(REFINER, dirs))
-    return PlateRecogniser(detector, PlateReader(find(READER, dirs)), nev_class, province)
+def open_recogniser(dirs: Sequence[Path], plate: PlateReading | None = None) -> PlateRecogniser:
+    """The configured models, looked for in `dirs` (`catalogue.model_dirs`), put together. Raises `ModelError`."""
+    plate = plate or PlateReading()
+    detector, reader = find(plate.detector, dirs), find(plate.reader, dirs)
+    refiner = find(plate.refiner, dirs) if plate.refiner else None
+    finder = PlateFinder(
+        adapter(detector, "plate.detect")(detector, fast=plate.mode == "fast"),
+        adapter(refiner, "plate.refine")(refiner) if refiner else None,
+    )
+    return PlateRecogniser(finder, adapter(reader, "plate.read")(reader), plate)

@@ -1,4 +1,5 @@
-"""One ONNX model ready to run on the CPU. The only importer of onnxruntime.
+"""One ONNX model ready to run, on the CPU or what `providers` prefers. The only importer of onnxruntime,
+but for the tool that makes int8 nets (`prepare/int8.py`).
 
 Rule: one session is used by one thread; it takes one input array, and whatever is wrong becomes a `ModelError`.
 Nothing is told to the makers of the runtime: its Linux wheels since 1.29 write usage records under HOME and send them
@@ -8,6 +9,7 @@ to Microsoft, unless the environment forbids it before the import (`disable_tele
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,11 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as native
 
 from gateway.errors import ModelError
+from gateway.vision import providers
 from gateway.vision.catalogue import VERIFY
 
 Array = NDArray[Any]
+RUNTIME = f"onnxruntime {onnxruntime.__version__}"
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "tensor(uint8)": np.dtype(np.uint8),
@@ -43,22 +47,22 @@ _FAULTS = (
     ValueError,
 )
 # Grow by what is asked for, not by powers of two: a box has 2 GB.
-_PROVIDERS = [("CPUExecutionProvider", {"arena_extend_strategy": "kSameAsRequested"})]
+_CPU = ("CPUExecutionProvider", {"arena_extend_strategy": "kSameAsRequested"})
 
 
 class Session:
-    """Verified bytes of a model (`Model.read`), loaded. `name` is for messages only."""
+    """Verified bytes of a model (`Model.read`), loaded. `name` is for messages only.
 
-    def __init__(self, model_file: bytes | Path, threads: int = 1, *, name: str = "") -> None:
+    `sizes` fixes dimensions that the file leaves free, by the names it gives them: `{"height": 384, "width": 640}`. The
+    runtime then plans for one size and refuses others; names that the file does not use change nothing. `provider`
+    says where the model runs.
+    """
+
+    def __init__(
+        self, model_file: bytes | Path, threads: int = 1, *, name: str = "", sizes: Mapping[str, int] | None = None
+    ) -> None:
         self.name = name or (model_file.stem if isinstance(model_file, Path) else "model")
-        try:
-            self._session = onnxruntime.InferenceSession(
-                model_file if isinstance(model_file, bytes) else str(model_file),
-                _options(threads),
-                providers=_PROVIDERS,
-            )
-        except _FAULTS as error:
-            raise ModelError(f"model {self.name} cannot be loaded: {error}", hint=VERIFY) from error
+        self._session, self.provider = _open(model_file, _options(threads, sizes or {}), threads, self.name)
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or inputs[0].type not in _DTYPES:
             raise ModelError(f"model {self.name} must have one input of a plain number type", hint=VERIFY)
@@ -94,8 +98,30 @@ class Session:
         return found
 
 
-def _options(threads: int) -> Any:
+def _open(model_file: bytes | Path, options: Any, threads: int, name: str) -> tuple[Any, str]:
+    """The model where it is wanted, else on the CPU; and where that is. Raises `ModelError`."""
+    source = model_file if isinstance(model_file, bytes) else str(model_file)
+    for provider, runtime_name, settings in providers.candidates(onnxruntime.get_available_providers(), threads):
+        try:
+            session = onnxruntime.InferenceSession(
+                source, options, providers=[(runtime_name, settings), _CPU], enable_fallback=0
+            )
+        except _FAULTS as error:
+            providers.refuse(provider, name, str(error))
+            continue
+        if runtime_name in session.get_providers():
+            return session, provider
+        providers.refuse(provider, name, f"ONNX Runtime could not load {provider}")  # it may do so without a word
+    try:
+        return onnxruntime.InferenceSession(source, options, providers=[_CPU]), providers.CPU
+    except _FAULTS as error:
+        raise ModelError(f"model {name} cannot be loaded: {error}", hint=VERIFY) from error
+
+
+def _options(threads: int, sizes: Mapping[str, int]) -> Any:
     options = onnxruntime.SessionOptions()
+    for dimension, size in sizes.items():
+        options.add_free_dimension_override_by_name(dimension, size)
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL

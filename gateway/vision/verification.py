@@ -5,11 +5,9 @@ Rule: figures only leave this module, never a vector; and a photograph in which 
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +16,7 @@ from gateway.errors import Rejected
 from gateway.text import Text
 from gateway.vision.faces import Embedder, FaceFinder, Vector
 from gateway.vision.images import read_image
-
-if TYPE_CHECKING:
-    from gateway.types import Image
-
-LABELS = "labels.csv"
+from gateway.vision.labels import read_labels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +49,8 @@ def measure_faces(
     With `split`, identities that begin with it are one group and the others another. Raises `Rejected`.
     """
     groups: dict[str, list[tuple[str, Vector | None]]] = {}
-    for identity, image in _photographs(folder):
+    for row in read_labels(folder, ("identity",)):
+        identity, image = row["identity"], read_image(folder / row["file"])
         faces = finder.detect(image)
         vector = embedder.embed(image, faces[0]) if faces else None
         name = (split if identity.startswith(split) else f"not {split}") if split else "all"
@@ -84,21 +79,3 @@ def _compare(group: str, rows: list[tuple[str, Vector | None]]) -> Verification:
         np.sort(distances[same]),
         np.sort(distances[~same]),
     )
-
-
-def _photographs(folder: Path) -> Iterator[tuple[str, Image]]:
-    try:
-        with (folder / LABELS).open(encoding="utf-8", newline="") as file:
-            rows = [(row["file"], row["identity"]) for row in csv.DictReader(file)]
-    except (OSError, KeyError, UnicodeDecodeError) as error:
-        raise Rejected(
-            Text("{folder} 中没有可用的 {labels}", "{folder} has no usable {labels}").with_(
-                folder=folder, labels=LABELS
-            ),
-            hint=Text("需要两列：file、identity", "it needs two columns: file, identity"),
-        ) from error
-    for file_name, identity in rows:
-        path = folder / file_name
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise Rejected(f"{LABELS}: {file_name} is outside the folder", hint="name files inside the folder")
-        yield identity, read_image(path)

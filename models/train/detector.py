@@ -20,14 +20,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from models.train.decode import INPUT_HEIGHT, INPUT_WIDTH, STRIDE
 from models.train.fitting import (
     Conv,
     Residual,
     Shard,
     arguments,
     begin,
-    export,
     fit,
     folded,
     normalised,
@@ -35,10 +33,12 @@ from models.train.fitting import (
     shards,
 )
 from models.train.numbers import Random
-from models.train.scenes import IGNORED, PLATE
+from models.train.onnx_file import write
+from models.train.scenes import IGNORED, INPUT_HEIGHT, INPUT_WIDTH, PLATE
 
 Floats = npt.NDArray[np.float32]
 
+STRIDE = 8
 CROP, BATCH = 320, 16
 CELLS = CROP // STRIDE
 REACH = 32.0  # pixels of one unit of the corner outputs
@@ -79,14 +79,13 @@ class Shipped(nn.Module):
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.net = net
-        y, x = torch.meshgrid(torch.arange(INPUT_HEIGHT // STRIDE), torch.arange(INPUT_WIDTH // STRIDE), indexing="ij")
-        centres = torch.stack([x, y] * 4, dim=2).float() * STRIDE + (STRIDE - 1) / 2
-        self.register_buffer("centres", centres[None])
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """uint8 [1,384,640,3] BGR -> score, corners, rows, colour as described in the model card."""
+        """uint8 [1,H,W,3] BGR, both in 32s -> score, corners, rows, colour as described in the model card."""
         maps = self.net(normalised(image)).permute(0, 2, 3, 1)
-        corners = maps[..., 1:9] * REACH + self.centres
+        y, x = torch.meshgrid(torch.arange(maps.shape[1]), torch.arange(maps.shape[2]), indexing="ij")
+        centres = torch.stack([x, y] * 4, dim=2).float() * STRIDE + (STRIDE - 1) / 2
+        corners = maps[..., 1:9] * REACH + centres[None]
         return maps[..., 0].sigmoid(), corners, maps[..., 9].sigmoid(), maps[..., 10:15].softmax(-1)
 
 
@@ -159,20 +158,20 @@ def loss(maps: Tensor, aims: list[Targets]) -> Tensor:
     """Quality focal loss, corners over plate height, rows and colour; each plate weighs the root of its cells."""
     maps = maps.permute(0, 2, 3, 1)
     weight, negative, corners, height = (
-        torch.from_numpy(np.stack([getattr(aim, name) for aim in aims]))
+        torch.from_numpy(np.stack([getattr(aim, name) for aim in aims])).to(maps.device)
         for name in ("weight", "negative", "corners", "height")
     )
     total = weight.sum().clamp(min=4.0)
     chosen = weight > 0
     share = weight[chosen] / total
-    base = torch.from_numpy(CENTRES).repeat(1, 1, 4)[None].expand(len(aims), -1, -1, -1)[chosen]
+    base = torch.from_numpy(CENTRES).to(maps.device).repeat(1, 1, 4)[None].expand(len(aims), -1, -1, -1)[chosen]
     miss = (maps[..., 1:9][chosen] * REACH + base - corners[chosen]) / height[chosen][:, None]
     corner_loss = (F.smooth_l1_loss(miss, torch.zeros_like(miss), beta=0.1, reduction="none").mean(1) * share).sum()
     quality = 0.5 + 0.5 * torch.exp(-3 * miss.detach().abs().mean(1))
     hit, empty = maps[..., 0][chosen], maps[..., 0][negative > 0]
     focal = (quality - hit.sigmoid()) ** 2 * F.binary_cross_entropy_with_logits(hit, quality, reduction="none")
     false = (empty.sigmoid() ** 2 * F.softplus(empty)).sum() / total
-    traits = torch.from_numpy(np.stack([aim.traits for aim in aims]))[chosen]
+    traits = torch.from_numpy(np.stack([aim.traits for aim in aims])).to(maps.device)[chosen]
     rows = F.binary_cross_entropy_with_logits(maps[..., 9][chosen], traits[:, 0].float(), reduction="none")
     colour = F.cross_entropy(maps[..., 10:15][chosen], traits[:, 1], reduction="none")
     kinds = ((ROWS_WEIGHT * rows + COLOUR_WEIGHT * colour) * share).sum()
@@ -198,7 +197,8 @@ def main() -> None:
     best = fit(net, options, batches(options.scenes, options.shards, options.seed), loss)
     sample = torch.zeros(1, INPUT_HEIGHT, INPUT_WIDTH, 3, dtype=torch.uint8)
     names = ("image", ["score", "corners", "rows", "colour"])
-    export(Shipped(folded(best)).eval(), sample, options.onnx, names, batched=False)
+    maps = {name: {1: "rows", 2: "columns"} for name in names[1]}
+    write(Shipped(folded(best)).eval(), sample, options.onnx, names, {"image": {1: "height", 2: "width"}, **maps})
 
 
 if __name__ == "__main__":

@@ -19,17 +19,20 @@ import cv2
 import numpy as np
 import onnxruntime as ort
 
-from models.train.decode import Candidate, Floats, boxes_of, crop, overlap, widen
+from gateway.vision.catalogue import open_model
+from gateway.vision.plates import PlateDetection, PlateFinder
+from gateway.vision.plates.corner_map import CornerMap
+from gateway.vision.plates.refiner import CornerPatch
+from gateway.vision.quads import Floats, boxes_of, crop, overlap, widen
 from models.train.glyphs import DEFAULT_GLYPHS, Glyphs
 from models.train.photos import DEFAULT_MODELS, DEFAULT_PLATES, Photo, locate, read_with_yardstick, same, session
-from models.train.proposals import Finder, Image, Proposer
-from models.train.scenes import DEFAULT_BACKGROUNDS, PLATE, Label, backgrounds, compose
+from models.train.scenes import DEFAULT_BACKGROUNDS, PLATE, Image, Label, backgrounds, compose
 
 DEFAULT_FACES = Path("../shared/data/faces")
 HELD_OUT_SEED, RENDERED = 8, 600
 READ_AT_MOST = 4
 
-Find = Callable[[Image], list[Candidate]]
+Find = Callable[[Image], list[PlateDetection]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,8 +57,7 @@ def load(path: Path) -> Image:
 def third_party(models: Path) -> Find:
     """hyperlpr_det_640 at its usual 0.3."""
     detector = session(models / "hyperlpr_det_640.onnx")
-    blank = np.zeros(5, np.float32)
-    return lambda image: [Candidate(quad, score, rows - 1.0, blank) for score, quad, rows in locate(detector, image)]
+    return lambda image: [PlateDetection(quad, score, rows - 1.0, {}) for score, quad, rows in locate(detector, image)]
 
 
 def photographed(plates: Path, reference: Find) -> list[Scene]:
@@ -74,7 +76,7 @@ def photographed(plates: Path, reference: Find) -> list[Scene]:
     return scenes
 
 
-def closest(quad: Floats, found: list[Candidate]) -> tuple[float, float]:
+def closest(quad: Floats, found: list[PlateDetection]) -> tuple[float, float]:
     """Overlap with the nearest candidate, and its mean corner distance in plate widths."""
     if not found:
         return 0.0, float("nan")
@@ -85,9 +87,9 @@ def closest(quad: Floats, found: list[Candidate]) -> tuple[float, float]:
     return float(shared[best]), float(off)
 
 
-def read(scene: Scene, found: list[Candidate], reader: ort.InferenceSession, grow: tuple[float, float]) -> bool:
+def read(scene: Scene, found: list[PlateDetection], reader: ort.InferenceSession, grow: tuple[float, float]) -> bool:
     """Whether any of the best plates of a scene reads as labelled."""
-    crops = [crop(scene.image, widen(item.quad, *grow), item.rows) for item in found[:READ_AT_MOST]]
+    crops = [crop(scene.image, widen(item.quad, *grow), two_rows=item.two_rows) for item in found[:READ_AT_MOST]]
     photos = [Photo(image, scene.text, "", "") for image in crops]
     return any(same(text, scene.text) for text in read_with_yardstick(reader, photos))
 
@@ -141,7 +143,9 @@ def on_rendered(name: str, find: Find, scenes: list[tuple[Image, list[Label]]]) 
     for image, labels in scenes:
         found = find(image)
         marks += [(label, *closest(label.quad, found)) for label in labels if label.kind == PLATE]
-        false += sum(closest(item.quad, [Candidate(x.quad, 1, 0, x.quad) for x in labels])[0] < 0.1 for item in found)
+        false += sum(
+            closest(item.quad, [PlateDetection(x.quad, 1.0, 0.0, {}) for x in labels])[0] < 0.1 for item in found
+        )
     parts = []
     for group, belongs in GROUPS.items():
         hits = [shared > 0.4 for label, shared, _ in marks if belongs(label)]
@@ -165,8 +169,8 @@ def pace(find: Find, image: Image) -> float:
 def main() -> None:
     """Print one line for each way of finding plates and each collection."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--detector", type=Path, default=Path("models/plate-detector/plate-detector.onnx"))
-    parser.add_argument("--refiner", type=Path, default=Path("models/plate-refiner/plate-refiner.onnx"))
+    parser.add_argument("--detector", type=Path, default=Path("models/plate-detector"))
+    parser.add_argument("--refiner", type=Path, default=Path("models/plate-refiner"))
     parser.add_argument("--plates", type=Path, default=DEFAULT_PLATES)
     parser.add_argument("--models", type=Path, default=DEFAULT_MODELS)
     parser.add_argument("--faces", type=Path, default=DEFAULT_FACES)
@@ -178,11 +182,11 @@ def main() -> None:
     reference, reader = third_party(options.models), session(options.models / "plate_rec_color.onnx")
     scenes = photographed(options.plates, reference)
     empty, faces = backgrounds(options.backgrounds, held_out=True), sorted(options.faces.rglob("*.jpg"))
+    detector, refiner = CornerMap(open_model(options.detector)), CornerPatch(open_model(options.refiner))
     ways: dict[str, tuple[Find, tuple[float, float]]] = {
-        "detector alone": (Proposer(options.detector).candidates, (0.025, 0.065))
+        "detector alone": (detector.propose, (0.025, 0.065)),
+        "detector + refiner": (PlateFinder(detector, refiner).detect, (0.02, 0.05)),
     }
-    if options.refiner.exists():
-        ways["detector + refiner"] = (Finder(options.detector, options.refiner).plates, (0.02, 0.05))
     if not options.quick:
         ways["hyperlpr_det_640"] = (reference, (0.0, 0.0))
     rng, glyphs = np.random.default_rng(HELD_OUT_SEED), Glyphs(options.glyphs)

@@ -25,6 +25,7 @@ from models.train.photos import (
     DEFAULT_PLATES,
     Photo,
     greedy,
+    is_taught,
     photographs,
     read_with_yardstick,
     session,
@@ -48,22 +49,26 @@ class Checks:
     rendered: Shard
 
     @classmethod
-    def gather(cls, seed: int) -> Checks:
-        """Cut the photographs and render the held-out shard; where there are no photographs, do without."""
+    def gather(cls, seed: int, *, untaught: bool = False) -> Checks:
+        """Cut the photographs and render the held-out shard; where there are no photographs, do without.
+
+        With `untaught` only those photographs count that no reader may have learnt from.
+        """
         rendered = render(seed, HELD_OUT, Glyphs(DEFAULT_GLYPHS), RENDERED)
         photos = list(photographs(DEFAULT_PLATES, DEFAULT_MODELS)) if DEFAULT_PLATES.exists() else []
-        return cls(photos, rendered)
+        return cls([photo for photo in photos if not (untaught and is_taught(photo.file))], rendered)
 
 
 def read_with_net(net: ReaderNet, images: npt.NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
     """Logits of frames [n, 42, classes] and colours [n, 5] for uint8 images [n, 48, 168, 3]."""
     net.eval()
+    there = next(net.parameters()).device
     frames, colours = [], []
     with torch.no_grad():
         for part in torch.from_numpy(images).split(64):  # type: ignore[no-untyped-call]
-            logits, colour = net(part.permute(0, 3, 1, 2).float() / 127.5 - 1)
-            frames.append(logits.numpy())
-            colours.append(colour.numpy())
+            logits, colour = net(part.to(there).permute(0, 3, 1, 2).float() / 127.5 - 1)
+            frames.append(logits.cpu().numpy())
+            colours.append(colour.cpu().numpy())
     return np.concatenate(frames), np.concatenate(colours)
 
 

@@ -10,8 +10,6 @@ the sum over all alignments.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import re
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +20,12 @@ from torch.nn import functional
 
 from models.train.evaluate_reader import Checks, read_with_net
 from models.train.numbers import ALPHABET
+from models.train.onnx_file import write
 from models.train.photos import Photo, greedy, same, session
 from models.train.reader_net import ReaderNet, Shipped
 
 TARGET = Path("models/plate-reader/plate-reader.onnx")
-TOLERANCE = 1e-4
+TOLERANCE = 5e-3  # half precision of the weights
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -66,29 +65,13 @@ def export(net: ReaderNet, temperature: float, target: Path) -> float:
     """Write the ONNX file; return the largest difference between torch and onnxruntime on random plates."""
     shipped = Shipped(net, temperature).eval()
     example = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (5, 48, 168, 3), np.uint8))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    torch.onnx.export(
-        shipped,
-        (example,),
-        str(target),
-        input_names=["plate"],
-        output_names=["prob", "colour"],
-        dynamic_axes={name: {0: "n"} for name in ("plate", "prob", "colour")},
-        opset_version=17,
-        dynamo=False,
-    )
+    names = ("plate", ["prob", "colour"])
+    write(shipped, example, target, names, {name: {0: "n"} for name in ("plate", "prob", "colour")})
     reader: ort.InferenceSession = session(target)
     theirs = reader.run(["prob", "colour"], {"plate": example.numpy()})
     with torch.no_grad():
         ours = shipped(example)
     return max(float(np.abs(a.numpy() - np.asarray(b)).max()) for a, b in zip(ours, theirs, strict=True))
-
-
-def sign(target: Path) -> None:
-    """Write the file's sha256 and size into the model.toml beside it."""
-    content, card = target.read_bytes(), target.with_name("model.toml")
-    text = re.sub(r'sha256 = "\w*"', f'sha256 = "{hashlib.sha256(content).hexdigest()}"', card.read_text("utf-8"))
-    card.write_text(re.sub(r"bytes = \d+", f"bytes = {len(content)}", text), "utf-8")
 
 
 def _right(photos: list[Photo], logits: FloatArray) -> npt.NDArray[np.bool_]:
@@ -99,21 +82,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--onnx", type=Path, default=TARGET)
     options = parser.parse_args()
     net = ReaderNet()
-    state = torch.load(options.checkpoint, weights_only=True)
+    state = torch.load(options.checkpoint, map_location="cpu", weights_only=True)
     net.load_state_dict(state["average"])
     net.eval()
-    photos = [photo for photo in Checks.gather(options.seed).photos if photo.source == "crops_ccpd"]
+    photos = [one for one in Checks.gather(options.seed, untaught=True).photos if one.source == "crops_ccpd"]
     logits = read_with_net(net, np.stack([photo.image for photo in photos]))[0]
     right = _right(photos, logits)
     temperature = honest_temperature(logits, right)
-    difference = export(net, temperature, TARGET)
+    difference = export(net, temperature, options.onnx)
     print(f"{state['seen']} images seen; torch against onnxruntime {difference:.1e}; temperature {temperature}")
     print(table(logits, right, temperature))
     if difference > TOLERANCE:
         raise SystemExit("the exported model differs from the trained one")
-    sign(TARGET)
 
 
 if __name__ == "__main__":

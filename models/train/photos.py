@@ -1,12 +1,13 @@
 """Photographs for validation: upright CCPD crops, and scenes rectified by a detector that is not ours.
 
-Nothing here is trained on. The detector (hyperlpr_det_640.onnx) and the yardstick reader (plate_rec_color.onnx) are
-third-party weights read from a folder; the crops they see are the same as the ones our reader sees.
+Nothing here is trained on but what `taught` takes. The detector (hyperlpr_det_640.onnx) and the yardstick reader
+(plate_rec_color.onnx) are third-party weights read from a folder; they see the same crops as our reader.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,11 @@ class Photo:
     def source(self) -> str:
         """The folder the photograph comes from."""
         return self.file.split("/")[0]
+
+
+def is_taught(file: str) -> bool:
+    """Whether a photograph belongs to the half that is learnt from."""
+    return hashlib.sha256(file.encode()).digest()[0] % 2 == 0
 
 
 def session(path: Path) -> ort.InferenceSession:

@@ -7,6 +7,8 @@ Each rendered shard is read three times: when it is new, and twice more, in anot
 learning rate warms up, stays, and falls over the last quarter of --images; a checkpoint is kept where the fall begins,
 so --resume WORK/plateau.pt with more --images goes on as if the run had been planned longer. Loss: CTC, plus
 cross-entropy per frame (the renderer knows where the characters stand), plus the colour's cross-entropy.
+`--photographs` (made by models.train.taught) puts a few photographed plates into each batch from where the rate falls;
+the figures that are printed then come from the other half of the photographs alone.
 See models/plate-reader/CARD.md for a whole run.
 """
 
@@ -24,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.train.evaluate_reader import Checks, report
+from models.train.fitting import begin, device, lean
 from models.train.reader_net import ReaderNet
 from models.train.reader_shards import SHARD, UNKNOWN, shard_path
 
@@ -35,6 +38,7 @@ AVERAGE = 0.998
 AUX, COLOUR = 0.7, 0.3
 KEEP = 40
 READS = 3
+PHOTOGRAPHS = 6  # in a batch
 
 
 def schedule(seen: int, images: int) -> float:
@@ -83,7 +87,7 @@ def relit(images: Tensor, generator: torch.Generator) -> Tensor:
 def loss_of(net: nn.Module, batch: dict[str, Tensor]) -> Tensor:
     """The training loss of one batch."""
     images = batch["images"].permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
-    with torch.autocast("cpu", torch.bfloat16):
+    with lean():
         logits, colour = net(images.contiguous(memory_format=torch.channels_last))
     logits, colour = logits.float(), colour.float()
     frames = batch["frames"].long()
@@ -99,9 +103,8 @@ class Run:
     """A training run: the net, its running average, the optimiser and how many images they have seen."""
 
     def __init__(self, seed: int) -> None:
-        torch.manual_seed(seed)
-        self.net = ReaderNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = ReaderNet()
+        self.net = ReaderNet().to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = ReaderNet().to(device())
         self.average.load_state_dict(self.net.state_dict())
         self.optimiser = torch.optim.AdamW(self.net.parameters(), RATE, weight_decay=0.02)
         self.seed, self.seen = seed, 0
@@ -110,7 +113,7 @@ class Run:
         """One step of the optimiser; return the loss."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        loss = loss_of(self.net, batch)
+        loss = loss_of(self.net, {name: array.to(device()) for name, array in batch.items()})
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
@@ -130,21 +133,34 @@ class Run:
 
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint."""
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, map_location=device(), weights_only=True)
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.seen = int(state["seen"])
 
 
-def train(run: Run, shards: Path, work: Path, images: int, checks: Checks) -> None:
+def joined(batch: dict[str, Tensor], photographs: dict[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+    """The batch with its last images replaced by photographed plates, in another light each time."""
+    chosen = torch.randint(len(photographs["images"]), (PHOTOGRAPHS,), generator=generator)
+    some = {name: array[chosen] for name, array in photographs.items()}
+    some["images"] = relit(some["images"], generator)
+    return {name: torch.cat([array[:-PHOTOGRAPHS], some[name]]) for name, array in batch.items()}
+
+
+def train(
+    run: Run, shards: Path, work: Path, images: int, checks: Checks, photographs: dict[str, Tensor] | None = None
+) -> None:
     """Train until `images` images are seen; report about every 25,000 and keep checkpoints in `work`."""
     start, begun, losses = run.seen // SHARD, time.monotonic(), []
     for step, number in enumerate(order(run.seed, start), start):
         run.net.train()
         generator = torch.Generator().manual_seed(run.seed * 7919 + step)
         shard = load(shards, number)
-        losses += [run.step(batch, schedule(run.seen, images)) for batch in batches(shard, generator)]
+        for batch in batches(shard, generator):
+            if photographs is not None and run.seen >= (1 - FALL) * images:
+                batch = joined(batch, photographs, generator)
+            losses.append(run.step(batch, schedule(run.seen, images)))
         if (step + 1) % 12 == 0 or run.seen >= images:
             seconds = time.monotonic() - begun
             figures = report(run.average, checks)
@@ -165,13 +181,19 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1_228_800)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--resume", type=Path)
+    parser.add_argument("--photographs", type=Path, help="made by models.train.taught")
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    begin(options.seed)
     options.work.mkdir(parents=True, exist_ok=True)
     run = Run(options.seed)
     if options.resume:
         run.restore(options.resume)
-    train(run, options.shards, options.work, options.images, Checks.gather(options.seed))
+    photographs = None
+    if options.photographs:
+        with np.load(options.photographs) as arrays:
+            photographs = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+    checks = Checks.gather(options.seed, untaught=photographs is not None)
+    train(run, options.shards, options.work, options.images, checks, photographs)
 
 
 if __name__ == "__main__":

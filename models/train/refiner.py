@@ -20,19 +20,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from models.train.decode import (
-    INPUT_HEIGHT,
-    INPUT_WIDTH,
-    PATCH_HEIGHT,
-    PATCH_QUAD,
-    PATCH_WIDTH,
-    boxes_of,
-    overlap,
-    rectify,
-)  # fmt: skip
-from models.train.fitting import Conv, Residual, arguments, begin, export, fit, folded, normalised, resume, shards
+from gateway.vision.plates.refiner import HEIGHT, PLACE, WIDTH, patch
+from gateway.vision.quads import boxes_of, overlap
+from models.train.fitting import Conv, Residual, arguments, begin, fit, folded, normalised, resume, shards
 from models.train.numbers import Random
-from models.train.scenes import IGNORED, PLATE
+from models.train.onnx_file import write
+from models.train.scenes import IGNORED, INPUT_HEIGHT, INPUT_WIDTH, PLATE
 
 Image = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -56,7 +49,7 @@ class Refiner(nn.Module):
         self.say = nn.Sequential(nn.Linear(32 * 50, 112), nn.ReLU(), nn.Linear(112, 15))
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N,3,80,160] -> [N,15]: score logit, 8 corners in REACH px from PATCH_QUAD, rows logit, colour logits."""
+        """[N,3,80,160] -> [N,15]: score logit, 8 corners in REACH px from PLACE, rows logit, colour logits."""
         seen: Tensor = self.say(self.look(x))
         return seen
 
@@ -67,7 +60,7 @@ class Shipped(nn.Module):
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.net = net
-        self.register_buffer("start", torch.from_numpy(PATCH_QUAD.reshape(1, 8)))
+        self.register_buffer("start", torch.from_numpy(PLACE.reshape(1, 8)))
 
     def forward(self, patch: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """uint8 [N,80,160,3] BGR -> corners [N,8] px, score [N], rows [N], colour [N,5]."""
@@ -131,13 +124,13 @@ def examine(scene: Image, quad: Floats, quads: Floats, traits: npt.NDArray[np.ui
     plate = best >= 0 and float(shared[best]) >= NEAR and traits[best, 0] == PLATE
     if not plate and best >= 0 and (shared[best] > FAR or shared[traits[:, 0] == IGNORED].sum() > 0.05):
         return None
-    patch, matrix = rectify(scene, quad)
+    cut, matrix = patch(scene, quad)
     if not plate:
-        return Example(patch, False, PATCH_QUAD.reshape(8), 0, 0)
+        return Example(cut, False, PLACE.reshape(8), 0, 0)
     corners = cv2.perspectiveTransform(quads[best][None], matrix)[0].reshape(8)
-    if not (np.abs(corners - PATCH_QUAD.reshape(8)) < 60).all():
+    if not (np.abs(corners - PLACE.reshape(8)) < 60).all():
         return None
-    return Example(patch, True, corners.astype(np.float32), int(traits[best, 1] == 2), int(traits[best, 2]))
+    return Example(cut, True, corners.astype(np.float32), int(traits[best, 1] == 2), int(traits[best, 2]))
 
 
 def examples(folder: Path, count: int, seed: int) -> Iterator[Example]:
@@ -177,14 +170,18 @@ def mixed(source: Iterator[Example], seed: int) -> Iterator[tuple[Tensor, list[E
 
 def loss(said: Tensor, batch: list[Example]) -> Tensor:
     """Verdict by cross-entropy; corners by smooth L1; rows and colour where there is a plate."""
-    plate = torch.tensor([example.plate for example in batch])
-    aim = torch.from_numpy(np.stack([example.corners for example in batch]))[plate]
-    miss = (said[plate, 1:9] * REACH + torch.from_numpy(PATCH_QUAD.reshape(1, 8)) - aim) / REACH
+    there = said.device
+    plate = torch.tensor([example.plate for example in batch], device=there)
+    aim = torch.from_numpy(np.stack([example.corners for example in batch])).to(there)[plate]
+    start = torch.from_numpy(PLACE.reshape(1, 8)).to(there)
+    miss = (said[plate, 1:9] * REACH + start - aim) / REACH
     corners = F.smooth_l1_loss(miss, torch.zeros_like(miss), beta=0.05)
     weight = torch.where(plate, 1.0, 2.0)
     verdict = F.binary_cross_entropy_with_logits(said[:, 0], plate.float(), weight=weight)
-    rows = F.binary_cross_entropy_with_logits(said[plate, 9], torch.tensor([float(e.rows) for e in batch])[plate])
-    colour = F.cross_entropy(said[plate, 10:], torch.tensor([e.colour for e in batch])[plate])
+    two = torch.tensor([float(example.rows) for example in batch], device=there)[plate]
+    hue = torch.tensor([example.colour for example in batch], device=there)[plate]
+    rows = F.binary_cross_entropy_with_logits(said[plate, 9], two)
+    colour = F.cross_entropy(said[plate, 10:], hue)
     return verdict + CORNER_WEIGHT * corners + ROWS_WEIGHT * rows + COLOUR_WEIGHT * colour
 
 
@@ -197,9 +194,10 @@ def main() -> None:
     resume(net, options.resume)
     source = mixed(examples(options.scenes, options.shards, options.seed), options.seed)
     best = fit(net, options, source, loss)
-    sample = torch.zeros(1, PATCH_HEIGHT, PATCH_WIDTH, 3, dtype=torch.uint8)
+    sample = torch.zeros(1, HEIGHT, WIDTH, 3, dtype=torch.uint8)
     names = ("patch", ["corners", "score", "rows", "colour"])
-    export(Shipped(folded(best)).eval(), sample, options.onnx, names, batched=True)
+    batch = {name: {0: "n"} for name in (names[0], *names[1])}
+    write(Shipped(folded(best)).eval(), sample, options.onnx, names, batch)
 
 
 if __name__ == "__main__":

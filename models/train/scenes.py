@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from models.train.decode import GREY, INPUT_HEIGHT, INPUT_WIDTH, boxes_of, overlap
+from gateway.vision.quads import GREY, boxes_of, overlap
 from models.train.glyphs import DEFAULT_GLYPHS, Glyphs
-from models.train.numbers import COLOURS, Random, invent
-from models.train.plates import draw
+from models.train.numbers import COLOURS, Number, Random, invent
+from models.train.plates import Plate, draw
 from models.train.scenery import LEFT, TOP, Car, decoy, stamp
 from models.train.weather import spoil
 
@@ -27,6 +27,7 @@ Image = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float64]
 
+INPUT_WIDTH, INPUT_HEIGHT = 640, 384  # of the detector
 DEFAULT_BACKGROUNDS = Path("../shared/data/backgrounds")
 PLATE, IGNORED = 1, 2
 PER_SHARD, MOST_LABELS = 256, 6
@@ -64,11 +65,19 @@ def backgrounds(folder: Path, held_out: bool = False) -> list[Path]:
 
 
 def turn(rng: Random, width: float) -> Matrix:
-    """A pose: homography from plate units (plate width 1, origin at its centre) to pixels around (0, 0)."""
-    wild = rng.random() < 0.5
-    roll = np.deg2rad(rng.uniform(-45, 45) if wild else rng.normal(0, 5))
-    yaw = np.deg2rad(np.clip(rng.normal(0, 28), -62, 62))
-    pitch = np.deg2rad(np.clip(rng.normal(8, 16), -45, 45))
+    """A pose that cameras meet, half of them askew; see `pose`."""
+    roll = rng.uniform(-45, 45) if rng.random() < 0.5 else rng.normal(0, 5)
+    yaw = np.clip(rng.normal(0, 28), -62, 62)
+    pitch = np.clip(rng.normal(8, 16), -45, 45)
+    return pose(rng, width, (roll, yaw, pitch))
+
+
+def pose(rng: Random, width: float, angles: tuple[float, float, float]) -> Matrix:
+    """Homography from plate units (plate width 1, origin at its centre) to pixels around (0, 0).
+
+    `width`: pixels the plate is wide; `angles`: roll, yaw and pitch in degrees.
+    """
+    roll, yaw, pitch = np.deg2rad(angles)
     rot_z, _ = cv2.Rodrigues(np.array([0, 0, roll]))
     rot_y, _ = cv2.Rodrigues(np.array([0, yaw, 0]))
     rot_x, _ = cv2.Rodrigues(np.array([pitch, 0, 0]))
@@ -85,10 +94,11 @@ def quad_of(matrix: Matrix, width: int, height: int) -> Floats:
     return np.asarray(cv2.perspectiveTransform(corners, matrix)[0], np.float32)
 
 
-def flat_plate(rng: Random, glyphs: Glyphs, width: float) -> tuple[Image, int, int]:
-    """A plate drawn larger and shrunk to about its size in the scene, with light of its own; rows; colour."""
+def flat_plate(rng: Random, glyphs: Glyphs, width: float, number: Number | None = None) -> tuple[Image, Plate]:
+    """A plate drawn larger and shrunk to about its size in the scene, with light of its own."""
     scale = 0.3 if width < 110 else 0.5 if width < 190 else 0.75
-    number = invent(rng, TWO_ROWS) if rng.random() < 0.12 else None
+    if number is None and rng.random() < 0.12:
+        number = invent(rng, TWO_ROWS)
     plate = draw(rng, glyphs, scale, number)
     across = int(min(plate.image.shape[1], max(24, width * 1.1)))
     size = (across, max(8, round(across * plate.image.shape[0] / plate.image.shape[1])))
@@ -101,7 +111,7 @@ def flat_plate(rng: Random, glyphs: Glyphs, width: float) -> tuple[Image, int, i
         image[:, : int(rng.integers(size[0]))] *= rng.uniform(0.3, 0.8)
     if rng.random() < 0.15:
         image += rng.uniform(20, 110)
-    return np.clip(image, 0, 255).astype(np.uint8), plate.rows, COLOURS.index(plate.colour)
+    return np.clip(image, 0, 255).astype(np.uint8), plate
 
 
 def thing(rng: Random, glyphs: Glyphs, is_plate: bool, area: tuple[int, int]) -> Thing:
@@ -109,26 +119,28 @@ def thing(rng: Random, glyphs: Glyphs, is_plate: bool, area: tuple[int, int]) ->
     width = float(np.exp(rng.uniform(np.log(NARROWEST), np.log(WIDEST))))
     width = min(width, area[0] * 0.8)
     if is_plate:
-        image, rows, colour = flat_plate(rng, glyphs, width)
-        kind = PLATE
+        image, plate = flat_plate(rng, glyphs, width)
+        kind, rows, colour = PLATE, plate.rows, COLOURS.index(plate.colour)
     else:
         panel = decoy(rng, glyphs, max(24, round(width * 1.1)))
         image, rows, colour = panel.image, 1, 0
         kind = IGNORED if panel.doubtful and width < 70 else 0
     if rows == 2:
         width *= rng.uniform(0.6, 1.0)
+    matrix = stand(rng, image, turn(rng, width), area, inset=0.2 if rng.random() < 0.12 else 1.0)
+    with_car = rng.random() < (0.65 if is_plate else 0.25)
+    return Thing(image, matrix, quad_of(matrix, *image.shape[1::-1]), kind, rows, colour, with_car)
+
+
+def stand(rng: Random, image: Image, posed: Matrix, area: tuple[int, int], inset: float = 1.0) -> Matrix:
+    """Choose a place in the area for a flat picture in a pose; with less than 1 `inset` parts may lie outside."""
     height, across = image.shape[:2]
     to_units = np.array([[1 / across, 0, (0.5 - across / 2) / across], [0, 1 / across, (0.5 - height / 2) / across],
                          [0, 0, 1]])  # fmt: skip
-    pose = turn(rng, width)
-    reach = boxes_of(quad_of(pose @ to_units, across, height)[None])[0]
-    inset = 0.2 if rng.random() < 0.12 else 1.0
+    reach = boxes_of(quad_of(posed @ to_units, across, height)[None])[0]
     low, high = -reach[:2] * inset, np.array(area) - reach[2:] * inset
     centre = rng.uniform(np.minimum(low, high), np.maximum(low, high))
-    pose = np.array([[1, 0, centre[0]], [0, 1, centre[1]], [0, 0, 1]]) @ pose
-    matrix = pose @ to_units
-    with_car = rng.random() < (0.65 if is_plate else 0.25)
-    return Thing(image, matrix, quad_of(matrix, across, height), kind, rows, colour, with_car)
+    return np.asarray(np.array([[1, 0, centre[0]], [0, 1, centre[1]], [0, 0, 1]]) @ posed @ to_units, np.float64)
 
 
 def paste(scene: Image, image: Image, cover: Image | None, matrix: Matrix) -> None:

@@ -197,7 +197,7 @@ def video(rng: Random, image: Image, strength: float) -> Image:
     size = max(8, round(width * shrink)), max(8, round(height * shrink))
     small = mixed if shrink == 1.0 else cv2.resize(mixed, size, interpolation=cv2.INTER_AREA)
     _, packed = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality, *halved])
-    coarse = cv2.imdecode(packed, cv2.IMREAD_COLOR)
+    coarse = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
     smooth = cv2.bilateralFilter(coarse, 3, 25, 1.5) if rng.random() < 0.7 else coarse
     return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 

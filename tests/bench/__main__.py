@@ -17,7 +17,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from gateway.errors import GatewayError
-from tests.bench import card, drain, frames, keep, memory, start
+from tests.bench import card, drain, frames, keep, memory, plate, search, start
 from tests.bench.figures import Bench, Figure, Report
 from tests.bench.site import ROOT
 
@@ -26,6 +26,8 @@ BENCHES: dict[str, Bench] = {
     "memory": memory.bench,
     "start": start.bench,
     "frames": frames.bench,
+    "plate": plate.bench,
+    "search": search.bench,
     "keep": keep.bench,
     "drain": drain.bench,
 }

@@ -17,7 +17,7 @@ from rich.progress import Progress
 from gateway.demo.pictures import drive
 from gateway.errors import ModelError
 from gateway.vision.catalogue import model_dirs
-from gateway.vision.recogniser import PlateRecogniser, open_recogniser
+from gateway.vision.recogniser import open_recogniser
 from gateway.vision.session import Array, Session
 from tests.bench.figures import Aim, Figure, Report
 
@@ -44,7 +44,7 @@ def bench(folder: Path, progress: Progress) -> Report:
         recogniser = open_recogniser(model_dirs())
     except ModelError as error:
         return Report([], [f"NOT MEASURED, a model is missing: {error.message}"])
-    frames = _frames(folder / "frames")
+    frames = street_frames(folder / "frames")
     scripts = [_calls(frame) for frame in frames]
     plates = sum(len(recogniser.recognise(frame)) for frame in frames)
     busy = bare = 0.0
@@ -64,7 +64,8 @@ def bench(folder: Path, progress: Progress) -> Report:
     )
 
 
-def _frames(folder: Path) -> list[Any]:
+def street_frames(folder: Path) -> list[Any]:
+    """Twenty frames of a drawn street with a car in it."""
     drive("鄂J12345", (52, 52, 150), folder, start=0)
     read = (cv2.imread(str(path), cv2.IMREAD_COLOR) for path in sorted(folder.iterdir())[_CARS])
     return [np.asarray(frame, np.uint8) for frame in read if frame is not None]
@@ -73,9 +74,9 @@ def _frames(folder: Path) -> list[Any]:
 def _calls(frame: Any) -> list[tuple[Session, Array]]:
     """Every run of a model that one frame costs, with its input."""
     calls: list[tuple[Session, Array]] = []
-    recogniser: PlateRecogniser = open_recogniser(model_dirs())
-    detector, reader = recogniser._detector, recogniser._reader
-    for part, slot in ((detector, "_map"), (detector, "_patch"), (reader, "_session")):
-        setattr(part, slot, Recording(getattr(part, slot), calls))
+    recogniser: Any = open_recogniser(model_dirs())
+    finder = recogniser._finder
+    for part in (finder._detector, finder._refiner, recogniser._reader):
+        part._session = Recording(part._session, calls)
     recogniser.recognise(frame)
     return calls

@@ -17,9 +17,9 @@ from rich.progress import Progress
 from gateway.demo.pictures import drive
 from gateway.errors import ModelError, StoreError
 from gateway.journal import JournalReader
+from gateway.settings import PlateReading
 from gateway.types import EventClass
 from gateway.vision.catalogue import find, model_dirs
-from gateway.vision.recogniser import DETECTOR, READER, REFINER
 from tests.bench.bare import Bare
 from tests.bench.figures import Aim, Figure, Report
 from tests.bench.site import KNOWN, door_house
@@ -97,8 +97,8 @@ def _house(folder: Path, tty: str, port: int) -> House:
 
 def _missing(data: Path) -> list[str]:
     """Models that cannot be loaded, and so did not take their share of the processor."""
-    notes = []
-    for name in (DETECTOR, REFINER, READER, "mtcnn", "dlib-resnet"):
+    notes, plate = [], PlateReading()
+    for name in (plate.detector, plate.refiner, plate.reader, "mtcnn", "dlib-resnet"):
         try:
             find(name, model_dirs(data)).verify()
         except ModelError as error:

@@ -127,3 +127,18 @@ def test_pictures_go_to_no_platform_that_may_not_see_plates(tmp_path: Path, capt
 def test_captures_are_off_unless_asked_for(tmp_path: Path) -> None:
     captures = load(written(tmp_path, SMALL)).captures
     assert (captures.plate, captures.scene, captures.uplinks) == (False, False, [])
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("", "needs a model for `liveness`"),
+        ('liveness = "spoof"', "dlib-resnet says assurance low"),
+        ('liveness = "spoof"', "'south-door' is no point with a reader; allowed: east-door"),
+    ],
+)
+def test_a_face_opens_alone_only_where_law_and_model_allow_it(tmp_path: Path, change: str, expected: str) -> None:
+    point = "south-door" if "south" in expected else "east-door"
+    law = LAW.replace("enabled = true", f'enabled = true\nopen_alone = ["{point}"]\n{change}')
+    said = faults(tmp_path, SMALL + law + FACE.format(point="east-door", sign="true"))
+    assert any("face.open_alone" in line and expected in line for line in said), said

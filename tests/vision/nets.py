@@ -79,7 +79,7 @@ def plate_detector(folder: Path, plates: list[tuple[Array, float]]) -> Model:
         "colour": np.full((1, height, width, 5), 0.2, np.float32),
     }
     constant_net(folder / "net.onnx", "image", [1, 384, 640, 3], outputs, batch=False)
-    return card(folder, "plate.detect", "corner-map")
+    return card(folder, "plate.detect", "corner-map", "[input]\nwidth = 640\nheight = 384\n")
 
 
 def plate_refiner(folder: Path, score: float = 0.9, corners: Array | None = None, rows: float = 0.0) -> Model:

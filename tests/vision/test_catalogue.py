@@ -10,7 +10,7 @@ import pytest
 from gateway.errors import ModelError
 from gateway.shipped import shipped
 from gateway.vision.catalogue import find, folders, model_dirs, open_model
-from gateway.vision.plates import PlateDetector
+from gateway.vision.plates.corner_map import CornerMap
 from tests.vision.nets import plate_detector, plate_refiner
 
 QUAD = np.array([[100, 100], [180, 100], [180, 130], [100, 130]], np.float32)
@@ -39,11 +39,10 @@ def test_any_changed_byte_is_refused(tmp_path: Path) -> None:
 
 def test_a_changed_byte_stops_the_detector_from_loading(tmp_path: Path) -> None:
     detector = plate_detector(tmp_path / "plate-detector", [(QUAD, 0.9)])
-    refiner = plate_refiner(tmp_path / "plate-refiner")
-    path = tmp_path / "plate-refiner" / "net.onnx"
+    path = tmp_path / "plate-detector" / "net.onnx"
     path.write_bytes(path.read_bytes()[:-1] + b"\xff")
     with pytest.raises(ModelError):
-        PlateDetector(detector, refiner)
+        CornerMap(detector)
 
 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:

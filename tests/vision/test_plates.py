@@ -13,7 +13,11 @@ from numpy.typing import NDArray
 from gateway.errors import ModelError, Rejected
 from gateway.plate_rules import BLUE
 from gateway.vision import quads
-from gateway.vision.plates import PlateDetector, PlateReader
+from gateway.vision.catalogue import Model
+from gateway.vision.plates import PlateFinder
+from gateway.vision.plates.corner_map import CornerMap
+from gateway.vision.plates.reader import CtcReader
+from gateway.vision.plates.refiner import CornerPatch
 from tests.vision.nets import Array, card, constant_net, plate_detector, plate_refiner
 
 LEFT = np.array([[100, 100], [180, 104], [180, 134], [100, 130]], np.float32)
@@ -22,8 +26,12 @@ LOWER = LEFT + np.array([0, 8], np.float32)
 CUT = np.array([[-20, 300], [60, 300], [60, 330], [-20, 330]], np.float32)  # a quarter of it outside
 
 
-def detector(tmp_path: Path, plates: list[tuple[Array, float]], score: float = 0.9) -> PlateDetector:
-    return PlateDetector(plate_detector(tmp_path / "d", plates), plate_refiner(tmp_path / "r", score))
+def finder_of(detector: Model, refiner: Model) -> PlateFinder:
+    return PlateFinder(CornerMap(detector), CornerPatch(refiner))
+
+
+def detector(tmp_path: Path, plates: list[tuple[Array, float]], score: float = 0.9) -> PlateFinder:
+    return finder_of(plate_detector(tmp_path / "d", plates), plate_refiner(tmp_path / "r", score))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +79,7 @@ def test_senseless_corners_of_the_nets_do_no_harm(tmp_path: Path) -> None:
     for index, wild in enumerate((np.zeros(8), np.full(8, np.nan), np.full(8, 1e20), np.arange(8) * -500.0)):
         folder = tmp_path / str(index)
         refiner = plate_refiner(folder / "r", corners=wild.astype(np.float32))
-        finder = PlateDetector(plate_detector(folder / "d", [(LEFT, 0.9), (RIGHT, 0.8)]), refiner)
+        finder = finder_of(plate_detector(folder / "d", [(LEFT, 0.9), (RIGHT, 0.8)]), refiner)
         assert finder.detect(np.zeros((384, 640, 3), np.uint8)) == []
 
 
@@ -100,9 +108,9 @@ def test_pictures_of_every_size_and_depth_are_taken(tmp_path: Path) -> None:
 
 
 def test_the_border_stays_grey_when_sizes_change(tmp_path: Path) -> None:
-    finder = detector(tmp_path, [])
+    finder = CornerMap(plate_detector(tmp_path / "d", []))
     for size in ((720, 1280), (100, 640), (384, 200), (720, 1280)):
-        finder.detect(np.full((*size, 3), 255, np.uint8))
+        finder.propose(np.full((*size, 3), 255, np.uint8))
         canvas, scale = finder._letterbox(np.full((*size, 3), 255, np.uint8))
         height, width = round(size[0] * scale), round(size[1] * scale)
         assert (canvas[0, :height, :width] == 255).all()
@@ -143,15 +151,15 @@ def test_a_reader_whose_alphabet_does_not_fit_is_refused(tmp_path: Path) -> None
     outputs = {"prob": np.zeros((1, 5, 4), np.float32), "colour": np.full((1, 5), 0.2, np.float32)}
     constant_net(folder / "net.onnx", "plate", ["n", 48, 168, 3], outputs, batch=True)
     with pytest.raises(ModelError, match="alphabet"):
-        PlateReader(card(folder, "plate.read", "ctc", '[output]\nalphabet = "AB"\n'))
-    reader = PlateReader(card(folder, "plate.read", "ctc", '[output]\nalphabet = "ABC"\n'))
+        CtcReader(card(folder, "plate.read", "ctc", '[output]\nalphabet = "AB"\n'))
+    reader = CtcReader(card(folder, "plate.read", "ctc", '[output]\nalphabet = "ABC"\n'))
     assert reader.read(np.zeros((99, 99, 3), np.uint8), []) == []
 
 
 def test_a_model_of_another_adapter_is_refused(tmp_path: Path) -> None:
     refiner = plate_refiner(tmp_path / "r")
     with pytest.raises(ModelError, match="adapter"):
-        PlateReader(refiner)
+        CtcReader(refiner)
 
 
 @pytest.mark.parametrize("width", [300, 500, 900, 1500])

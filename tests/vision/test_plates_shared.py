@@ -9,22 +9,25 @@ import numpy as np
 import pytest
 
 from gateway.plate_rules import classify
+from gateway.settings import PlateReading
 from gateway.vision.catalogue import model_dirs
 from gateway.vision.images import read_image
+from gateway.vision.labels import read_labels
+from gateway.vision.plate_accuracy import Outcome, judge
 from gateway.vision.recogniser import PlateRecogniser, open_recogniser
-from models.train.accuracy import THRESHOLD, Outcome, judge, labels
-from tests.vision.yardsticks import ColourReader, HyperDetector
+from tests.vision.yardsticks import yardstick
 
 if TYPE_CHECKING:
     from gateway.types import Image
 
+THRESHOLD = PlateReading().threshold
 pytestmark = pytest.mark.shared
 
 
 def outcomes(recogniser: PlateRecogniser, shared: Path, kind: str, step: int) -> list[Outcome]:
     data = shared / "data" / "plates"
-    rows = [row for row in labels(data) if row["kind"] == kind and "/" in row["file"]]
-    return [judge(recogniser, data, row) for row in rows[::step]]
+    rows = [row for row in read_labels(data, ("plate",)) if row["kind"] == kind]
+    return [judge(recogniser, read_image(data / row["file"]), row) for row in rows[::step]]
 
 
 def among(found: list[Outcome]) -> float:
@@ -107,7 +110,6 @@ def test_a_plate_cut_by_the_edge_is_never_sure_and_wrong(
             assert set(sure) <= {number}
 
 
-def test_rest_of_the_pipeline_reads_with_third_party_nets(shared: Path) -> None:
-    models = shared / "models"
-    yardstick = PlateRecogniser(HyperDetector(models), ColourReader(models))
-    assert exact(outcomes(yardstick, shared, "scene", 8)) >= 0.9
+def test_third_party_nets_need_a_card_and_no_code(shared: Path, tmp_path: Path) -> None:
+    settings = yardstick(shared, tmp_path)
+    assert among(outcomes(open_recogniser([tmp_path], settings), shared, "scene", 8)) >= 0.9

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import pickle
 import shutil
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import joblib  # a dependency of the package mtcnn; here only to compare with
 import lz4.frame
@@ -25,6 +27,8 @@ from gateway.vision.prepare.recipe import read_recipe
 from gateway.vision.prepare.sources import Source, read_source
 from gateway.vision.session import Session
 from tests.vision import face_reference as reference
+from tests.vision.originals import CHIPS, PATCHES
+from tests.vision.originals import noise as patches
 
 POOLS = {"rnet": [(3, True), (3, False), None], "onet": [(3, True), (3, False), (2, True), None]}
 
@@ -72,6 +76,27 @@ def test_resnet_equals_numpy(face_models: Path) -> None:
     net = parse_resnet(raw("dlib-resnet"))
     for embedding, chip in zip(found, chips, strict=True):
         np.testing.assert_allclose(embedding, reference.resnet(chip, net), atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def originals() -> dict[str, list[Any]]:
+    """What dlib and TensorFlow themselves said, see `originals.py`."""
+    return json.loads((Path(__file__).parent / "originals.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("net", PATCHES)
+def test_mtcnn_equals_the_original(face_models: Path, originals: dict[str, list[Any]], net: str) -> None:
+    found = run(face_models, "mtcnn", f"{net}.onnx", patches(PATCHES[net]))
+    *wanted, both = (np.array(output) for output in originals[net])
+    assert len(found) == len(wanted) + 1
+    for output, numbers in zip(found[:-1], wanted, strict=True):
+        np.testing.assert_allclose(output.reshape(numbers.shape), numbers, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(found[-1], both[..., 1], rtol=0, atol=1e-5)
+
+
+def test_resnet_equals_the_original(face_models: Path, originals: dict[str, list[Any]]) -> None:
+    (found,) = run(face_models, "dlib-resnet", "dlib-resnet.onnx", patches(CHIPS))
+    np.testing.assert_allclose(found, originals["dlib-resnet"], rtol=0, atol=1e-5)
 
 
 def test_reader_gives_what_joblib_gives(tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from gateway.errors import ModelError
-from gateway.vision.recogniser import DETECTOR, READER, REFINER, PlateRecogniser, open_recogniser
+from gateway.settings import PlateReading
+from gateway.vision.recogniser import PlateRecogniser, open_recogniser
 from tests.vision.nets import card, constant_net, plate_detector, plate_refiner
 from tests.vision.test_grammar import ALPHABET, lattice
 
+DETECTOR, REFINER, READER = "plate-detector", "plate-refiner", "plate-reader"
 FRAME = np.zeros((384, 640, 3), np.uint8)
 QUAD = np.array([[100, 100], [200, 104], [200, 136], [100, 132]], np.float32)
 OTHER = QUAD + np.array([300, 100], np.float32)
@@ -42,7 +44,7 @@ def test_two_plates_in_a_frame_are_read_each_at_its_place(tmp_path: Path) -> Non
 
 
 def test_the_configured_new_energy_class_reaches_the_plate(tmp_path: Path) -> None:
-    found = open_recogniser(models(tmp_path, "鄂AD12345", GREEN), nev_class="02").recognise(FRAME)
+    found = open_recogniser(models(tmp_path, "鄂AD12345", GREEN), PlateReading(nev_class="02")).recognise(FRAME)
     assert {plate.plate_class for _, plate in found} == {"02"}
 
 

@@ -12,11 +12,13 @@ from pathlib import Path
 from gateway.errors import ModelError
 from gateway.shipped import shipped
 from gateway.text import Text
+from gateway.vision.catalogue import open_model
 from gateway.vision.prepare.folder import is_made, make
 from gateway.vision.prepare.recipe import Recipe, read_recipe
 from gateway.vision.prepare.sources import INSTALL, read_source
 
 NAMES = ("mtcnn", "dlib-resnet")
+INT8 = "dlib-resnet-int8"  # made of dlib-resnet where that gains
 
 _MADE = Text("已生成 {name}：{path}", "made {name}: {path}")
 _KEPT = Text("{name} 已是最新：{path}", "{name} is up to date: {path}")
@@ -45,6 +47,16 @@ def prepare(into: Path, progress: Callable[[Text], None]) -> list[Path]:
             progress(_MADE.with_(name=name, path=folder))
         folders.append(folder)
     return folders
+
+
+def prepare_int8(into: Path, progress: Callable[[Text], None]) -> Path | None:
+    """Make the int8 embedder from the float32 one in the same folder; None where this box gains too little.
+
+    Raises `ModelError` where the float32 one is missing or altered.
+    """
+    from gateway.vision.prepare import int8  # it needs `onnx`, without which the float32 one was not made either
+
+    return int8.prepare_int8(into, read_recipe(shipped("models") / INT8), open_model(into / NAMES[1]), progress)
 
 
 def _convert(recipe: Recipe) -> dict[str, bytes]:

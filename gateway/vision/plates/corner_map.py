@@ -1,0 +1,104 @@
+"""Adapter `corner-map`: each cell of a coarse map says whether a plate is there and where its four corners are.
+
+Rule: the small letterboxed picture serves only to find candidates. Pre- and post-processing are those the model was
+trained with (models/train/decode.py). The card's [input] gives `width` and `height` of the letterbox and, for the fast
+mode, `fast_width` and `fast_height`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from gateway.errors import ModelError
+from gateway.vision import quads
+from gateway.vision.catalogue import VERIFY, Model
+from gateway.vision.images import normalise
+from gateway.vision.plates.values import SAME_PLATE, PlateDetection, plate_colours, shares
+from gateway.vision.quads import Floats
+from gateway.vision.session import Session
+
+if TYPE_CHECKING:
+    from gateway.types import Image
+
+_VOTE_OVERLAP = 0.40  # cells whose boxes overlap the best cell's by this much vote together
+_MOST_CELLS = 2000  # best first: a picture full of plates cannot slow the vote down
+MOST_CANDIDATES = 12
+
+
+class CornerMap:
+    """A detector with a map of corners. Used by one thread."""
+
+    def __init__(self, model: Model, *, fast: bool = False) -> None:
+        width, height = _size(model, fast)
+        self._session = Session(model.read(), name=model.name, sizes={"height": height, "width": width})
+        self._session.require((1, height, width, 3), ("score", "corners", "rows", "colour"))
+        self._colours = plate_colours(model)
+        self._candidate_score = model.card.thresholds.get("score", 0.3)
+        self._cell_score = model.card.thresholds.get("cell", 0.2)
+        self._canvas = np.full((1, height, width, 3), quads.GREY, np.uint8)
+        self._filled = (height, width)
+
+    def propose(self, image: Image) -> list[PlateDetection]:
+        """See `Proposes`. Grey, 16-bit and 4-channel pictures are converted."""
+        image = normalise(image)
+        height, width = image.shape[:2]
+        canvas, scale = self._letterbox(image)
+        score, corners, rows, colour = self._session.run(canvas)
+        placed = np.asarray(corners.reshape(-1, 4, 2) / scale, np.float32)
+        found = self._vote(score.reshape(-1), placed, rows.reshape(-1), colour.reshape(-1, len(self._colours)))
+        return [one for one in found if quads.is_sound(one.quad, width, height)]
+
+    def _letterbox(self, image: Image) -> tuple[Image, float]:
+        """Scale into the canvas, top left, the rest grey; returns the canvas and the scale."""
+        height, width = image.shape[:2]
+        tall, wide = self._canvas.shape[1:3]
+        scale = min(wide / width, tall / height)
+        size = (max(1, round(height * scale)), max(1, round(width * scale)))
+        if size != self._filled:
+            self._canvas[:] = quads.GREY
+            self._filled = size
+        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        cv2.resize(image, size[::-1], dst=self._canvas[0, : size[0], : size[1]], interpolation=way)
+        return self._canvas, scale
+
+    def _vote(self, score: Floats, corners: Floats, rows: Floats, colour: Floats) -> list[PlateDetection]:
+        """Cells -> candidates, best first. The corners are the mean over a plate's cells, weighted by their scores."""
+        chosen = np.flatnonzero(score >= self._cell_score)
+        chosen = chosen[np.argsort(-score[chosen])][:_MOST_CELLS]
+        weights, cells = score[chosen], corners[chosen]
+        boxes = quads.boxes_of(cells) if chosen.size else np.empty((0, 4), np.float32)
+        free = np.ones(len(chosen), bool)
+        found: list[PlateDetection] = []
+        while len(found) < MOST_CANDIDATES and free.any():
+            best = int(np.argmax(free))
+            if weights[best] < self._candidate_score:
+                break
+            agrees = quads.overlap(boxes[best], boxes)
+            voters = free & (agrees >= _VOTE_OVERLAP)
+            voters[best] = True
+            share = weights[voters] / weights[voters].sum()
+            quad = (share @ cells[voters].reshape(-1, 8)).reshape(4, 2).astype(np.float32)
+            at = chosen[voters]
+            colours = shares(self._colours, share @ colour[at])
+            found.append(PlateDetection(quad, float(weights[best]), float(share @ rows[at]), colours))
+            free &= (agrees < SAME_PLATE) & ~voters
+        return found
+
+
+def _size(model: Model, fast: bool) -> tuple[int, int]:
+    """Width and height of the letterbox by the card: multiples of 32."""
+    given = model.card.input
+    names = ("fast_width", "fast_height") if fast and "fast_width" in given else ("width", "height")
+    width, height = (given.get(name) for name in names)
+    if (
+        not isinstance(width, int)
+        or not isinstance(height, int)
+        or width % 32
+        or height % 32
+        or min(width, height) < 32
+    ):
+        raise ModelError(f"the card of model {model.name} must give {names[0]} and {names[1]} in 32s", hint=VERIFY)
+    return width, height

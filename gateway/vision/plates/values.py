@@ -1,0 +1,102 @@
+"""What plate models say of a picture, and what all their adapters share.
+
+Rule: a quad is in pixels of the picture the camera delivered, never of what a net was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from gateway.errors import ModelError
+from gateway.plate_rules import BLACK, BLUE, GREEN, WHITE, YELLOW
+from gateway.types import Box
+from gateway.vision import quads
+from gateway.vision.catalogue import VERIFY, Model
+from gateway.vision.grammar import Calibration
+from gateway.vision.quads import Floats
+
+if TYPE_CHECKING:
+    from gateway.types import Image
+
+COLOURS = {"black": BLACK, "white": WHITE, "blue": BLUE, "yellow": YELLOW, "green": GREEN}
+SAME_PLATE = 0.30  # boxes that overlap by this much are one plate
+_NARROW = 1.75  # width to height below which two rows are a motorcycle's (220 x 140 against 440 x 220)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlateDetection:
+    """A plate in the picture: corners (4, 2) in pixels, score 0..1, probability of two rows and of each PlateColor."""
+
+    quad: Floats
+    score: float
+    rows: float
+    colour: Mapping[str, float]
+
+    @property
+    def two_rows(self) -> bool:
+        return self.rows > 0.5
+
+    @property
+    def narrow(self) -> bool:
+        """Whether width to height is a motorcycle's."""
+        sides = np.hypot(*(np.roll(self.quad, -1, axis=0) - self.quad).T)
+        return bool(sides[0] + sides[2] < _NARROW * (sides[1] + sides[3]))
+
+    @property
+    def box(self) -> Box:
+        left, top, right, bottom = (float(side) for side in quads.boxes_of(self.quad[None])[0])
+        return Box(left, top, right, bottom)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlateRead:
+    """What the reader says of one detection: `prob` (T, 1 + len(alphabet)), column 0 the blank."""
+
+    prob: Floats
+    alphabet: str
+    colour: Mapping[str, float]
+    rows: int
+    narrow: bool
+
+
+class Proposes(Protocol):
+    """An adapter for `plate.detect`: where plates may be."""
+
+    def propose(self, image: Image) -> list[PlateDetection]:
+        """Image: uint8 (H, W, 3) BGR of any size. Candidates, best first; none lies over a better one."""
+
+
+class Refines(Protocol):
+    """An adapter for `plate.refine`: another look at where a plate may be."""
+
+    threshold: float  # less than this is no plate
+
+    def look(self, image: Image, candidates: Sequence[PlateDetection]) -> list[PlateDetection]:
+        """One answer for each candidate, in their order: its corners and its score by this look."""
+
+
+class Reads(Protocol):
+    """An adapter for `plate.read`."""
+
+    calibration: Calibration
+    threshold: float  # a read of less confidence is no plate
+
+    def read(self, image: Image, detections: Sequence[PlateDetection]) -> list[PlateRead]:
+        """One read for each detection. `image` is the picture the detections were made in."""
+
+
+def plate_colours(model: Model) -> tuple[str, ...]:
+    """The PlateColor of each column of the model's colour output. Raises `ModelError`."""
+    names = model.card.output.get("colours", ["blue", "yellow", "green", "white", "black"])
+    if not isinstance(names, list) or any(name not in COLOURS for name in names):
+        raise ModelError(f"model {model.name}: colours must be of {', '.join(COLOURS)}", hint=VERIFY)
+    return tuple(COLOURS[str(name)] for name in names)
+
+
+def shares(colours: Sequence[str], column: Floats) -> dict[str, float]:
+    """The colour output (C,) of one plate by PlateColor."""
+    return {code: float(share) for code, share in zip(colours, column, strict=True)}

@@ -1,0 +1,61 @@
+"""`check --live`, model by model: what is told of processors that cannot be had."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gateway.cli import cli
+from gateway.vision.providers import prefer
+
+CONFIG = """
+[site]
+compound_id = "east"
+name = "East"
+language = "en"
+[gateway]
+id = "box-1"
+data_dir = "{folder}/data"
+[points.gate]
+name = "gate"
+kind = "vehicle"
+direction = "in"
+[cameras.gate-cam]
+driver = "folder"
+path = "{folder}/pictures"
+point = "gate"
+recognise = ["plate"]
+[vision]
+providers = {providers}
+"""
+
+
+def live(folder: Path, providers: list[str]) -> dict[str, str]:
+    (folder / "pictures").mkdir(exist_ok=True)
+    (folder / "gateway.toml").write_text(
+        CONFIG.format(folder=folder, providers=json.dumps(providers)), encoding="utf-8"
+    )
+    result = CliRunner().invoke(cli, ["check", "--live", "--json", "--config", str(folder / "gateway.toml")])
+    prefer([])
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    return next(row for row in rows if row.get("kind") == "model")
+
+
+def test_a_processor_that_cannot_be_had_is_told_and_the_models_load(tmp_path: Path) -> None:
+    told = live(tmp_path, ["migraphx"])
+    assert told["ok"]
+    assert "the models load" in told["words"]
+    assert "has no migraphx" in told["words"]
+    assert "migraphx" not in live(tmp_path, [])["words"]
+
+
+def test_a_processor_nobody_knows_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    (tmp_path / "gateway.toml").write_text(CONFIG.format(folder=tmp_path, providers='["npu"]'), encoding="utf-8")
+    result = CliRunner().invoke(cli, ["check", "--config", str(tmp_path / "gateway.toml")])
+    assert result.exception is not None
+    with pytest.raises(Exception, match="openvino") as caught:
+        raise result.exception
+    assert "providers" in str(caught.value)
