@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -118,7 +118,7 @@ class Captures:
             return 0
         before = round((at.time.timestamp() - self._policy.retain) * 1000)
         gone = 0
-        with self._lock:
+        with self._lock, _unreadable_is_said():
             for file in self._oldest_first():
                 if _born_ms(file.path.name) >= before:
                     break
@@ -167,12 +167,13 @@ class Captures:
     def _shed(self, wanted: int) -> int:
         freed = 0
         files = self._oldest_first() if wanted > 0 else iter(())
-        for file in files:
-            if freed >= wanted:
-                break
-            if self._delete(file):
-                freed += file.size
-                self._board.count("captures.shed")
+        with _unreadable_is_said():
+            for file in files:
+                if freed >= wanted:
+                    break
+                if self._delete(file):
+                    freed += file.size
+                    self._board.count("captures.shed")
         return freed
 
     def _delete(self, file: _File) -> bool:
@@ -211,6 +212,15 @@ class Captures:
         if time.monotonic() - self._said > _QUIET_S:
             self._said = time.monotonic()
             log.error("a picture was not kept: %s; its event goes without", why)
+
+
+@contextmanager
+def _unreadable_is_said() -> Iterator[None]:
+    """A folder that cannot be read ends the work in it, and nobody's thread."""
+    try:
+        yield
+    except OSError as error:
+        log.error("the folder of captures cannot be read: %s", error.strerror)
 
 
 def _born_ms(name: str) -> int:

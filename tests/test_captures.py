@@ -92,6 +92,18 @@ def test_pictures_go_after_their_days_and_a_wrong_clock_deletes_none(tmp_path: P
     assert list((tmp_path / "captures").iterdir()) == []
 
 
+def test_a_folder_that_cannot_be_read_ends_nobody_s_thread(tmp_path: Path, board: Board) -> None:
+    captures = store(tmp_path, board)
+    kept = captures.keep(event(1, "vehicle.passed"), shots())
+    (folder,) = (tmp_path / "captures").iterdir()
+    (folder / f"{kept.id}.plate.jpg").unlink()
+    (folder / f"{kept.id}.plate.jpg").mkdir()  # as a damaged file system may show it
+    later = replace(now(), time=now().time + timedelta(days=99), trust=ClockTrust.SYNCED)
+    assert captures.expire(later) == 0
+    assert captures.shed(1) == 0
+    assert captures.read(kept.id, ShotKind.PLATE) is None
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     if os.geteuid() != 0:
