@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.plate_rules import apart
-from gateway.types import Direction, Plate, PlateSeen, Shot
+from gateway.types import Box, Direction, Plate, PlateSeen, Shot
 from gateway.vision.sightings import PlateSighting
 from gateway.vision.tracking import Heading, Track, Tracker, heading
 
@@ -25,6 +25,7 @@ _KEEP: Final = 12  # sightings of a track that vote
 _NUMBERS: Final = 4  # numbers of a track whose best frame is kept
 _CLEAR: Final = 0.5  # from here a read says that two cars differ
 _MISREAD: Final = 2  # characters by which two reads of one plate may differ
+_SAME_PLACE: Final = 0.3  # overlap from which two boxes are of one car that stands
 _SMALLER: Final = 0.85  # a plate that shrinks so much from one look to the next is another one, farther away
 
 Vote = Callable[[Sequence[Plate]], Plate | None]
@@ -52,6 +53,8 @@ class _Car:
 class _Told:
     mono: float  # last in view
     certain: bool
+    confidence: float = 0.0
+    box: Box | None = None  # where it was last
 
 
 @dataclass(slots=True)
@@ -106,7 +109,7 @@ class PlateStream:
     def _judge(self, track: Track[PlateSighting], car: _Car, mono: float) -> list[PlateSeen]:
         if car.told is not None:
             if car.told in self._told:
-                self._told[car.told].mono = mono
+                self._told[car.told].mono, self._told[car.told].box = mono, track.last.box
             return []
         plates = _plates(track)
         voted = self._vote(plates) if len(plates) >= AGREEING else None
@@ -141,6 +144,8 @@ class PlateStream:
         """
         most = _MISREAD if track.seen < AGREEING else 0
         for other, its in self._cars.items():
+            if its.told is not None and apart(its.told, plate.number) <= most:
+                return True
             if its.told is None and any(apart(number, plate.number) <= most for number in its.best):
                 other.absorb(track)
                 for number, best in car.best.items():
@@ -156,12 +161,28 @@ class PlateStream:
             self._told[plate.number].mono = mono
             self._count("plates_repeated")
             return []
-        self._told[plate.number] = _Told(mono, certain=True)
+        if self._stands_there(seen, plate, mono):
+            self._count("plates_repeated")
+            return []
+        self._told[plate.number] = _Told(mono, True, plate.confidence, seen.box)
         doubtful = [held for held in self._held if apart(held.plate.number, plate.number) <= _MISREAD]
         for held in doubtful:
             self._held.remove(held)
             self._count("plates_repeated")
         return [seen]
+
+    def _stands_there(self, seen: PlateSeen, plate: Plate, mono: float) -> bool:
+        """Whether a car told a moment ago stands where this was read, under nearly this number, then read surer."""
+        return any(
+            told.certain
+            and told.box is not None
+            and seen.box is not None
+            and mono - told.mono <= HOLD_S
+            and plate.confidence < told.confidence
+            and apart(number, plate.number) <= _MISREAD
+            and told.box.iou(seen.box) >= _SAME_PLACE
+            for number, told in self._told.items()
+        )
 
     def _hold(self, seen: PlateSeen, plate: Plate, mono: float) -> None:
         """Let a candidate wait; of two of one car the surer stays."""

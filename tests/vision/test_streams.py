@@ -174,6 +174,28 @@ def test_a_track_that_was_cut_votes_together_with_the_one_that_goes_on() -> None
     assert road.seen[0].reads == 4
 
 
+def test_a_waiting_car_that_is_misread_after_its_track_was_cut_is_no_second_car() -> None:
+    road = Road()
+    for _ in range(6):
+        road.frame((300, plate("鄂ATT255", 0.99)))
+    road.nothing(1.6)
+    for _ in range(4):
+        road.frame((300, plate("鄂AT1255", 0.88)))
+    road.nothing(2 + HOLD_S)
+    assert road.numbers() == ["鄂ATT255"]
+
+
+def test_a_far_look_that_was_misread_is_no_second_car_once_the_near_ones_are_told() -> None:
+    road = Road()
+    road.frame((100, plate("鄂AT1255", 0.88)))
+    for _ in range(3):
+        road.frame()
+    for at in range(8):
+        road.frame((500 + 5 * at, plate("鄂ATT255", 0.99)))
+    road.nothing(2 + HOLD_S)
+    assert road.numbers() == ["鄂ATT255"]
+
+
 def test_certainty_long_after_doubt_is_told_and_doubt_after_certainty_is_not() -> None:
     road = Road()
     road.frame((100, plate("鄂A12345", 0.5)))
