@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def prepare(shared: Path, seconds: float, seed: int, *, readable: bool = False) -> tuple[Script, Street]:
-    """The script with its cars cut out, and the street. `readable`: only photographs that by themselves are read."""
+    """The script with its cars cut out, and the street. `readable`: cars read right, no second plate."""
     recogniser = open_recogniser(model_dirs())
     chosen = photos(shared / "data" / "plates")
     order = np.random.default_rng(seed).permutation(len(chosen))
@@ -40,7 +40,7 @@ def prepare(shared: Path, seconds: float, seed: int, *, readable: bool = False) 
     cars: list[Car] = []
     for number in order:
         car = cut(chosen[number], recogniser)
-        if not readable or car.alone == car.number:
+        if not readable or [plate.number for _, plate in recogniser.recognise(car.piece)] == [car.number]:
             cars.append(car)
         if len(cars) == needed:
             break

@@ -1,6 +1,6 @@
 """Fifty seconds before a gate, from real photographs: each car is told once, the empty street never.
 
-The cars are those whose photographs by themselves are read right: here tracks, votes and rules are on trial, not the
+The cars are those that by themselves are read right, with no other plate beside: here tracks, votes and rules are on trial, not the
 models. `python -m tests.replay` plays ten minutes with whatever photographs there are.
 """
 
