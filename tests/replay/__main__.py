@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def prepare(shared: Path, seconds: float, seed: int, *, readable: bool = False) -> tuple[Script, Street]:
-    """The script with its cars cut out, and the street. `readable`: cars read right, no second plate."""
+    """The script with its cars, and the street. `readable`: only cars read right, no second plate."""
     recogniser = open_recogniser(model_dirs())
     chosen = photos(shared / "data" / "plates")
     order = np.random.default_rng(seed).permutation(len(chosen))
