@@ -1,7 +1,7 @@
 """Fifty seconds before a gate, from real photographs: each car is told once, the empty street never.
 
-The cars are those that by themselves are read right, with no other plate beside: here tracks, votes and rules are on trial, not the
-models. `python -m tests.replay` plays ten minutes with whatever photographs there are.
+The cars are those that by themselves are read right, with no other plate beside: tracks, votes and rules are on trial
+here, not the models. `python -m tests.replay` plays ten minutes with whatever photographs there are.
 """
 
 from __future__ import annotations
