@@ -19,6 +19,7 @@ from gateway.types import (
     CardRead,
     Decision,
     DeviceStatus,
+    Direction,
     Event,
     FaceSeen,
     Holder,
@@ -44,7 +45,7 @@ class Outcome:
 
     decision: Decision
     opened: bool
-    latency_ms: int  # from the last byte, or the best frame, to the order or the decision
+    latency_ms: int  # from the last byte, or the last frame looked at, to the order or the decision
     passage: str | None
 
 
@@ -55,15 +56,23 @@ def card_event(read: CardRead, point: Point, outcome: Outcome, credential_ref: s
     return Event("access.granted" if granted else "access.denied", read.point, read.stamp, data, outcome.passage)
 
 
-def plate_event(seen: PlateSeen, point: Point, outcome: Outcome) -> Event:
-    """`vehicle.passed`, `denied`, `uncertain` (the number is then only a `candidate`) or `no_plate`."""
+def plate_event(seen: PlateSeen, point: Point, outcome: Outcome, *, evidence: bool = False) -> Event:
+    """`vehicle.passed`, `denied`, `uncertain` (the number is then only a `candidate`) or `no_plate`.
+
+    As `evidence`, `verify.match`: a second camera of the point saw the car of a passage that was told before.
+    """
     data = {**_place(seen, point), **METHOD_PLATE, **_outcome(outcome), "reads": seen.reads, "box": _corners(seen.box)}
+    if point.direction is Direction.BOTH and seen.direction is not None:
+        data["direction"] = seen.direction.value
+    data |= _in_view(seen)
     if seen.plate is None:
         name = "vehicle.no_plate"
     else:
         uncertain = outcome.decision.reason is Reason.UNCERTAIN
         granted = outcome.decision.verdict is Verdict.GRANT
         name = "vehicle.uncertain" if uncertain else "vehicle.passed" if granted else "vehicle.denied"
+        if evidence:
+            name = "verify.match"
         data |= {"candidate" if uncertain else "plate_no": seen.plate.number, **_plate(seen.plate)}
     return Event(name, seen.point, seen.stamp, {**data, **_source(seen.source_file)}, outcome.passage, seen.origin)
 
@@ -90,6 +99,7 @@ def verify_event(finding: Finding, point: Point, credential_ref: str) -> Event:
     """
     data = {
         **_place(finding.read, point),
+        **METHOD_FACE,
         "camera": finding.seen.device,
         "credential_ref": credential_ref,
         "holder": _holder(finding.holder),
@@ -196,6 +206,15 @@ def _plate(plate: Plate) -> dict[str, Any]:
 def _corners(box: Box | None) -> list[int] | None:
     """Left, top, right, bottom in pixels of the picture."""
     return None if box is None else [round(edge) for edge in (box.left, box.top, box.right, box.bottom)]
+
+
+def _in_view(seen: PlateSeen) -> Mapping[str, int]:
+    """When it was first and last seen, in milliseconds before (-) and after the moment of the event.
+
+    By the monotonic clock: a wall clock that is set meanwhile, or restamped afterwards, changes nothing.
+    """
+    moments = {"first_seen_ms": seen.first_seen, "last_seen_ms": seen.last_seen}
+    return {name: round((at.mono - seen.stamp.mono) * 1000) for name, at in moments.items() if at is not None}
 
 
 def _source(source_file: str | None) -> Mapping[str, str]:

@@ -23,12 +23,12 @@ from gateway.settings import Settings
 from gateway.text import Language, Text
 from gateway.types import DeviceStatus, FaceSeen, Frame, PictureDone, PlateSeen
 from gateway.vision.capture import Capture
-from gateway.vision.grammar import vote
 from gateway.vision.looks import Build, Look, Recogniser
 from gateway.vision.nursery import Nursery
 from gateway.vision.sightings import FaceSighting, PlateSighting
 from gateway.vision.sketch import sharpness, sketch
 from gateway.vision.view import Seen, View
+from gateway.vision.voting import vote
 from gateway.wire import DeviceReport
 
 _LINE_S: Final = 1.0

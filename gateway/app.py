@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo
 from gateway import __version__
 from gateway.accounts import device_event
 from gateway.board import Board
+from gateway.captures import FOLDER as CAPTURES
+from gateway.captures import Captures
 from gateway.clock import boot_id
 from gateway.cloudevent import Identity
 from gateway.doorkeeper import Doorkeeper
@@ -87,8 +89,13 @@ class House:
         self._make_data_dir()
         self.board = Board()
         self.keys = Keys(self._data)
+        self.captures = Captures(
+            self._data / CAPTURES, settings.captures, min_free=settings.journal.min_free, board=self.board
+        )
         wanted = {kind for uplink in settings.uplinks.values() for kind in uplink.classes}
-        self.recorder = Recorder(None, self.board, settings.journal, language=language, wanted=wanted)
+        self.recorder = Recorder(
+            None, self.board, settings.journal, language=language, wanted=wanted, captures=self.captures
+        )
         self.board.on_device(lambda state: self.recorder.record(device_event(state)))
         self.register = LiveRegister(Roster(self._data / "roster.db", self.keys), self.board, language)
         self.register.refresh()
@@ -145,6 +152,7 @@ class House:
             actuators=self.actuators,
             record=self.recorder.record,
             board=self.board,
+            captures=self.captures,
         )
         orders = Layer("orders", [("downlink", downlink.run), ("errands", downlink.errands.run)], 1.5)
         return [self._forwarding(journal, downlink), self._keeping(), orders]
@@ -180,6 +188,7 @@ class House:
             faces=FaceStore(self._data / FACES, self.keys.face_key()) if self.settings.face.enabled else None,
             zone=self._zone,
             board=self.board,
+            captures=self.captures,
         )
         return Layer("keeping", [("recorder", self.recorder.run), ("housekeeping", housekeeping.run)], 2.0)
 

@@ -10,7 +10,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, tzinfo
 from typing import Protocol
 
@@ -24,10 +24,10 @@ from gateway.accounts import (
     verify_event,
 )
 from gateway.board import Board
-from gateway.clock import ClockTrust
+from gateway.clock import ClockTrust, Stamp
 from gateway.decide import decide_card, decide_face, decide_plate, face_may_open
 from gateway.keys import Keys
-from gateway.passage import Passages, WrongTries
+from gateway.passage import Cars, Passages, WrongTries
 from gateway.register import Register
 from gateway.settings import PlateReading, Point
 from gateway.types import (
@@ -40,6 +40,7 @@ from gateway.types import (
     PlateSeen,
     PointKind,
     Reason,
+    Shot,
     Verdict,
 )
 from gateway.witness import Finding, Witness
@@ -67,9 +68,9 @@ class Opener(Protocol):
 
 
 class Record(Protocol):
-    """Hands an event to the recorder; never blocks. `then` is called once the event is on the disk."""
+    """Hands an event and its pictures to the recorder; never blocks. `then`: called once the event is on the disk."""
 
-    def __call__(self, event: Event, then: Callable[[], None] | None = None) -> None: ...
+    def __call__(self, event: Event, then: Callable[[], None] | None = None, shots: Sequence[Shot] = ()) -> None: ...
 
 
 class Doorkeeper:
@@ -104,6 +105,7 @@ class Doorkeeper:
         self._waiting: queue.Queue[Observation | PictureDone] = queue.Queue(_WAITING)
         self._unanswered: dict[str, tuple[Pulse, float]] = {}  # by actuator: the order that timed out, and when
         self._wrong_tries = WrongTries()
+        self._cars = Cars()
         self._witness = Witness()
         self._closed = threading.Event()
 
@@ -176,9 +178,16 @@ class Doorkeeper:
                 self._day(seen, register),
                 permission=self._plate.permission and point.kind is not PointKind.PEDESTRIAN,
             )
-        # A number plate never opens a door for people, whatever a camera there reads.
-        outcome = self._act(seen, decision, may_open=point.kind is not PointKind.PEDESTRIAN)
-        self._keep(plate_event(seen, point, outcome), seen)
+        certain = seen.plate is not None and decision.reason is not Reason.UNCERTAIN
+        known = self._cars.known(seen, certain=certain, within_s=point.rearm_s)
+        # A number plate never opens a door for people, whatever a camera there reads; nor does a second look at a car
+        # that was let in.
+        may_open = point.kind is not PointKind.PEDESTRIAN and not (known and known.opened)
+        outcome = self._act(seen, decision, may_open=may_open, passage=known.passage if known else None)
+        if certain and outcome.passage and (known is None or outcome.opened):
+            self._cars.tell(seen, outcome.passage, opened=outcome.opened)
+        event = plate_event(seen, point, outcome, evidence=known is not None)
+        self._record(event, lambda: self._settled(seen), seen.shots)
 
     def _face(self, seen: FaceSeen) -> None:
         register = self._register()
@@ -204,17 +213,18 @@ class Doorkeeper:
         else:
             self._settled(done)
 
-    def _act(self, seen: Observation, decision: Decision, *, may_open: bool) -> Outcome:
-        """Open if granted, and only then look at anything else."""
+    def _act(self, seen: Observation, decision: Decision, *, may_open: bool, passage: str | None = None) -> Outcome:
+        """Open if granted, and only then look at anything else. `passage`: the one it is known to belong to."""
         granted = decision.verdict is Verdict.GRANT
-        fresh = seen.stamp.age() <= STALE_S
+        latest = _latest(seen)
+        fresh = latest.age() <= STALE_S
         opened = granted and may_open and fresh and self._open(seen.point)
-        latency_ms = max(0, round(seen.stamp.age() * 1000))
+        latency_ms = max(0, round(latest.age() * 1000))
         if granted and may_open and not fresh:
             self._board.count("doorkeeper.late")
         self._board.count(f"doorkeeper.{decision.verdict.value}")
         holder_id = decision.holder.id if decision.holder else None
-        return Outcome(decision, opened, latency_ms, self._passages.join(seen, holder_id))
+        return Outcome(decision, opened, latency_ms, passage or self._passages.join(seen, holder_id))
 
     def _open(self, at: str) -> bool:
         """Pulse the point's actuator; whether the order is on the wire."""
@@ -255,3 +265,8 @@ class Doorkeeper:
         """Nothing of this picture is owed any more."""
         if not isinstance(seen, CardRead) and seen.token is not None:
             self._settle(seen.device, seen.token)
+
+
+def _latest(seen: Observation) -> Stamp:
+    """When it was last there. The frame in which a car is seen best may be older."""
+    return seen.last_seen or seen.stamp if isinstance(seen, PlateSeen) else seen.stamp

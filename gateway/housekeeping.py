@@ -1,7 +1,7 @@
 """The quiet work of the door process, once a second on one thread: no door, no uplink ever waits for it.
 
-It notices a roster that another process changed, takes in events that commands left in the spool, and erases the
-faces of people whose time here is over.
+It notices a roster that another process changed, takes in events that commands left in the spool, deletes captures
+that are old enough, and erases the faces of people whose time here is over.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import tzinfo
 from functools import partial
 
 from gateway.board import Board
+from gateway.captures import Captures
 from gateway.clock import ClockTrust, Stamp, now
 from gateway.errors import GatewayError, StoreError
 from gateway.faces import FaceStore
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _PERIOD_S = 1.0
 _FACES_EVERY_S = 3600.0
+_CAPTURES_EVERY_S = 3600.0
 
 
 class LiveRegister:
@@ -90,7 +92,10 @@ class Housekeeping:
         zone: tzinfo,
         board: Board,
         stamp: Callable[[], Stamp] = now,
+        captures: Captures | None = None,
     ) -> None:
+        self._captures = captures
+        self._captures_due = 0.0
         self._register = register
         self._spool = spool
         self._recorder = recorder
@@ -117,6 +122,9 @@ class Housekeeping:
             if waiting.event.id not in self._taken:
                 self._taken.add(waiting.event.id)
                 self._recorder.record(waiting.event, partial(self._kept, waiting))
+        if self._captures is not None and time.monotonic() >= self._captures_due:
+            self._captures_due = time.monotonic() + _CAPTURES_EVERY_S
+            self._board.count("captures.expired", self._captures.expire(self._stamp()))
         if self._faces is not None and (changed or time.monotonic() >= self._faces_due):
             self._faces_due = time.monotonic() + _FACES_EVERY_S
             if self._register.is_sound:

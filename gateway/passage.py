@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from gateway.clock import Stamp
 from gateway.credentials import Credential
 from gateway.ids import new_id
+from gateway.plate_rules import apart
 from gateway.types import CardRead, Observation, PlateSeen
 
 WINDOW_S = 10.0  # from the first evidence of a passage
 _REMEMBERED = 32  # passages at one point; more within the window are not joined
+_MISREAD = 2  # characters by which a doubtful read of a plate may differ from the number told
 
 
 @dataclass(slots=True)
@@ -76,6 +78,43 @@ def _still(observation: Observation) -> tuple[str, str, int | None] | None:
     if isinstance(observation, CardRead) or observation.source_file is None:
         return None
     return observation.device, observation.source_file, observation.token
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A car that was told of: its number, the camera that told, and whether it was let in."""
+
+    number: str
+    device: str
+    mono: float  # last in view
+    passage: str
+    opened: bool
+
+
+class Cars:
+    """The cars told of a moment ago: another camera of the point that sees one gives evidence, no second car."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, deque[Told]] = {}
+
+    def known(self, seen: PlateSeen, *, certain: bool, within_s: float) -> Told | None:
+        """The same car as another camera of this point told it, at most `within_s` ago. Of a still: never."""
+        if seen.plate is None or seen.source_file is not None:
+            return None
+        most = 0 if certain else _MISREAD
+        for told in reversed(self._told.get(seen.point, deque())):
+            near = abs(seen.stamp.mono - told.mono) <= within_s and told.device != seen.device
+            if near and apart(told.number, seen.plate.number) <= most:
+                return told
+        return None
+
+    def tell(self, seen: PlateSeen, passage: str, *, opened: bool) -> None:
+        """This camera's read is told as a car. Stills are not: whoever uploads them tells their passages apart."""
+        if seen.plate is None or seen.source_file is not None:
+            return
+        mono = (seen.last_seen or seen.stamp).mono
+        cars = self._told.setdefault(seen.point, deque(maxlen=_REMEMBERED))
+        cars.append(Told(seen.plate.number, seen.device, mono, passage, opened))
 
 
 class WrongTries:

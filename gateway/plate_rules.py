@@ -112,3 +112,16 @@ def kind_of(rule: Rule, color: str, *, rows: int = 1, narrow: bool = False) -> P
     if rule.name == "new_energy_large" and fits:
         seen = GREEN  # yellow-green is 9
     return PlateKind(rule.name, code, seen, colour_mismatch=not fits)
+
+
+def apart(one: str, other: str) -> int:
+    """Edit distance: how many characters must change, go or come."""
+    row = list(range(len(other) + 1))
+    for at, character in enumerate(one, 1):
+        before, row[0] = row[0], at
+        for column, opposite in enumerate(other, 1):
+            before, row[column] = (
+                row[column],
+                min(row[column] + 1, row[column - 1] + 1, before + (character != opposite)),
+            )
+    return row[-1]

@@ -10,25 +10,37 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from gateway.board import Board
+from gateway.captures import Captures
 from gateway.clock import Stamp, boot_id, now
 from gateway.errors import GatewayError, Rejected, StoreError
 from gateway.journal import Entry, Journal, write_down
 from gateway.settings import Journal as Policy
 from gateway.text import Language
-from gateway.types import Event, EventClass
+from gateway.types import Event, EventClass, Shot
 from gateway.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
 
 _BATCH = 500
+_MOST_SHOTS = 16 << 20  # bytes of pictures that may wait for the disk
 _LONGEST_PAUSE = 5.0
 _BEAT = 30.0  # a memory card may take its time over one commit
 
 Then = Callable[[], None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """An event on its way to the disk, written down already; with pictures it is so again once it names them."""
+
+    event: Event
+    entry: Entry
+    then: Then
+    shots: Sequence[Shot]
 
 
 @dataclass(slots=True)
@@ -54,8 +66,11 @@ class Recorder:
         language: Language = Language.EN,
         wanted: Collection[EventClass] = frozenset(EventClass),
         stamp: Callable[[], Stamp] = now,
+        captures: Captures | None = None,
     ) -> None:
         self._attached = journal
+        self._captures = captures
+        self._shots_waiting = 0  # bytes of pictures in the queue
         self._board = board
         self._language = language  # of what the board says; the log is English
         self._policy = policy or Policy()
@@ -64,7 +79,7 @@ class Recorder:
         self._stamp = stamp
         self._upkeep: Upkeep | None = None
         self._capacity = capacity
-        self._queue: queue.SimpleQueue[tuple[Entry, Then]] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._missed: dict[tuple[EventClass, str], _Missed] = {}
         self._to_tell: list[Event] = []
@@ -79,16 +94,21 @@ class Recorder:
         assert self._attached is not None, "a recorder runs only once its journal is attached"
         return self._attached
 
-    def record(self, event: Event, then: Then = None) -> None:
-        """Take an event; `then` is called on the recorder's thread once it is on the disk."""
+    def record(self, event: Event, then: Then = None, shots: Sequence[Shot] = ()) -> None:
+        """Take an event; `then` is called on the recorder's thread once it is on the disk.
+
+        `shots` become captures before it does. While the disk holds up too many of them, events come without.
+        """
         try:
             entry = write_down(event)
         except Rejected as error:
             self._note_refusal(event, error)
             return
+        shots = self._admit(shots)
         if self._queue.qsize() < self._capacity:  # threads that ask at once may exceed it by one each
-            self._queue.put((entry, then))
+            self._queue.put(_Waiting(event, entry, then, shots))
         else:
+            self._dismiss(shots)
             self._board.count("recorder.overflow")
             self._note_missed(event, "overflow")
 
@@ -101,21 +121,54 @@ class Recorder:
                 self._keep(batch, stop)
             self._tell()
             self._keep_house()
-        while batch := self._gather(0.0):
-            if not self._keep(batch, stop):
+        while not self._queue.empty():
+            batch = self._gather(0.0)
+            if batch and not self._keep(batch, stop):
                 break
         self._tell()
         self._board.retire("recorder")
 
     def _gather(self, wait: float) -> list[tuple[Entry, Then]]:
-        batch: list[tuple[Entry, Then]] = []
+        waiting: list[_Waiting] = []
         try:
-            batch.append(self._queue.get(timeout=wait) if wait else self._queue.get_nowait())
-            while len(batch) < _BATCH:
-                batch.append(self._queue.get_nowait())
+            waiting.append(self._queue.get(timeout=wait) if wait else self._queue.get_nowait())
+            while len(waiting) < _BATCH:
+                waiting.append(self._queue.get_nowait())
         except queue.Empty:
             pass
-        return batch
+        return [(entry, one.then) for one in waiting if (entry := self._illustrated(one)) is not None]
+
+    # ── pictures ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _admit(self, shots: Sequence[Shot]) -> Sequence[Shot]:
+        """The pictures, if there is memory for them to wait in."""
+        size = sum(len(shot.jpeg) for shot in shots)
+        if not size or self._captures is None:
+            return ()
+        with self._lock:
+            if self._shots_waiting + size <= _MOST_SHOTS:
+                self._shots_waiting += size
+                return shots
+        self._board.count("captures.missed", len(shots))
+        return ()
+
+    def _dismiss(self, shots: Sequence[Shot]) -> None:
+        with self._lock:
+            self._shots_waiting -= sum(len(shot.jpeg) for shot in shots)
+
+    def _illustrated(self, waiting: _Waiting) -> Entry | None:
+        """The event as it shall be kept: its pictures are on the disk by then, or it names none. None if refused."""
+        if not waiting.shots or self._captures is None:
+            return waiting.entry
+        event = self._captures.keep(waiting.event, waiting.shots)
+        self._dismiss(waiting.shots)
+        try:
+            return write_down(event)
+        except Rejected as error:
+            self._note_refusal(event, error)
+            return None
+
+    # ── batches ───────────────────────────────────────────────────────────────────────────────────────────
 
     def _keep(self, batch: list[tuple[Entry, Then]], stop: threading.Event) -> bool:
         """Write the batch, however long the disk takes; False if `stop` came first."""
@@ -215,6 +268,7 @@ class Recorder:
                 wanted=self._wanted,
                 language=self._language,
                 stamp=self._stamp,
+                shed_pictures=self._captures.shed if self._captures else None,
             )
         return self._upkeep
 

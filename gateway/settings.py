@@ -117,6 +117,7 @@ class Point(Table):
     actuator: str | None = None
     position: Position | None = None
     open_s: Annotated[float, Field(gt=0, le=30)] = 3.0  # how long a grant holds the relay
+    rearm_s: Annotated[float, Field(ge=2, le=3600)] = 30.0  # a plate out of view for so long comes anew
 
 
 class DeviceTable(BaseModel):
@@ -146,6 +147,7 @@ class Camera(DeviceTable):
     recognise: list[Literal["plate", "face"]] = []
     fps: Annotated[float, Field(gt=0, le=30)] = 5.0
     roi: Annotated[list[Corner], AfterValidator(_polygon)] = []
+    approach: Literal[Direction.IN, Direction.OUT] | None = None  # which way cars go that come nearer
     sign_posted: bool = False
 
 
@@ -248,6 +250,16 @@ class Journal(Table):
     ballast: Bytes = 16 << 20  # given up when the disk is full: for the shedding, and the alarm that tells of it
 
 
+class Captures(Table):
+    """Pictures kept as evidence; none unless somebody asked for them."""
+
+    plate: bool = False  # the crop of the plate that was read
+    scene: bool = False  # the picture around it, in coarse blocks
+    retain: Seconds = 30 * 86400
+    max_bytes: Bytes = 1 << 30
+    uplinks: list[str] = []  # which platforms may fetch them, by `capture.get`
+
+
 class Commands(Table):
     allow: list[CommandName] = []  # what a platform may order; nothing unless named here
 
@@ -272,5 +284,6 @@ class Settings(Table):
     plate: PlateReading = PlateReading()
     uplinks: dict[Name, Uplink] = {}
     journal: Journal = Journal()
+    captures: Captures = Captures()
     commands: Commands = Commands()
     vision: Vision = Vision()

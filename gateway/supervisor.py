@@ -17,6 +17,7 @@ from dataclasses import asdict
 from typing import Final
 
 from gateway.board import Board
+from gateway.captures import kinds_of, refuse_other_shots
 from gateway.child import Child, ChildGone
 from gateway.errors import BadFrame
 from gateway.settings import Settings
@@ -168,6 +169,8 @@ class Supervisor:
     def _hear(self, line: bytes, pid: int) -> None:
         try:
             message = decode(line)
+            if isinstance(message, PlateSeen) and message.device in self._settings.cameras:
+                refuse_other_shots(message, kinds_of(self._settings, message.device))
         except BadFrame as error:
             log.error("vision child %d: %s", pid, error)
             raise ChildGone(_BROKEN) from error

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gateway.clock import Stamp
 from gateway.credentials import Credential
@@ -113,9 +113,30 @@ class CardRead:
     credential: Credential
 
 
+class ShotKind(StrEnum):
+    """What a picture shows: the plate as it was read, or the scene around it, coarse but for the plate."""
+
+    PLATE = "plate"
+    SCENE = "scene"
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A JPEG that may become a capture. Plates have them; of a face there is none, ever."""
+
+    __pydantic_config__: ClassVar = {"ser_json_bytes": "base64", "val_json_bytes": "base64"}
+
+    kind: ShotKind
+    jpeg: bytes = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class PlateSeen:
-    """One vehicle's passage before one camera. `plate` is None where a still shows no readable plate."""
+    """One vehicle's passage before one camera. `plate` is None where a still shows no readable plate.
+
+    `stamp`, `box` and `shots` are of the one frame in which it was seen best. `direction` is what its track says, None
+    where it says nothing.
+    """
 
     point: str
     device: str
@@ -124,6 +145,9 @@ class PlateSeen:
     reads: int  # frames that were read
     box: Box | None = None
     first_seen: Stamp | None = None
+    last_seen: Stamp | None = None
+    direction: Direction | None = None
+    shots: tuple[Shot, ...] = ()
     source_file: str | None = None
     token: int | None = None  # names the picture that may be settled once the event is kept
     origin: str | None = None  # the same for the same plate of the same still, also after a restart

@@ -23,17 +23,18 @@ from typing import Any, BinaryIO, Final
 
 from pydantic import ValidationError
 
+from gateway.captures import kinds_of
 from gateway.child import die_with_parent, rss_of
 from gateway.errors import BadFrame, ModelError, StoreError
 from gateway.lines import MAX_LINE
 from gateway.settings import Settings
 from gateway.types import Frame, Unreadable
 from gateway.vision.capture import Capture
-from gateway.vision.grammar import vote
 from gateway.vision.looks import Build, Look, Recogniser, build
 from gateway.vision.nursery import Nursery
 from gateway.vision.pace import Pace, share
 from gateway.vision.view import Seen, View
+from gateway.vision.voting import vote
 from gateway.wire import Beat, Hello, Message, RecogniserFault, Reload, Reloaded, Settle, decode, encode
 
 log = logging.getLogger(__name__)
@@ -128,7 +129,16 @@ class Watch:
         most = self._settings.vision.max_decoder_rss
         capture = Capture(name, camera, self._nursery, self._say, self._arrived, language=site.language, max_rss=most)
         threshold = self._settings.plate.threshold
-        return View(name, camera, capture, threshold=threshold, vote=vote, counters=self._counters)
+        return View(
+            name,
+            camera,
+            capture,
+            threshold=threshold,
+            vote=vote,
+            counters=self._counters,
+            rearm_s=self._settings.points[camera.point].rearm_s,
+            shots=kinds_of(self._settings, name),
+        )
 
     def _next(self) -> View | None:
         at = time.monotonic()

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway.lines import Codec
-from gateway.types import DeviceStatus, FaceSeen, PictureDone, Plate, PlateSeen
+from gateway.types import DeviceStatus, FaceSeen, PictureDone, Plate, PlateSeen, Shot, ShotKind
 
+MOST_BYTES: Final = {ShotKind.PLATE: 64 << 10, ShotKind.SCENE: 512 << 10}  # of a picture; base64 adds a third
 _MOST: Final = 1000  # reads, cameras, counters, characters
 
 
@@ -108,8 +109,8 @@ _KINDS: Final[dict[str, type[Any]]] = {
 def _in_range(message: Message) -> bool:
     """Whether every text is short, every count small and every probability one."""
     match message:
-        case PlateSeen(plate=plate, reads=reads):
-            good = 0 <= reads <= _MOST and (plate is None or _is_plate(plate))
+        case PlateSeen(plate=plate, reads=reads, shots=shots):
+            good = 0 <= reads <= _MOST and (plate is None or _is_plate(plate)) and _are_shots(shots)
         case FaceSeen(similarity=similarity, threshold=threshold, reads=reads):
             good = 0 <= reads <= _MOST and abs(similarity) <= 10 and abs(threshold) <= 10
         case Beat(cameras=cameras, counters=counters, recognisers=recognisers, pace=pace):
@@ -123,6 +124,12 @@ def _is_plate(plate: Plate) -> bool:
     texts = (plate.number, plate.raw, plate.plate_class, plate.plate_color)
     odds = (plate.confidence, *plate.char_confidence)
     return all(len(text) <= 32 for text in texts) and len(odds) <= 33 and all(0.0 <= odd <= 1.0 for odd in odds)
+
+
+def _are_shots(shots: tuple[Shot, ...]) -> bool:
+    """At most one of a kind, none too large. What is in them, `gateway.captures` looks at."""
+    kinds = {shot.kind for shot in shots}
+    return len(kinds) == len(shots) and all(len(shot.jpeg) <= MOST_BYTES[shot.kind] for shot in shots)
 
 
 _CODEC: Final[Codec[Message]] = Codec(_KINDS, _in_range)

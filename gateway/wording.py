@@ -38,7 +38,7 @@ _SENTENCES = {
     "vehicle.no_plate": Text("{place}：车辆未放行，没有可读的车牌", "{place}: vehicle denied, no readable plate"),
     "access.remote_open": Text("{place}：平台远程开门", "{place}: opened by a command of the platform"),
     "vehicle.manual_release": Text("{place}：平台远程抬杆", "{place}: barrier raised by a command of the platform"),
-    "verify.match": Text("{place}：人脸与所刷的卡为同一人，{who}", "{place}: the face confirms the card, {who}"),
+    "verify.match": Text("{place}：另一证据与之相符", "{place}: a second evidence agrees"),
     "verify.mismatch": Text(
         "{place}：人脸与所刷的卡不是同一人，持卡人 {who}，请核实",
         "{place}: somebody else's face with the card of {who}; look into it",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -34,6 +34,8 @@ from gateway.types import (
     Plate,
     PlateSeen,
     PointKind,
+    Shot,
+    ShotKind,
 )
 from gateway.worker import ActuatorWorker
 from tests.real import wait_until
@@ -97,6 +99,7 @@ class House:
         self.keys = Keys(folder)
         self.relays = {name: Relay() for name in ("door-relay", "side-relay", "gate-relay")}
         self.events: list[tuple[Event, float]] = []
+        self.shots: list[Sequence[Shot]] = []
         self.kept: list[Callable[[], None]] = []
         self.settled: list[tuple[str, int]] = []
         workers = {name: ActuatorWorker(name, None, self._connect(name), self.board) for name in self.relays}
@@ -127,8 +130,9 @@ class House:
 
         return connect
 
-    def _record(self, event: Event, then: Callable[[], None] | None = None) -> None:
+    def _record(self, event: Event, then: Callable[[], None] | None = None, shots: Sequence[Shot] = ()) -> None:
         self.events.append((event, time.monotonic()))
+        self.shots.append(shots)
         if then:
             self.kept.append(then)
 
@@ -461,3 +465,58 @@ def test_when_it_ends_it_judges_what_waits_and_takes_no_more(tmp_path: Path) -> 
     assert house.names() == ["access.granted"] * 50
     assert house.keeper.submit(card()) is False
     assert "doorkeeper" not in house.board.beats()
+
+
+def test_a_car_that_two_cameras_of_a_point_see_is_one_passage_with_two_evidences(house: House) -> None:
+    first = house.see(plate())
+    again = house.see(replace(plate(confidence=0.9), device="rear-cam"))
+    assert (first.name, again.name) == ("vehicle.passed", "verify.match")
+    assert (again.passage, again.data["device"]) == (first.passage, "rear-cam")
+    assert again.data["plate_no"] == "鄂J12345"
+    assert (first.data["opened"], again.data["opened"]) == (True, False)
+    assert house.relays["gate-relay"].opened == 1
+    doubtful = house.see(replace(plate("鄂J12346", confidence=0.5), device="rear-cam"))
+    assert (doubtful.name, doubtful.passage, doubtful.data["candidate"]) == ("verify.match", first.passage, "鄂J12346")
+
+
+def test_another_car_and_the_same_one_later_are_passages_of_their_own(house: House) -> None:
+    house.see(plate())
+    assert house.see(replace(plate("鄂J12346"), device="rear-cam")).name == "vehicle.denied"
+    late = replace(plate(stamp=now()), device="rear-cam")
+    late = replace(late, stamp=replace(late.stamp, mono=late.stamp.mono + 31))
+    assert house.see(late).name == "vehicle.passed"
+
+
+def test_what_the_first_camera_saw_too_late_to_open_the_second_opens(house: House) -> None:
+    first = house.see(plate(stamp=old(5)))
+    again = house.see(replace(plate(), device="rear-cam"))
+    assert (first.data["opened"], again.data["opened"]) == (False, True)
+    assert (first.name, again.name) == ("vehicle.passed", "verify.match")
+
+
+def test_pictures_uploaded_from_two_cameras_stay_passages_of_their_own(house: House) -> None:
+    names = [
+        house.see(replace(plate(), device=device, source_file="a.jpg", token=at)).name
+        for at, device in enumerate(("cam", "rear-cam"))
+    ]
+    assert names == ["vehicle.passed", "vehicle.passed"]
+
+
+def test_a_car_seen_best_some_seconds_ago_but_still_there_is_let_in(house: House) -> None:
+    event = house.see(plate(stamp=old(4), first_seen=old(6), last_seen=now()))
+    assert event.data["opened"]
+    assert event.data["first_seen_ms"] == pytest.approx(-2000, abs=50)
+    assert event.data["last_seen_ms"] == pytest.approx(4000, abs=50)
+    assert event.data["latency_ms"] < 2000
+
+
+def test_the_track_gives_the_direction_where_the_point_goes_both_ways(house: House) -> None:
+    assert house.see(plate(direction=Direction.OUT)).data["direction"] == "out"
+    assert house.see(plate("鄂J54321")).data["direction"] == "both"
+    assert house.see(plate(point="side", direction=Direction.OUT)).data["direction"] == POINTS["side"].direction.value
+
+
+def test_the_pictures_of_a_car_go_to_the_recorder_with_its_event(house: House) -> None:
+    shots = (Shot(ShotKind.PLATE, b"jpeg"),)
+    assert "capture" not in house.see(plate(shots=shots)).data  # nobody knows yet whether they can be kept
+    assert house.shots == [shots]

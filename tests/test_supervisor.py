@@ -19,9 +19,10 @@ import pytest
 
 from gateway.board import Board
 from gateway.clock import now
-from gateway.settings import Settings
+from gateway.settings import Captures, Settings
 from gateway.supervisor import Seen, Supervisor
-from gateway.types import DeviceStatus, FaceSeen, PictureDone, PlateSeen
+from gateway.types import Box, DeviceStatus, FaceSeen, PictureDone, PlateSeen, ShotKind
+from gateway.vision.shots import take
 from gateway.wire import Hello, Message, encode
 from tests import striped
 from tests.cameras.streaming import RtspServer
@@ -197,6 +198,16 @@ LIES = {
     "foreign_camera": line(PlateSeen("gate", "other", now(), striped.plate(1), 3)),
     "foreign_point": line(PlateSeen("vault", "cam", now(), striped.plate(1), 3)),
     "face_though_off": line(FaceSeen("gate", "cam", now(), "h:1", 0.9, 0.5, 2, "high", "none")),
+    "picture_nobody_asked_for": line(
+        PlateSeen(
+            "gate",
+            "cam",
+            now(),
+            striped.plate(1),
+            3,
+            shots=take(striped.paint(7), Box(10, 100, 150, 140), {ShotKind.PLATE}),
+        )
+    ),
     "order": b'{"settle":{"device":"cam","token":1}}\n'.__repr__(),
 }
 
@@ -208,6 +219,19 @@ def test_a_child_that_says_what_it_cannot_mean_is_replaced(tmp_path: Path, lie: 
     with Door(given, (sys.executable, "-c", talk)).open() as door:
         door.wait_fault("is restarted")
         assert door.seen == []
+
+
+def test_pictures_come_only_of_the_kinds_that_may_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "car").mkdir()
+    for number in range(5):
+        (tmp_path / "car" / f"{number}.jpg").write_bytes(striped.jpeg(striped.paint(7)))
+    given = settings(tmp_path, cam={"driver": "replay", "path": str(tmp_path / "car"), "fps": 5})
+    for captures in ({}, {"plate": True}, {"plate": True, "scene": True}):
+        policy = given.model_copy(update={"captures": Captures.model_validate(captures)})
+        with Door(policy).open() as door:
+            wait_until(lambda door=door: door.seen, 30)
+            (seen,) = (one for one in door.seen if isinstance(one, PlateSeen))
+            assert [shot.kind.value for shot in seen.shots] == list(captures)
 
 
 def test_a_child_that_leaks_is_replaced(tmp_path: Path) -> None:

@@ -10,8 +10,19 @@ from hypothesis import strategies as st
 
 from gateway.clock import now
 from gateway.errors import BadFrame
-from gateway.types import Box, DeviceStatus, FaceSeen, PictureDone, Plate, PlateSeen
-from gateway.wire import Beat, CameraBeat, DeviceReport, Hello, Message, RecogniserFault, Settle, decode, encode
+from gateway.types import Box, DeviceStatus, Direction, FaceSeen, PictureDone, Plate, PlateSeen, Shot, ShotKind
+from gateway.wire import (
+    MOST_BYTES,
+    Beat,
+    CameraBeat,
+    DeviceReport,
+    Hello,
+    Message,
+    RecogniserFault,
+    Settle,
+    decode,
+    encode,
+)
 
 PLATE = Plate("鄂A12345", "鄂A·12345", "02", "5", 0.93, (0.99,) * 6 + (0.91,))
 MESSAGES: list[Message] = [
@@ -19,7 +30,21 @@ MESSAGES: list[Message] = [
     Beat(1 << 28, {"cam": CameraBeat(0.04, 4.8), "other": CameraBeat(None, 0.0)}, {"camera.cam.unreadable": 3}),
     DeviceReport("cam", DeviceStatus.OFFLINE, "摄像机没有应答（检查网线）"),
     RecogniserFault("plate", "there is no model"),
-    PlateSeen("gate", "cam", now(), PLATE, 3, Box(1, 2, 3.5, 4), now(), "a.jpg", 7, "cam/a.jpg/1/2/0"),
+    PlateSeen(
+        "gate",
+        "cam",
+        now(),
+        PLATE,
+        3,
+        Box(1, 2, 3.5, 4),
+        first_seen=now(),
+        last_seen=now(),
+        direction=Direction.OUT,
+        shots=(Shot(ShotKind.PLATE, b"\xff\xd8\xff\xfe\x00>>>???"),),
+        source_file="a.jpg",
+        token=7,
+        origin="cam/a.jpg/1/2/0",
+    ),
     PlateSeen("gate", "cam", now(), None, 0),
     FaceSeen("door", "cam", now(), "h:0123456789abcdef", 0.61, 0.55, 24, "low", "none", 2),
     PictureDone("gate", "cam", now(), "a.jpg", 3, "the file is empty", "cam/a.jpg/0/1/0"),
@@ -76,3 +101,11 @@ def test_a_confidence_beyond_certainty_is_refused() -> None:
 def test_noise_is_refused(noise: bytes) -> None:
     with pytest.raises(BadFrame):
         decode(noise + b"\n")
+
+
+@pytest.mark.parametrize("fault", ["too large", "twice", "not base64"])
+def test_pictures_are_bounded_and_one_of_a_kind(fault: str) -> None:
+    shot = Shot(ShotKind.PLATE, b"\xff\xd8" + bytes(MOST_BYTES[ShotKind.PLATE] if fault == "too large" else 8))
+    line = encode(PlateSeen("gate", "cam", now(), PLATE, 3, shots=(shot, shot) if fault == "twice" else (shot,)))
+    with pytest.raises(BadFrame):
+        decode(line.replace(b"_9g", b"/9g", 1) if fault == "not base64" else line)

@@ -39,6 +39,7 @@ def check_rules(table: Table, base: Path, complain: Complain) -> dict[tuple[str,
     _uplink_files(table, base, complain)
     _proxy_keeps_its_secret(table, complain)
     _retention_has_units(table, complain)
+    _captures_go_to_known_uplinks(table, complain)
     check_faces(table, base, complain)
     return options
 
@@ -223,3 +224,26 @@ def _retention_has_units(table: Table, complain: Complain) -> None:
                     '{n} 缺少单位；按天写作 "{n}d"', '{n} of what? write it with a unit, such as "{n}d" for days'
                 ).with_(n=value),
             )
+
+
+def _captures_go_to_known_uplinks(table: Table, complain: Complain) -> None:
+    """Pictures show plates in clear: they go to no platform that must not see those."""
+    found = table.get("captures")
+    captures: Table = found if isinstance(found, dict) else {}
+    if type(retain := captures.get("retain")) is int and retain > 0:
+        words = Text('{n} 缺少单位；按天写作 "{n}d"', '{n} of what? write it with a unit, such as "{n}d" for days')
+        complain(("captures", "retain"), words.with_(n=retain))
+    uplinks = dict(entries(table, "uplinks"))
+    named = captures.get("uplinks")
+    for name in named if isinstance(named, list) else ():
+        if name not in uplinks:
+            words = Text("没有名为“{name}”的平台；{allowed}", "there is no uplink '{name}'; {allowed}")
+            complain(("captures", "uplinks"), words.with_(name=name, allowed=did_you_mean(str(name), list(uplinks))))
+            continue
+        fields = uplinks[name].get("fields")
+        if isinstance(fields, dict) and fields.get("plate_no", "clear") != "clear":
+            words = Text(
+                "平台 {name} 的 plate_no 不是 clear，不能获取显示车牌的图片",
+                "uplink {name} may not see plate_no in clear, so no pictures of plates either",
+            )
+            complain(("captures", "uplinks"), words.with_(name=name))

@@ -38,6 +38,7 @@ class Code(StrEnum):
     DEVICE_OFFLINE = "device_offline"
     UNKNOWN_HOLDER = "unknown_holder"
     UNKNOWN_DATASET = "unknown_dataset"
+    UNKNOWN_CAPTURE = "unknown_capture"
     OUT_OF_STEP = "out_of_step"
     FAULTS = "faults"
     STORE_FAILED = "store_failed"

@@ -14,7 +14,7 @@ from gateway.downlink.answers import Code, Refusal
 from gateway.errors import Rejected
 from gateway.privacy import refuse_face_data
 from gateway.text import Text
-from gateway.types import CommandName
+from gateway.types import CommandName, ShotKind
 
 MAX_BYTES = 64 << 10
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -78,6 +78,13 @@ class What(Message):
         return self.credential_ref or self.holder_ref or ""
 
 
+class Picture(Message):
+    """One picture of an event, which `data.capture` names."""
+
+    capture: Annotated[str, Field(max_length=64)]
+    kind: Annotated[ShotKind, Field(strict=False)] = ShotKind.PLATE
+
+
 class Range(Message):
     """Sequences, both included."""
 
@@ -98,7 +105,7 @@ ARGUMENTS: dict[CommandName, type[BaseModel]] = {
     CommandName.CREDENTIAL_REVOKE: What,
     CommandName.PERSON_ERASE: Whom,
     CommandName.EVENT_RESEND: Range,
-    CommandName.CAPTURE_GET: Unread,
+    CommandName.CAPTURE_GET: Picture,
     CommandName.NOTICE_SHOW: Unread,
     CommandName.CONFIG_GET: NoArgs,
     CommandName.PING: NoArgs,

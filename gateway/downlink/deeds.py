@@ -14,11 +14,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from gateway import __version__
+from gateway.captures import is_capture
 from gateway.clock import boot_id
 from gateway.downlink.answers import Answer, Code, Refusal
-from gateway.downlink.calls import DATASET, At, NoArgs, Range, What, Which, Whom
+from gateway.downlink.calls import DATASET, At, NoArgs, Picture, Range, What, Which, Whom
 from gateway.downlink.disclosure import public_settings
 from gateway.downlink.doors import Doors
+from gateway.downlink.pictures import Pictures
 from gateway.journal import Journal
 from gateway.roster import Roster
 from gateway.settings import Settings
@@ -27,7 +29,6 @@ from gateway.types import CommandName
 from gateway.uplink import Order, Resend
 
 _UNSUPPORTED = {
-    CommandName.CAPTURE_GET: Text("此网关不保存抓拍图片", "this gateway keeps no captures"),
     CommandName.NOTICE_SHOW: Text("此网关没有显示设备", "this gateway has no display"),
 }
 
@@ -50,6 +51,7 @@ class Deeds:
     holders: Callable[[], int]
     doors: Doors
     erase_faces: Callable[[str], int]
+    pictures: Pictures
 
     def do(self, name: CommandName, args: BaseModel, order: Order, request_id: str) -> Answer | Later:
         """Carry out one command. Raises `Refusal` or `StoreError`."""
@@ -58,6 +60,8 @@ class Deeds:
                 return self.doors.open(name, args.point, order.uplink, request_id, order.arrived)
             case Range():
                 return self._resend(args, order)
+            case Picture():
+                return self.pictures.get(args, order.uplink)
             case What():
                 return Later({"do": "revoke", "ref": args.ref})
             case Whom():
@@ -81,6 +85,8 @@ class Deeds:
                 return {"point": args.point}
             case Range():
                 return {"from": args.first, "to": args.last}
+            case Picture():
+                return {"capture": args.capture if is_capture(args.capture) else "?", "kind": args.kind.value}
             case Whom():
                 return {"holder": {"ref": args.holder_ref}}
             case What():

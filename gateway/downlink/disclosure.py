@@ -44,6 +44,7 @@ def public_settings(settings: Settings, uplink: str) -> dict[str, Any]:
         "plate": settings.plate.model_dump(mode="json"),
         "uplinks": {uplink: {**options.model_dump(mode="json", include=_UPLINK), "tls": options.tls}},
         "journal": settings.journal.model_dump(mode="json"),
+        "captures": settings.captures.model_dump(mode="json", exclude={"uplinks"}),
         "commands": settings.commands.model_dump(mode="json"),
         "vision": settings.vision.model_dump(mode="json"),
     }

@@ -7,11 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from gateway.board import Board
+from gateway.captures import Captures
 from gateway.clock import ClockTrust, now, trust
 from gateway.doorkeeper import Opener, Record
 from gateway.downlink.deeds import Deeds
 from gateway.downlink.doors import Doors
 from gateway.downlink.downlink import Downlink
+from gateway.downlink.pictures import Pictures
 from gateway.faces import FILE_NAME as FACES
 from gateway.faces import FaceStore
 from gateway.journal import Journal
@@ -34,6 +36,7 @@ def open_downlink(
     actuators: Mapping[str, Opener],
     record: Record,
     board: Board,
+    captures: Captures,
     read_trust: Callable[[], ClockTrust] = trust,
 ) -> Downlink:
     """`read_trust` says whether the clock is right."""
@@ -45,6 +48,7 @@ def open_downlink(
         holders=lambda: len(register()),
         doors=Doors(settings.points, actuators, record),
         erase_faces=partial(erase_faces, data, keys),
+        pictures=Pictures(captures, settings),
     )
     return Downlink(settings=settings, deeds=deeds, record=record, board=board, read_trust=read_trust)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NotRequired
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -24,6 +24,8 @@ CommandAudit = TypedDict(
         "to": NotRequired[int],
         "holder": NotRequired[Holder],
         "credential_ref": NotRequired[CredentialRef],
+        "capture": NotRequired[Annotated[str, Field(description="Which picture was asked for.")]],
+        "kind": NotRequired[Literal["plate", "scene"]],
         "erased": NotRequired[Annotated[Count, Field(description="Face templates.")]],
         "version": NotRequired[int],
         "added": NotRequired[Count],

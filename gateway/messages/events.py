@@ -95,6 +95,9 @@ class Vehicle(Judged):
     method: Literal["plate"]
     reads: Annotated[Count, Field(description="Frames that were read.")]
     box: Box | None
+    first_seen_ms: NotRequired[Annotated[int, Field(description="First look, relative to `time`.")]]
+    last_seen_ms: NotRequired[Annotated[int, Field(description="Last look, relative to `time`.")]]
+    capture: NotRequired[Annotated[str, Field(description="Names the picture of that frame, for `capture.get`.")]]
     source_file: NotRequired[SourceFile]
 
 
@@ -168,6 +171,8 @@ class ClockDrift(TypedDict):
 class Verified(Place):
     """A face and a card at one point within 10 s. `device` read the card, `camera` saw the face."""
 
+    method: Literal["face"]
+    method_code: Literal["100201"]
     camera: DeviceName
     credential_ref: CredentialRef
     holder: NotRequired[Annotated[Holder, Field(description="The card's.")]]
@@ -229,7 +234,7 @@ DATA: Mapping[str, Any] = {
     "alarm.journal_unwritable": JournalUnwritable,
     "alarm.storage_low": StorageLow,
     "alarm.clock_drift": ClockDrift,
-    "verify.match": Verified,
+    "verify.match": Verified | KnownVehicle | UncertainVehicle,
     "verify.mismatch": Contradicted,
     "device.online": DeviceChange,
     "device.offline": DeviceChange,

@@ -5,14 +5,14 @@ Rule: the confidence is the probability of the whole number; every doubt (colour
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import exp, log
 
 import numpy as np
 
-from gateway.plate_rules import BLACK, PLACES, PROVINCES, RULES, WHITE, PlateKind, Rule, classify, kind_of
+from gateway.plate_rules import BLACK, PLACES, PROVINCES, RULES, WHITE, PlateKind, Rule, kind_of
 from gateway.types import Plate
 from gateway.vision.ctc import Floats, Ints, Path, greedy, lean, probability, runs, search, squeeze
 
@@ -117,12 +117,13 @@ def best(
     if chosen is None or chosen.probability < _NOTHING:
         return None
     kind = _kind(chosen.rule, colour, rows, narrow)
+    sure = calibration(chosen.probability) * doubt(chosen.number, kind, mismatch=kind.colour_mismatch)
     return Plate(
         number=chosen.number,
         raw=greedy(prob, alphabet),
         plate_class=nev_class if nev_class and kind.name in _NEW_ENERGY else kind.plate_class,
         plate_color=kind.plate_color,
-        confidence=round(calibration(chosen.probability) * _doubt(chosen.number, kind), 4),
+        confidence=round(sure, 4),
         char_confidence=chosen.shares,
         corrected=chosen.corrected > 0,
         colour_mismatch=kind.colour_mismatch,
@@ -225,61 +226,7 @@ def _kind(rule: Rule, colour: Mapping[str, float], rows: int, narrow: bool) -> P
     return kind_of(rule, seen, rows=rows, narrow=narrow)
 
 
-def _doubt(number: str, kind: PlateKind) -> float:
-    """What the confidence is multiplied with."""
+def doubt(number: str, kind: PlateKind, *, mismatch: bool) -> float:
+    """What the confidence is multiplied with. `mismatch`: its colour is not one of its class."""
     odd = kind.name == "ordinary" and sum(not character.isdigit() for character in number[2:]) > 2
-    return (_MISMATCH_CUT if kind.colour_mismatch else 1.0) * (_LETTERS_CUT if odd else 1.0)
-
-
-def vote(reads: Sequence[Plate]) -> Plate | None:
-    """One plate from the frames of one track; None without any.
-
-    Reads of the length with most weight vote for each character, weighted by confidence. Frames that agree raise the
-    confidence (less than independent ones would: neighbouring frames err together), frames that differ lower it.
-    """
-    weights = [max(read.confidence, 1e-6) for read in reads]
-    lengths: dict[int, float] = {}
-    for read, weight in zip(reads, weights, strict=True):
-        lengths[len(read.number)] = lengths.get(len(read.number), 0.0) + weight
-    if not lengths:
-        return None
-    length = max(lengths, key=lengths.__getitem__)
-    voters = [(read, weight) for read, weight in zip(reads, weights, strict=True) if len(read.number) == length]
-    number, chars = _elect(voters, length)
-    agreeing = [read for read in reads if read.number == number]
-    total = sum(weights)
-    if not agreeing:
-        return _mixed(number, chars, voters, total)
-    lead = max(agreeing, key=lambda read: read.confidence)
-    doubt = 1.0
-    for read in agreeing:
-        doubt *= 1 - read.confidence
-    confidence = 1 - doubt ** (1 / len(agreeing) ** 0.5)
-    confidence *= sum(max(read.confidence, 1e-6) for read in agreeing) / total
-    if lead.colour_mismatch:
-        confidence = min(confidence, lead.confidence)
-    return replace(lead, confidence=round(min(confidence, 0.9999), 4), char_confidence=chars)
-
-
-def _elect(voters: Sequence[tuple[Plate, float]], length: int) -> tuple[str, tuple[float, ...]]:
-    """The winning character of each place and its share of the votes."""
-    number, shares = "", []
-    for place in range(length):
-        votes: dict[str, float] = {}
-        for read, weight in voters:
-            character = read.number[place]
-            votes[character] = votes.get(character, 0.0) + weight * max(read.char_confidence[place], 1e-6)
-        winner = max(votes, key=votes.__getitem__)
-        number += winner
-        shares.append(round(votes[winner] / sum(weight for _, weight in voters), 4))
-    return number, tuple(shares)
-
-
-def _mixed(number: str, chars: tuple[float, ...], voters: Sequence[tuple[Plate, float]], total: float) -> Plate:
-    """No frame read the elected number whole: say it if it is a number at all, else the best read, with the doubt."""
-    lead, _ = max(voters, key=lambda voter: voter[1])
-    doubt = float(np.prod(chars)) * sum(weight for _, weight in voters) / total
-    kind = classify(number, lead.plate_color)
-    if kind is None or kind.plate_class != lead.plate_class:
-        return replace(lead, confidence=round(lead.confidence * doubt, 4))
-    return replace(lead, number=number, confidence=round(lead.confidence * doubt, 4), char_confidence=chars)
+    return (_MISMATCH_CUT if mismatch else 1.0) * (_LETTERS_CUT if odd else 1.0)

@@ -18,6 +18,7 @@ from gateway.settings import Settings
 from gateway.types import Box, Frame
 from gateway.vision.catalogue import find, model_dirs
 from gateway.vision.providers import prefer
+from gateway.vision.shots import quality
 from gateway.vision.sightings import FaceMatch, FaceSighting, PlateSighting
 
 if TYPE_CHECKING:
@@ -54,7 +55,10 @@ def _plate_look(settings: Settings) -> Look:
     def look(frame: Frame) -> list[PlateSighting]:
         still = frame.source is not None  # it has no next frame
         found = recogniser.recognise(frame.pixels, thorough=still)
-        return [PlateSighting(detection.box, frame.stamp, plate) for detection, plate in found]
+        return [
+            PlateSighting(one.box, frame.stamp, plate, quality(frame.pixels, one.box, plate.confidence))
+            for one, plate in found
+        ]
 
     return look
 

@@ -13,11 +13,12 @@ from gateway.types import Box, Plate
 
 @dataclass(frozen=True, slots=True)
 class PlateSighting:
-    """A plate in one frame."""
+    """A plate in one frame. `quality`: how well it is seen there, sharpness x size x confidence; compares frames."""
 
     box: Box
     stamp: Stamp
     plate: Plate
+    quality: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

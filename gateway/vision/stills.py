@@ -13,18 +13,26 @@ from dataclasses import replace
 from gateway.errors import Rejected
 from gateway.privacy import refuse_face_data
 from gateway.types import FaceSeen, Frame, PlateSeen
+from gateway.vision.face_stream import face_seen
 from gateway.vision.sightings import FaceSighting, PlateSighting
-from gateway.vision.streams import HOPELESS, face_seen
+from gateway.vision.streams import HOPELESS, Shoot
 
 
-def plates_of(frame: Frame, sightings: Sequence[PlateSighting], point: str, device: str) -> list[PlateSeen]:
+def plates_of(
+    frame: Frame,
+    sightings: Sequence[PlateSighting],
+    point: str,
+    device: str,
+    shoot: Shoot = lambda _sighting: (),
+) -> list[PlateSeen]:
     """One observation per readable plate, the surest first; one without a plate where there is none."""
     found, numbers = [], set()
     for sighting in sorted(sightings, key=lambda sighting: sighting.plate.confidence, reverse=True):
         plate = sighting.plate
         if plate.confidence >= HOPELESS and plate.number not in numbers:
             numbers.add(plate.number)
-            found.append(PlateSeen(point, device, frame.stamp, plate, reads=1, box=sighting.box))
+            shots = shoot(sighting)
+            found.append(PlateSeen(point, device, frame.stamp, plate, reads=1, box=sighting.box, shots=shots))
     found = found or [PlateSeen(point, device, frame.stamp, None, reads=0)]
     return [
         replace(seen, source_file=source_name(frame.source), origin=origin_of(device, frame.origin, number))

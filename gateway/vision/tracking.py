@@ -1,20 +1,32 @@
 """Tracks: which detections of successive frames are the same thing.
 
 Rule: a detection joins the track whose box, moved on at its last speed, it overlaps best; both boxes are grown first,
-because a plate is small and moves by more than its own size between two looks. `unlike` forbids a match that the
-overlap alone would make (another number on the next car).
+by as much downwards as sideways, because a plate is small and moves by more than its own size between two looks.
+`unlike` forbids a match that the overlap alone would make (another number on the next car).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
+from math import log
 from typing import Generic, Protocol, TypeVar
 
 from gateway.types import Box
 
 _MOST_TRACKS = 64
 _LEAST_OVERLAP = 0.08
+_MOVED = 0.5  # a plate that grew by a tenth, or came down by its own height, has moved
+_BY_GROWTH, _BY_HEIGHTS = 5.0, 0.5
+
+
+class Heading(Enum):
+    """Whether a thing came nearer to the camera."""
+
+    NEARER = auto()
+    FARTHER = auto()
+    UNKNOWN = auto()
 
 
 class Placed(Protocol):
@@ -53,6 +65,12 @@ class Track(Generic[S]):
         self.last, self.last_mono = sighting, mono
         self.sightings.append(sighting)
         self.seen += 1
+
+    def absorb(self, earlier: Track[S]) -> None:
+        """Take over what another track saw before: it was the same thing."""
+        self.first = earlier.first
+        self.sightings[:0] = earlier.sightings
+        self.seen += earlier.seen
 
 
 class Tracker(Generic[S]):
@@ -103,5 +121,17 @@ def _centre(box: Box) -> tuple[float, float]:
 
 def _grown(box: Box, factor: float) -> Box:
     x, y = _centre(box)
-    half_width, half_height = box.width * factor / 2, box.height * factor / 2
+    air = max(box.width, box.height) * (factor - 1) / 2
+    half_width, half_height = box.width / 2 + air, box.height / 2 + air
     return Box(x - half_width, y - half_height, x + half_width, y + half_height)
+
+
+def heading(first: Box, last: Box) -> Heading:
+    """From where it was first and last seen: what comes nearer grows and, before a camera that looks down, sinks."""
+    if min(first.width, last.width, first.height, last.height) <= 0:
+        return Heading.UNKNOWN
+    sunk = (_centre(last)[1] - _centre(first)[1]) / ((first.height + last.height) / 2)
+    moved = _BY_GROWTH * log(last.width / first.width) + _BY_HEIGHTS * sunk
+    if abs(moved) < _MOVED:
+        return Heading.UNKNOWN
+    return Heading.NEARER if moved > 0 else Heading.FARTHER

@@ -14,11 +14,13 @@ from typing import Any
 
 from gateway.settings import Camera
 from gateway.text import Language, spoken
-from gateway.types import FaceSeen, Frame, PictureDone, Plate, PlateSeen, Unreadable
+from gateway.types import FaceSeen, Frame, PictureDone, Plate, PlateSeen, ShotKind, Unreadable
 from gateway.vision.capture import Capture
+from gateway.vision.face_stream import FaceStream
 from gateway.vision.looks import Recogniser, inside
+from gateway.vision.shots import take
 from gateway.vision.stills import faces_of, origin_of, plates_of, source_name
-from gateway.vision.streams import FaceStream, PlateStream
+from gateway.vision.streams import REARM_S, PlateStream, Shoot
 from gateway.wire import CameraBeat
 
 Seen = PlateSeen | FaceSeen | PictureDone
@@ -38,11 +40,24 @@ class View:
         threshold: float,
         vote: Callable[[Sequence[Plate]], Plate | None],
         counters: Counter[str],
+        rearm_s: float = REARM_S,
+        shots: frozenset[ShotKind] = frozenset(),
     ) -> None:
+        """`shots`: the kinds of pictures that may be kept of what it sees."""
         self.name, self.camera, self.capture = name, camera, capture
         gap_s = max(_LEAST_GAP_S, 2.5 / camera.fps)
         self._counters = counters
-        self._plates = PlateStream(camera.point, name, threshold=threshold, gap_s=gap_s, vote=vote, count=self._count)
+        self._shots = shots
+        self._plates = PlateStream(
+            camera.point,
+            name,
+            threshold=threshold,
+            gap_s=gap_s,
+            vote=vote,
+            count=self._count,
+            rearm_s=rearm_s,
+            approach=camera.approach,
+        )
         self._faces = FaceStream(camera.point, name, gap_s=gap_s, count=self._count)
         self._still = False
         self._tokens = count(time.monotonic_ns())  # no token of an earlier process can mean a picture of this one
@@ -81,7 +96,8 @@ class View:
         if frame.source is not None:
             return self._still_seen(frame, found)
         mono = frame.stamp.mono
-        return [*self._plates.see(found.get("plate", []), mono), *self._faces.see(found.get("face", []), mono)]
+        plates = self._plates.see(found.get("plate", []), mono, self._shoot(frame))
+        return [*plates, *self._faces.see(found.get("face", []), mono)]
 
     def quiet(self) -> list[Seen]:
         """End the tracks that are over, unless a picture waits that may go on with them.
@@ -127,7 +143,7 @@ class View:
     def _still_seen(self, frame: Frame, found: Mapping[Recogniser, Sequence[Any]]) -> list[Seen]:
         seen: list[Seen] = []
         if "plate" in found:
-            seen += plates_of(frame, found["plate"], self.camera.point, self.name)
+            seen += plates_of(frame, found["plate"], self.camera.point, self.name, self._shoot(frame))
         faces = found.get("face", [])
         seen += faces_of(frame, faces, self.camera.point, self.name)
         for face in faces:
@@ -153,6 +169,11 @@ class View:
             fault=fault,
             origin=origin_of(self.name, picture.origin, 0),
         )
+
+    def _shoot(self, frame: Frame) -> Shoot:
+        """What takes the pictures of a sighting in this frame."""
+        kinds = self._shots
+        return lambda sighting: take(frame.pixels, sighting.box, kinds) if kinds else ()
 
     def _within_roi(self, sightings: Sequence[Any], frame: Frame) -> list[Any]:
         height, width = frame.pixels.shape[:2]

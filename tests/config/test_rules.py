@@ -110,6 +110,26 @@ def test_a_retention_without_a_unit_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("captures", "expected"),
+    [
+        ('plate = true\nuplinks = ["citty"]', "captures.uplinks: there is no uplink 'citty'"),
+        ('plate = true\nuplinks = ["hidden"]', "uplink hidden may not see plate_no in clear"),
+        ("retain = 30", "captures.retain: 30 of what"),
+        ("faces = true", "captures.faces"),
+    ],
+)
+def test_pictures_go_to_no_platform_that_may_not_see_plates(tmp_path: Path, captures: str, expected: str) -> None:
+    uplinks = '\n[uplinks.city]\nhost = "h"\n[uplinks.hidden]\nhost = "h"\nfields = { plate_no = "hash" }\n'
+    said = faults(tmp_path, f"{SMALL}{uplinks}\n[captures]\n{captures}\n")
+    assert any(expected in line for line in said), said
+
+
+def test_captures_are_off_unless_asked_for(tmp_path: Path) -> None:
+    captures = load(written(tmp_path, SMALL)).captures
+    assert (captures.plate, captures.scene, captures.uplinks) == (False, False, [])
+
+
+@pytest.mark.parametrize(
     ("change", "expected"),
     [
         ("", "needs a model for `liveness`"),

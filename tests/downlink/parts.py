@@ -18,6 +18,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from gateway.board import Board
+from gateway.captures import Captures
 from gateway.clock import ClockTrust
 from gateway.cloudevent import Identity
 from gateway.credentials import parse_credential
@@ -102,7 +103,8 @@ class Gateway:
         if not self.data.joinpath("roster.db").exists():
             self.roster.import_rows(read(ROSTER.encode()).rows)
         self.journal = Journal(self.data / "journal" / "journal.db")
-        self.recorder = Recorder(self.journal, self.board, boot=BOOT)
+        self.captures = Captures(self.data / "captures", self.settings.captures, min_free=1 << 20, board=self.board)
+        self.recorder = Recorder(self.journal, self.board, boot=BOOT, captures=self.captures)
         self.register = LiveRegister(self.roster, self.board)
         self.relays = {name: Relay() for name in self.settings.actuators}
         self.workers = {
@@ -117,6 +119,7 @@ class Gateway:
             actuators=self.workers,
             record=self.recorder.record,
             board=self.board,
+            captures=self.captures,
             read_trust=lambda: self.trust,
         )
         identity = Identity("fenglinwan", "box-1", BOOT, "0.1.0")

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from gateway.downlink.pictures import Pictures
+from gateway.settings import Captures
 from gateway.settings import Uplink as UplinkOptions
+from gateway.types import Box, ShotKind
+from gateway.vision.shots import take
 from tests.downlink.parts import CARD, EVERYTHING, Gateway, Platform
 from tests.facts import BOOT, event
 from tests.real import Mosquitto, wait_until
@@ -148,3 +155,37 @@ def test_events_are_sent_again_as_they_were(gateway: Gateway, platform: Platform
     assert [found["sequence"] for found in again] == [3, 4, 5, 6]
     assert all({**found, "replay": False} == first[found["sequence"]] for found in again)
     assert platform.order("event.resend", **{"from": 900, "to": 950})["result"]["count"] == 0
+
+
+def test_a_picture_is_fetched_by_who_may_and_by_nobody_else(gateway: Gateway, platform: Platform) -> None:
+    shot = next(iter(take(np.full((90, 240, 3), 80, np.uint8), Box(20, 20, 200, 70), {ShotKind.PLATE})))
+    happened = event(1, "vehicle.passed")
+    gateway.captures.keep(happened, [shot])
+    policy = {"plate": True, "uplinks": ["city"]}
+    fields: dict[str, Any]
+    for captures, fields, code in (
+        ({}, {}, "unsupported"),
+        ({"plate": True}, {}, "not_allowed"),
+        (policy, {"plate_no": "hash"}, "not_allowed"),
+        (policy, {}, "done"),
+    ):
+        city = gateway.settings.uplinks["city"].model_copy(update={"fields": fields})
+        given = gateway.settings.model_copy(
+            update={"captures": Captures.model_validate(captures), "uplinks": {"city": city}}
+        )
+        gateway.downlink._deeds = replace(gateway.downlink._deeds, pictures=Pictures(gateway.captures, given))
+        reply = platform.order("capture.get", capture=happened.id)
+        assert reply["code"] == code
+    result = reply["result"]
+    assert base64.b64decode(result.pop("data")) == shot.jpeg
+    assert result == {
+        "capture": happened.id,
+        "kind": "plate",
+        "kinds": ["plate"],
+        "content_type": "image/jpeg",
+        "size": len(shot.jpeg),
+    }
+    assert platform.order("capture.get", capture=happened.id, kind="scene")["code"] == "unsupported"
+    assert platform.order("capture.get", capture="../keys/face")["code"] == "unknown_capture"
+    wait_until(lambda: len(gateway.audits()) == 6)
+    assert gateway.audits()[-1]["capture"] == "?"

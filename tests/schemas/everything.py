@@ -93,7 +93,10 @@ class Everything(Gateway):
             marks = {"corrected": True, "colour_mismatch": True} if number == "鄂A0Q111" else {}
             read = Plate(number, number, "02", "5", confidence, (0.991,) * 7, **marks)
             seen = PlateSeen("gate", "cam", now(), read, 4, Box(10.4, 20, 110, 50), source_file=f"{number}.jpg")
-            self.doorkeeper.submit(seen)
+            self.doorkeeper.submit(replace(seen, first_seen=seen.stamp, last_seen=now()))
+        second = Plate("鄂J12345", "鄂J12345", "02", "5", 0.97, (0.991,) * 7)
+        for camera in ("cam", "rear-cam"):
+            self.doorkeeper.submit(PlateSeen("gate", camera, now(), second, 4))
         self.doorkeeper.submit(PlateSeen("gate", "cam", now(), None, 1))
         subject = self.keys.holder_ref("r-0502")
         self.doorkeeper.submit(FaceSeen("door", "cam", now(), subject, 0.8, 0.6, 30, "low", "none"))

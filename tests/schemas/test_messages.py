@@ -43,7 +43,7 @@ def test_everything_that_a_gateway_says_is_as_it_was_written_down(
                 ("person.erase", {"holder_ref": gateway.keys.holder_ref("r-0601")}),
             ):
                 assert orders.give(command, **args) == "done"
-            assert orders.give("capture.get", name="x") == "unsupported"
+            assert orders.give("capture.get", capture="x") == "unsupported"
             assert orders.give("door.open", point="nowhere") == "unknown_point"
             assert orders.set_roster({"version": 7, "full": True, "items": [HOLDER]}) == "done"
             assert orders.set_roster({"version": 9, "base": 8, "items": []}) == "out_of_step"

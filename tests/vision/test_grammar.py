@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.plate_rules import BLACK, BLUE, GREEN, PLACES, PROVINCES, RULES, WHITE, YELLOW, classify
 from gateway.types import Plate
 from gateway.vision.ctc import Floats
-from gateway.vision.grammar import Calibration, best, vote
+from gateway.vision.grammar import Calibration, best
 
 ALPHABET = PROVINCES + "学警港澳挂使领应急民航" + "0123456789" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -177,46 +177,6 @@ def test_calibration_moves_the_confidence_and_keeps_the_order() -> None:
     assert values == sorted(values)
     assert humble(0.9) < 0.9
     assert Calibration()(0.9) == pytest.approx(0.9)
-
-
-def plate(number: str, confidence: float, chars: tuple[float, ...] | None = None, **changes: bool) -> Plate:
-    return Plate(number, number, "02", BLUE, confidence, chars or (confidence,) * len(number), **changes)
-
-
-def test_frames_that_agree_raise_the_confidence_and_one_that_differs_lowers_it() -> None:
-    agreed = vote([plate("鄂J12345", 0.8)] * 3)
-    assert agreed is not None
-    assert agreed.number == "鄂J12345"
-    assert agreed.confidence > 0.9
-    split = vote([plate("鄂J12345", 0.8)] * 2 + [plate("鄂J12346", 0.8)])
-    assert split is not None
-    assert split.number == "鄂J12345"
-    assert split.confidence < agreed.confidence
-
-
-def test_each_character_is_voted_by_itself() -> None:
-    frames = [
-        plate("鄂J12345", 0.6, (0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.3)),
-        plate("鄂J72346", 0.6, (0.9, 0.9, 0.3, 0.9, 0.9, 0.9, 0.9)),
-        plate("鄂J18346", 0.6, (0.9, 0.9, 0.9, 0.3, 0.9, 0.9, 0.9)),
-    ]
-    elected = vote(frames)
-    assert elected is not None
-    assert elected.number == "鄂J12346"
-    assert elected.confidence < 0.6
-
-
-def test_a_single_frame_keeps_its_confidence_and_none_is_nothing() -> None:
-    alone = vote([plate("鄂J12345", 0.7)])
-    assert alone is not None
-    assert alone.confidence == pytest.approx(0.7)
-    assert vote([]) is None
-
-
-def test_agreement_cannot_outvote_a_wrong_colour() -> None:
-    voted = vote([plate("鄂A12345", 0.5, colour_mismatch=True)] * 5)
-    assert voted is not None
-    assert voted.confidence <= 0.5
 
 
 def test_the_site_s_province_decides_only_in_doubt() -> None:

@@ -15,9 +15,9 @@ from gateway.clock import now
 from gateway.settings import Camera
 from gateway.types import Box, Frame, PlateSeen
 from gateway.vision.capture import Capture
-from gateway.vision.grammar import vote
 from gateway.vision.sightings import FaceMatch, FaceSighting, PlateSighting
 from gateway.vision.view import View
+from gateway.vision.voting import vote
 from tests.striped import plate
 
 PIXELS = np.zeros((8, 8, 3), np.uint8)
@@ -52,9 +52,9 @@ def test_what_stands_still_is_still_there() -> None:
     capture = Resting("cam", Camera(driver="replay", point="gate"), None, lambda _: None, threading.Event())  # type: ignore[arg-type]
     view = View("cam", Camera(driver="replay", point="gate"), capture, threshold=0.85, vote=vote, counters=Counter())
     long_ago = replace(now(), mono=now().mono - 60)
-    unsure = PlateSighting(BOX, long_ago, plate(1, 0.6))
-    for _ in range(3):
-        view.see(Frame(PIXELS, long_ago), {"plate": [unsure]})
+    sure = PlateSighting(BOX, long_ago, plate(1, 0.9))
+    for _ in range(2):  # one more would be told at once
+        view.see(Frame(PIXELS, long_ago), {"plate": [sure]})
     assert view.quiet() == []
     capture.still = False
     assert [type(one) for one in view.quiet()] == [PlateSeen]
