@@ -4,13 +4,14 @@ VENV := .venv
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check bench lock format clean
+.PHONY: help demo test check bench chaos lock format clean
 
 help:
 	@echo "make demo    the main job on this machine: cards, plates and faces to an MQTT subscriber"
 	@echo "make test    every test, against real servers (installs them where it runs as root on Debian)"
 	@echo "make check   ruff and mypy --strict"
 	@echo "make bench   speed and memory, as ratios measured in one run"
+	@echo "make chaos   kills, cuts, full disks, dead networks: what was accepted, what arrived (CHAOS='--kills 1000' for more)"
 	@echo "make lock    pin the dependencies again"
 
 # Everything is pinned with hashes; the build tools come first, so that nothing unpinned is fetched to build others.
@@ -38,6 +39,9 @@ bench: $(READY)
 	tests/install-servers
 	$(BIN)/python -m tests.bench
 
+chaos: $(READY)
+	$(BIN)/python -m tests.chaos $(CHAOS)
+
 format: $(READY)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -48,4 +52,4 @@ lock: $(READY)
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --extra dev -o requirements/dev.lock
 
 clean:
-	rm -rf $(VENV) build dist demo-data bench-out
+	rm -rf $(VENV) build dist demo-data bench-out chaos-out
