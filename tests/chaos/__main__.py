@@ -6,6 +6,7 @@ import argparse
 import json
 import random
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ _OUT = ROOT / "chaos-out"
 
 def main(words: Sequence[str]) -> int:
     asked = _parse(words)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended, what was mounted is unmounted
     names = asked.scenarios or list(SCENARIOS)
     if missing := needs.missing(SCENARIOS[name].needs for name in names):
         print(missing, file=sys.stderr)
@@ -49,10 +51,10 @@ def main(words: Sequence[str]) -> int:
         rows[name] = _run(SCENARIOS[name].run, Plan(folder, asked.kills, asked.scale, random.Random(f"{seed} {name}")))
         rows[name]["took_s"] = round(time.monotonic() - began, 1)
         console.print(_line(name, rows[name]), highlight=False, markup=False, soft_wrap=True)
+        about = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "seed": seed, "scale": asked.scale}
+        text = json.dumps({**about, "scenarios": rows}, ensure_ascii=False, indent=2)
+        (_OUT / "chaos.json").write_text(text, encoding="utf-8")
     console.print(_table(rows))
-    about = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "seed": seed, "scale": asked.scale}
-    text = json.dumps({**about, "scenarios": rows}, ensure_ascii=False, indent=2)
-    (_OUT / "chaos.json").write_text(text, encoding="utf-8")
     return 0 if all(row["passed"] for row in rows.values()) else 1
 
 

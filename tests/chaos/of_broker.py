@@ -70,7 +70,7 @@ def _on_the_wire(plan: Plan, harm: Callable[[Compound], None], seconds: float) -
         compound.wire.open()
         compound.wire.speed_up()
         back = compound.until_new_at(compound.city)
-        drained = compound.settle(120 + plan.seconds(seconds))
+        drained = compound.settle()
         tally = judge(compound, settled=True)
         notes = [
             f"{street_during} events reached the street meanwhile",
@@ -94,7 +94,7 @@ def wrong_password(plan: Plan) -> Outcome:
         time.sleep(plan.seconds(20))
         _set_password(plan.folder, "secret")
         _reload(compound.city_broker)
-        back = compound.until_new_at(compound.city, 90)
+        back = compound.until_new_at(compound.city)
         return Outcome(judge(compound), [back], compound.door.waits, faults=_unless(compound, "uthori", "ot auth"))
 
 
@@ -108,7 +108,7 @@ def denied(plan: Plan) -> Outcome:
         _acl(plan.folder).write_text(_ALLOWED)
         compound.city_broker.stop()
         compound.city_broker.start()
-        back = compound.until_new_at(compound.city, 90)
+        back = compound.until_new_at(compound.city)
         return Outcome(judge(compound), [back], compound.door.waits, faults=_unless(compound, "dead letter"))
 
 

@@ -167,7 +167,7 @@ def _lose_a_node(plan: Plan, cluster: Cluster) -> Outcome:
         cluster.kill(lost)
         back = compound.until_new_at(compound.city)
         time.sleep(plan.seconds(10))
-        tally = judge(compound, within=300)
+        tally = judge(compound)
         faults = [] if compound.wire.node != lost else ["the daemon is on no other node"]
         return Outcome(tally, [back], compound.door.waits, faults=faults)
 

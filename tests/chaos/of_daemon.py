@@ -8,8 +8,6 @@ import time
 from tests.chaos.compound import Compound
 from tests.chaos.scenario import Outcome, Plan, Scenario, judge
 
-_SETTLE = 300.0
-
 
 def kill(plan: Plan) -> Outcome:
     """kill -9 at random points: while it starts, while it catches up, in the middle of the rush."""
@@ -23,7 +21,7 @@ def kill(plan: Plan) -> Outcome:
                 time.sleep(plan.dice.uniform(0.0, 1.0))
             else:
                 time.sleep(plan.dice.uniform(0.0, 1.5))
-        tally = judge(compound, within=_SETTLE)
+        tally = judge(compound)
     return Outcome(tally, returns, may_drop=True, notes=[f"{plan.kills} kills"])
 
 

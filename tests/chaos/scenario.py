@@ -52,10 +52,10 @@ class Scenario:
     needs: Sequence[str] = ("mosquitto",)
 
 
-def judge(compound: Compound, *, within: float = 120.0, settled: bool = False) -> Tally:
+def judge(compound: Compound, *, settled: bool = False) -> Tally:
     """Let everything arrive, then compare."""
     if not settled:
-        compound.settle(within)
+        compound.settle()
     accepted = {**compound.witness.seen(), **{event["id"]: event for event in compound.house.events()}}
     time.sleep(0.5)
     for platform in compound.platforms:
