@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from contextlib import suppress
@@ -29,7 +30,7 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)
         self._folder = folder
-        self.ports = [free_port() for _ in _NODES]
+        self.ports, self._inner, self._other = _free_ports(3), _free_ports(3), _free_ports(3)
         self._processes: dict[int, subprocess.Popen[bytes]] = {}  # by MQTT port
 
     def kill(self, port: int) -> None:
@@ -50,13 +51,22 @@ class Cluster:
             )
 
 
+def _free_ports(count: int) -> list[int]:
+    """Held at the same time, so that none is given twice."""
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [int(probe.getsockname()[1]) for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
 class Nats(Cluster):
     def start(self) -> None:
-        routes = [free_port() for _ in _NODES]
-        for node, port, route in zip(_NODES, self.ports, routes, strict=True):
+        routes = self._inner
+        for node, port, route, plain in zip(_NODES, self.ports, routes, self._other, strict=True):
             config = self._folder / f"n{node}.conf"
             others = ", ".join(f"nats://127.0.0.1:{other}" for other in routes if other != route)
-            ports = {"port": free_port(), "mqtt": port, "route": route}
+            ports = {"port": plain, "mqtt": port, "route": route}
             config.write_text(_NATS.format(node=node, folder=self._folder, others=others, **ports))
             self._spawn(port, [needed("nats-server", "nats-server"), "-c", str(config)])
         wait_until(lambda: self._said("JetStream cluster new metadata leader"), 60, f"a leader, see {self._folder}")
@@ -93,8 +103,8 @@ class Rabbit(Cluster):
         cookie.write_text("CHAOS")
         cookie.chmod(0o400)
         (self._folder / "plugins").write_text("[rabbitmq_mqtt].\n")
-        for node, port in zip(_NODES, self.ports, strict=True):
-            (self._folder / f"r{node}.conf").write_text(_RABBIT.format(amqp=free_port(), mqtt=port))
+        for node, port, plain in zip(_NODES, self.ports, self._other, strict=True):
+            (self._folder / f"r{node}.conf").write_text(_RABBIT.format(amqp=plain, mqtt=port))
             self._spawn(port, [str(self._HOME / "rabbitmq-server")], self._environment(node))
         for node in _NODES:
             wait_until(lambda node=node: self._is_up(node), 180, f"node {node} is up, see {self._folder}")
@@ -128,7 +138,7 @@ class Rabbit(Cluster):
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_EPMD_PORT": self._epmd,
             "RABBITMQ_NODENAME": f"r{node}@localhost",
-            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_DIST_PORT": str(self._inner[node - 1]),
             "RABBITMQ_MNESIA_BASE": str(home / f"r{node}"),
             "RABBITMQ_LOG_BASE": str(home / f"r{node}-log"),
             "RABBITMQ_PID_FILE": str(home / f"r{node}.pid"),

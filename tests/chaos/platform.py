@@ -50,7 +50,7 @@ class Platform:
     def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._line, cwd=ROOT, stdout=log, stderr=log)
-        wait_until(lambda: b"subscribed" in self._log.read_bytes(), 30, f"{self.name} subscribes, see {self._log}")
+        wait_until(lambda: b"subscribed" in self._log.read_bytes(), 120, f"{self.name} subscribes, see {self._log}")
 
     def take(self) -> None:
         """Read what has been stored since the last call."""
