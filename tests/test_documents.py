@@ -14,6 +14,7 @@ PAIRS = [
     ("docs/models.md", "docs/models.zh-CN.md"),
     ("docs/faces.md", "docs/faces.zh-CN.md"),
     ("docs/operations.md", "docs/operations.zh-CN.md"),
+    ("docs/reliability.md", "docs/reliability.zh-CN.md"),
 ]
 PAGES = sorted(str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
