@@ -4,13 +4,14 @@ VENV := .venv
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check bench schemas lock format clean
+.PHONY: help demo test check bench chaos schemas lock format clean
 
 help:
 	@echo "make demo    the main job on this machine: cards, plates and faces to an MQTT subscriber"
 	@echo "make test    every test, against real servers (installs them where it runs as root on Debian)"
 	@echo "make check   ruff and mypy --strict"
 	@echo "make bench   speed and memory, as ratios measured in one run"
+	@echo "make chaos   kills, cuts, full disks, dead networks: what was accepted, what arrived (CHAOS='--kills 1000' for more)"
 	@echo "make schemas write docs/schemas and docs/asyncapi.json from the code"
 	@echo "make lock    pin the dependencies again"
 
@@ -39,6 +40,9 @@ bench: $(READY)
 	tests/install-servers
 	$(BIN)/python -m tests.bench
 
+chaos: $(READY)
+	$(BIN)/python -m tests.chaos $(CHAOS)
+
 schemas: $(READY)
 	$(BIN)/compound-gateway schemas docs
 
@@ -52,4 +56,4 @@ lock: $(READY)
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --extra dev -o requirements/dev.lock
 
 clean:
-	rm -rf $(VENV) build dist demo-data bench-out
+	rm -rf $(VENV) build dist demo-data bench-out chaos-out

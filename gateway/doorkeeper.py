@@ -151,9 +151,6 @@ class Doorkeeper:
                 self._face(observation)
 
     def _card(self, read: CardRead) -> None:
-        if read.stamp.age() > STALE_S:
-            self._board.count("doorkeeper.stale")
-            return
         point = self._points[read.point]
         register = self._register()
         decision = decide_card(register.by_credential(read.credential), read.point, self._day(read, register))

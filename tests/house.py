@@ -72,11 +72,15 @@ class SerialLine:
         self.path = os.ttyname(self._slave)
 
     def present(self, number: bytes) -> None:
-        """The frame an RDM6300 sends for five bytes."""
+        os.write(self.master, self.frame(number))
+
+    @staticmethod
+    def frame(number: bytes) -> bytes:
+        """What an RDM6300 sends for five bytes."""
         check = 0
         for byte in number:
             check ^= byte
-        os.write(self.master, b"\x02" + (number + bytes([check])).hex().upper().encode() + b"\x03")
+        return b"\x02" + (number + bytes([check])).hex().upper().encode() + b"\x03"
 
     def close(self) -> None:
         os.close(self.master)
@@ -90,6 +94,7 @@ class House:
         self.folder = folder
         self.config = folder / "gateway.toml"
         self.config.write_text(config, encoding="utf-8")
+        self.environment: dict[str, str] = {}  # beside our own
         self._process: subprocess.Popen[bytes] | None = None
 
     def command(self, *words: str, code: int = 0) -> str:
@@ -102,7 +107,7 @@ class House:
     def start(self) -> None:
         log = (self.folder / "daemon.log").open("ab")
         line = [sys.executable, "-m", "gateway", "run", "--config", str(self.config)]
-        self._process = subprocess.Popen(line, stdout=log, stderr=log)
+        self._process = subprocess.Popen(line, stdout=log, stderr=log, env={**os.environ, **self.environment})
         log.close()
 
     def wait_online(self, kind: str, seconds: float = 20.0) -> None:
@@ -123,9 +128,14 @@ class House:
         except (Unreachable, OSError):
             return {"devices": [], "vision": {}}
 
-    def kill(self) -> None:
+    def signal(self, number: signal.Signals) -> None:
+        """SIGSTOP, SIGCONT …"""
         assert self._process is not None
-        self._process.send_signal(signal.SIGKILL)
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        assert self._process is not None
         self._process.wait()
 
     def hang_up(self) -> None:

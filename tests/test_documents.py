@@ -15,6 +15,7 @@ PAIRS = [
     ("docs/faces.md", "docs/faces.zh-CN.md"),
     ("docs/cameras.md", "docs/cameras.zh-CN.md"),
     ("docs/operations.md", "docs/operations.zh-CN.md"),
+    ("docs/reliability.md", "docs/reliability.zh-CN.md"),
 ]
 PAGES = sorted(str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 

@@ -164,7 +164,7 @@ class Wire:
                     near.close()
                     continue
                 try:
-                    far = socket.create_connection(("127.0.0.1", self._upstream))
+                    far = self._reach()
                 except OSError:
                     near.close()
                     continue
@@ -172,16 +172,22 @@ class Wire:
                 for source, sink in ((near, far), (far, near)):
                     threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
 
+    def _reach(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self._upstream))
+
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         holed = False  # what fell into the hole is gone: this connection never works again
         with suppress(OSError):
             while data := source.recv(65536):
                 holed = holed or self._state == "hole"
                 if not holed:
-                    sink.sendall(data)
+                    self._carry(sink, data)
         for end in (source, sink):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+
+    def _carry(self, sink: socket.socket, data: bytes) -> None:
+        sink.sendall(data)
 
 
 def certificate(

@@ -1,0 +1,39 @@
+"""What a scenario needs of the machine: programs, each with the Debian package that has it, and root for mounts.
+
+Rule: nothing is skipped. What is missing is named before anything starts, and the kit fails.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+
+ROOT = "root"  # not a program, but needed as they are
+DISK = ("mosquitto", ROOT, "mkfs.ext4", "mount", "fsfreeze")
+_PACKAGES = {
+    "mosquitto": "mosquitto",
+    "mosquitto_passwd": "mosquitto",
+    "mkfs.ext4": "e2fsprogs",
+    "mount": "mount",
+    "fsfreeze": "util-linux",
+    "gcc": "gcc libc6-dev",
+    "rabbitmq-server": "rabbitmq-server",
+    "nats-server": "nats-server",
+}
+_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+
+
+def missing(needs: Iterable[Sequence[str]]) -> str:
+    """One or two lines that say what is missing and how to get it; empty where nothing is."""
+    wanted = {one for each in needs for one in each}
+    programs = sorted(one for one in wanted - {ROOT} if shutil.which(one, path=_PATH) is None)
+    said = []
+    if programs:
+        packages = sorted({_PACKAGES[program] for program in programs})
+        said.append(
+            f"missing: {', '.join(programs)}. As root: apt-get install --no-install-recommends {' '.join(packages)}"
+        )
+    if ROOT in wanted and os.geteuid() != 0:
+        said.append("disks of one's own need root: run it as root, or name scenarios without a disk")
+    return "\n".join(said)
