@@ -2,7 +2,7 @@
 
 Rule: the small letterboxed picture serves only to find candidates. Pre- and post-processing are those the model was
 trained with (models/train/decode.py). The card's [input] gives `width` and `height` of the letterbox and, for the fast
-mode, `fast_width` and `fast_height`.
+mode, `fast_width` and `fast_height`; its [thresholds] may give `fast_score`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class CornerMap:
         self._session = Session(model.read(), name=model.name, sizes={"height": height, "width": width})
         self._session.require((1, height, width, 3), ("score", "corners", "rows", "colour"))
         self._colours = plate_colours(model)
-        self._candidate_score = model.card.thresholds.get("score", 0.3)
+        least = model.card.thresholds.get("score", 0.3)
+        self._candidate_score = model.card.thresholds.get("fast_score", least) if fast else least
         self._cell_score = model.card.thresholds.get("cell", 0.2)
         self._canvas = np.full((1, height, width, 3), quads.GREY, np.uint8)
         self._filled = (height, width)
@@ -52,17 +53,28 @@ class CornerMap:
         return [one for one in found if quads.is_sound(one.quad, width, height)]
 
     def _letterbox(self, image: Image) -> tuple[Image, float]:
-        """Scale into the canvas, top left, the rest grey; returns the canvas and the scale."""
-        height, width = image.shape[:2]
+        """Scale into the canvas, top left, the rest grey; returns the canvas and the scale.
+
+        By two, four or eight pixels at once first, which cv2 averages many times faster than parts of pixels; at the
+        right and lower edge fewer than that are lost.
+        """
         tall, wide = self._canvas.shape[1:3]
+        ratio = max(image.shape[1] / wide, image.shape[0] / tall)
+        times = next((by for by in (8, 4, 2) if by <= ratio and by <= min(image.shape[:2])), 1)
+        if times > 1:
+            height, width = (side - side % times for side in image.shape[:2])
+            smaller = cv2.resize(
+                image[:height, :width], (width // times, height // times), interpolation=cv2.INTER_AREA
+            )
+            image = np.asarray(smaller, np.uint8)
+        height, width = image.shape[:2]
         scale = min(wide / width, tall / height)
         size = (max(1, round(height * scale)), max(1, round(width * scale)))
         if size != self._filled:
             self._canvas[:] = quads.GREY
             self._filled = size
-        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        cv2.resize(image, size[::-1], dst=self._canvas[0, : size[0], : size[1]], interpolation=way)
-        return self._canvas, scale
+        cv2.resize(image, size[::-1], dst=self._canvas[0, : size[0], : size[1]], interpolation=cv2.INTER_LINEAR)
+        return self._canvas, scale / times
 
     def _vote(self, score: Floats, corners: Floats, rows: Floats, colour: Floats) -> list[PlateDetection]:
         """Cells -> candidates, best first. The corners are the mean over a plate's cells, weighted by their scores."""
