@@ -169,7 +169,7 @@ class Face(Table):
 
 
 class PlateReading(Table):
-    mode: Literal["normal", "fast"] = "normal"  # fast: a smaller picture and one look, for many cameras on a small box
+    mode: Literal["normal", "fast"] = "normal"  # fast: a smaller picture, closer looks only in doubt
     detector: str = "plate-detector"
     refiner: str = "plate-refiner"  # empty: none, where the detector's own corners are good enough
     reader: str = "plate-reader"

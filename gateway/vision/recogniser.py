@@ -38,6 +38,10 @@ class Finds(Protocol):
 
     def detect(self, image: Image) -> list[PlateDetection]: ...
 
+    def propose(self, image: Image) -> list[PlateDetection]: ...
+
+    def confirm(self, image: Image, proposed: Sequence[PlateDetection]) -> list[PlateDetection]: ...
+
     def look_again(self, image: Image, detections: Sequence[PlateDetection]) -> list[PlateDetection]: ...
 
 
@@ -55,8 +59,9 @@ class PlateRecogniser:
         `thorough` is for pictures that have no next frame: where no plate is sure, parts of the picture are looked at
         larger (five times the work, on such pictures only).
         """
-        patient = thorough or self._plate.mode == "normal"
-        found = self.read(image, self._finder.detect(image), patient=patient)
+        if self._plate.mode == "fast" and not thorough:
+            return self._glance(image)
+        found = self.read(image, self._finder.detect(image))
         if not thorough or any(plate.confidence >= _SURE for _, plate in found):
             return found
         for left, top, part in _parts(image):
@@ -64,6 +69,14 @@ class PlateRecogniser:
             close = [replace(one, quad=one.quad + shift) for one in self._finder.detect(part)]
             found = _surest(found + self.read(image, close))
         return found
+
+    def _glance(self, image: Image) -> Found:
+        """Read where the detector alone says; only what is then in doubt is refined, and read once more."""
+        proposed = self._finder.propose(image)
+        found = self.read(image, proposed, patient=False)
+        sure = [(one, plate) for one, plate in found if plate.confidence >= _SURE]
+        rest = [one for one in proposed if all(one.box.iou(other.box) < _SAME_PLACE for other, _ in sure)]
+        return _surest(found + self.read(image, self._finder.confirm(image, rest)))
 
     def read(self, image: Image, detections: Sequence[PlateDetection], *, patient: bool = True) -> Found:
         """Read and judge what is already found; `patient` looks again at what is in doubt."""

@@ -1,134 +1,37 @@
 """One camera's decoder in a process of its own: what it shows, every way it can go wrong, and the way back.
 
-Every decoder here is a real process; the cameras in them are made by this file, each with its own fault.
+Every decoder here is a real process; the cameras in them are those of `faulty_camera`, each with its own fault.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 import pytest
-from pydantic import BaseModel
 
-from gateway.clock import now
-from gateway.errors import DeviceLost
-from gateway.registry import Driver
 from gateway.settings import Camera
-from gateway.text import Language, Text
+from gateway.text import Language
 from gateway.types import DeviceStatus, Frame
 from gateway.vision import capture as capturing
 from gateway.vision import running
 from gateway.vision.capture import Capture
-from gateway.vision.decoder import decode_camera
 from gateway.vision.nursery import Nursery
 from gateway.wire import DeviceReport
 from tests.real import wait_until
-
-
-class Options(BaseModel, extra="forbid", frozen=True):
-    """`first` is the fault of the first camera that finds `marker` absent; those after it have none."""
-
-    marker: Path
-    first: str = ""
-    always: str = ""
-
-
-def descriptors(kind: str) -> list[int]:
-    """Those of this process above the standard ones that lead to something of this kind."""
-    found = []
-    for name in os.listdir("/proc/self/fd"):
-        with suppress(OSError):  # the listing's own has gone
-            if int(name) > 2 and os.readlink(f"/proc/self/fd/{name}").startswith(kind):
-                found.append(int(name))
-    return found
-
-
-class Stream:
-    """A new brightness every 20 ms, until its fault comes after ten frames."""
-
-    def __init__(self, fault: str) -> None:
-        self._fault, self._frames = fault, 0
-        self._hoard: list[bytearray] = []
-
-    def read(self) -> Frame | None:
-        time.sleep(0.02)
-        self._frames += 1
-        if self._frames > 10:
-            self._go_wrong()
-        value = self._frames * 40 % 256
-        return Frame(np.tile(np.array([[[value]], [[255 - value]]], np.uint8), (20, 80, 3)), now())
-
-    def close(self) -> None:
-        pass
-
-    def _go_wrong(self) -> None:
-        match self._fault:
-            case "lost":
-                raise DeviceLost(Text("断了", "broke"), hint=Text("插好", "plug it in"))
-            case "bug":
-                raise ValueError("rtsp://admin:s3cret@10.0.0.1")
-            case "hang":
-                threading.Event().wait()
-            case "segfault":
-                ctypes.string_at(0)
-            case "exit":
-                os._exit(5)
-            case "leak":
-                self._hoard.append(bytearray(os.urandom(1 << 20) * 30))
-            case "lie":
-                for number in descriptors("pipe:"):
-                    with suppress(OSError):  # one of them is to be read from
-                        os.write(number, b'{"shown":{"slot":7}}\n')
-            case "foreign slot":
-                for number in descriptors("/memfd:"):
-                    os.ftruncate(number, 0)
-
-
-class Stills(Stream):
-    def __init__(self, log: Path) -> None:
-        super().__init__("")
-        self._left, self._log = list(range(20)), log
-
-    def read(self) -> Frame | None:
-        if not self._left:
-            time.sleep(0.02)
-            return None
-        number = self._left.pop(0)
-        return Frame(np.full((2, 2, 3), number, np.uint8), now(), source=f"{number}.jpg", origin=f"{number}")
-
-    def settle(self, source: str) -> None:
-        with self._log.open("a") as log:
-            log.write(source + "\n")
-
-
-def connect(options: Options) -> Stream:
-    if options.first == "stills":
-        return Stills(options.marker)
-    fault = options.always
-    if not options.marker.exists():
-        fault = options.first
-        options.marker.touch()
-    if fault == "nobody home":
-        raise DeviceLost("nobody home")
-    if fault == "never opens":
-        threading.Event().wait()
-    return Stream(fault)
+from tests.vision.faulty_camera import FaultyNursery
 
 
 @pytest.fixture(scope="module")
 def nursery() -> Iterator[Nursery]:
-    nursery = Nursery(partial(decode_camera, load=lambda _: Driver(Options, connect)))
+    nursery = FaultyNursery()
     yield nursery
     nursery.close()
 

@@ -84,6 +84,18 @@ def test_a_still_with_a_sure_plate_is_looked_at_once(tmp_path: Path) -> None:
     assert len(recogniser.recognise(FRAME, thorough=True)) == 2
 
 
+def test_a_glance_refines_only_what_is_in_doubt(tmp_path: Path) -> None:
+    moved = np.array([30, 20, 150, 20, 150, 60, 30, 60], np.float32)  # a refiner that would move every plate
+    lefts = {}
+    for name, more in (("sure", ""), ("doubtful", "[thresholds]\noffset = -6\n")):
+        dirs = models(tmp_path / name, "鄂AD12345", GREEN, more)
+        plate_refiner(tmp_path / name / "other" / REFINER, corners=moved)
+        fast = open_recogniser([tmp_path / name / "other", *dirs], PlateReading(mode="fast"))
+        lefts[name] = {round(detection.box.left) for detection, _ in fast.recognise(FRAME)}
+    assert lefts["sure"] == {100, 400}
+    assert lefts["sure"] <= lefts["doubtful"] or lefts["doubtful"] == {108, 408}
+
+
 def test_what_is_no_number_is_no_plate(tmp_path: Path) -> None:
     assert numbers(open_recogniser(models(tmp_path, "HELLO", GREEN))) == []
 

@@ -21,14 +21,20 @@ class PlateFinder:
 
     def detect(self, image: Image) -> list[PlateDetection]:
         """Image: uint8 (H, W, 3) BGR of any size. The plates in it, best first."""
-        image = normalise(image)
-        proposed = self._detector.propose(image)
+        return self.confirm(image, self.propose(image))
+
+    def propose(self, image: Image) -> list[PlateDetection]:
+        """Where plates may be, by the detector alone."""
+        return self._detector.propose(normalise(image))
+
+    def confirm(self, image: Image, proposed: Sequence[PlateDetection]) -> list[PlateDetection]:
+        """Those of the proposed that the refiner holds for plates, where it sees them, best first."""
         if self._refiner is None:
-            return proposed
-        refined = self._refiner.look(image, proposed)
-        kept: list[PlateDetection] = []
+            return list(proposed)
+        image = normalise(image)
         height, width = image.shape[:2]
-        for one in sorted(refined, key=lambda one: -one.score):
+        kept: list[PlateDetection] = []
+        for one in sorted(self._refiner.look(image, proposed), key=lambda one: -one.score):
             if not one.score >= self._refiner.threshold:
                 break
             taken = any(one.box.iou(other.box) >= SAME_PLATE for other in kept)
