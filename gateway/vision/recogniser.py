@@ -30,6 +30,7 @@ _PART = 0.6  # side of a part that is looked at larger, of the picture's
 _SMALLEST_PART = 100  # pixels
 _SAME_PLACE = 0.3  # overlap from which two detections are one plate
 _ONE_ROW, _TWO_ROWS = 0.2, 0.8  # between these the number of rows is in doubt
+_CLEAR = 0.4  # what the detector is so sure of is read before it is refined
 _LOOKS_AGAIN = 2  # how often a doubtful plate's corners are refined once more
 
 
@@ -71,12 +72,13 @@ class PlateRecogniser:
         return found
 
     def _glance(self, image: Image) -> Found:
-        """Read where the detector alone says; only what is then in doubt is refined, and read once more."""
+        """Read where the detector is clear about it; a sure plate ends the look. Else refine all, and read again."""
         proposed = self._finder.propose(image)
-        found = self.read(image, proposed, patient=False)
+        found = self.read(image, [one for one in proposed if one.score >= _CLEAR], patient=False)
         sure = [(one, plate) for one, plate in found if plate.confidence >= _SURE]
-        rest = [one for one in proposed if all(one.box.iou(other.box) < _SAME_PLACE for other, _ in sure)]
-        return _surest(found + self.read(image, self._finder.confirm(image, rest)))
+        if sure:
+            return _surest(sure)
+        return _surest(found + self.read(image, self._finder.confirm(image, proposed)))
 
     def read(self, image: Image, detections: Sequence[PlateDetection], *, patient: bool = True) -> Found:
         """Read and judge what is already found; `patient` looks again at what is in doubt."""
