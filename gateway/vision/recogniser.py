@@ -72,13 +72,15 @@ class PlateRecogniser:
         return found
 
     def _glance(self, image: Image) -> Found:
-        """Read where the detector is clear about it; a sure plate ends the look. Else refine all, and read again."""
+        """Read where the detector is clear about it; what lies elsewhere or is in doubt is refined and read again.
+
+        A sure plate spares no look at the others: a parked car must not hide one that comes.
+        """
         proposed = self._finder.propose(image)
         found = self.read(image, [one for one in proposed if one.score >= _CLEAR], patient=False)
-        sure = [(one, plate) for one, plate in found if plate.confidence >= _SURE]
-        if sure:
-            return _surest(sure)
-        return _surest(found + self.read(image, self._finder.confirm(image, proposed)))
+        sure = [one for one, plate in found if plate.confidence >= _SURE]
+        rest = [one for one in proposed if all(one.box.iou(other.box) < _SAME_PLACE for other in sure)]
+        return _surest(found + self.read(image, self._finder.confirm(image, rest)))
 
     def read(self, image: Image, detections: Sequence[PlateDetection], *, patient: bool = True) -> Found:
         """Read and judge what is already found; `patient` looks again at what is in doubt."""

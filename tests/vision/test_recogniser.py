@@ -96,6 +96,13 @@ def test_a_glance_refines_only_what_is_in_doubt(tmp_path: Path) -> None:
     assert lefts["sure"] <= lefts["doubtful"] or lefts["doubtful"] == {108, 408}
 
 
+def test_at_a_glance_a_sure_plate_does_not_hide_a_fainter_one(tmp_path: Path) -> None:
+    dirs = models(tmp_path / "a", "鄂AD12345", GREEN)
+    plate_detector(tmp_path / "faint" / DETECTOR, [(QUAD, 0.9), (OTHER, 0.35)])
+    fast = open_recogniser([tmp_path / "faint", *dirs], PlateReading(mode="fast"))
+    assert {round(detection.box.left) for detection, _ in fast.recognise(FRAME)} == {100, 400}
+
+
 def test_what_is_no_number_is_no_plate(tmp_path: Path) -> None:
     assert numbers(open_recogniser(models(tmp_path, "HELLO", GREEN))) == []
 
