@@ -21,7 +21,7 @@ from rich.progress import Progress
 
 from gateway.board import Board
 from gateway.clock import now
-from gateway.journal import Journal, schema
+from gateway.journal import Journal, migrations, schema
 from gateway.recorder import Recorder
 from gateway.types import Event
 from tests.bench.bare import open_bare
@@ -98,7 +98,7 @@ def _append_in_groups(journal: Journal, path: Path, progress: Progress) -> tuple
     rates: list[float] = []
     floors: list[float] = []
     with closing(schema.open_writer(path, synced=True)) as bare:
-        schema.prepare(bare)
+        migrations.prepare(bare)
         _commit_groups(bare, [card_event() for _ in range(_WARM * GROUP)], GROUP)
         for _ in progress.track(range(ROUNDS), description="eight threads, and bare groups in turn"):
             seconds, group = record(journal)
@@ -116,7 +116,7 @@ def _commit_groups(bare: sqlite3.Connection, events: Sequence[Event], size: int)
     to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # as quick as the journal's
     began = time.perf_counter()
     for at in range(0, len(both), size):
-        group = [(*row[:11], to_json(event.data), row[12]) for row, event in both[at : at + size]]
+        group = [(*row[:11], to_json(event.data), *row[12:]) for row, event in both[at : at + size]]
         bare.execute("BEGIN IMMEDIATE")
         bare.executemany(schema.INSERT_EVENT, group)
         bare.execute("COMMIT")
@@ -128,7 +128,7 @@ def row_of(seq: int, event: Event) -> tuple[Any, ...]:
     when = int(event.stamp.time.timestamp() * 1_000_000)
     clock, uptime_ms = event.stamp.trust.value, int(event.stamp.mono * 1000)
     head = (event.id, "access", event.name, event.subject, when, clock, uptime_ms, _BOOT)
-    return seq, *head, event.passage, event.origin, json.dumps(event.data), "1,0,0,0,0,0,0,0"
+    return seq, *head, event.passage, event.origin, json.dumps(event.data), "1,0,0,0,0,0,0,0", None
 
 
 def record(journal: Journal) -> tuple[float, float]:
