@@ -25,7 +25,7 @@ from drivers.cameras import folder, pictures
 from gateway.clock import now
 from gateway.contracts import Camera
 from gateway.errors import DeviceLost
-from gateway.registry import Driver
+from gateway.registry import Driver, load_driver
 from gateway.text import Text
 from gateway.types import Frame
 from gateway.vision.decoder import decode_camera
@@ -136,8 +136,12 @@ def connect(options: Options) -> Camera:
     return Stream(fault)
 
 
+def load(name: str) -> Driver:
+    return Driver(Options, connect) if name == "test" else load_driver("camera", name)
+
+
 class FaultyNursery(Nursery):
-    """A nursery whose decoders open these cameras."""
+    """A nursery whose decoders open these cameras as the driver `test`, and the program's own by their names."""
 
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -155,4 +159,4 @@ class FaultyNursery(Nursery):
 
 if __name__ == "__main__":
     orders = socket.socket(fileno=int(sys.argv[1]))
-    _Births(orders, partial(decode_camera, load=lambda _: Driver(Options, connect))).run()
+    _Births(orders, partial(decode_camera, load=load)).run()

@@ -38,10 +38,20 @@ def nursery() -> Iterator[Nursery]:
 
 
 class Watched:
-    """A capture in its thread, and what it said."""
+    """A capture in its thread, and what it said. With a `marker` its camera is one of `faulty_camera`."""
 
-    def __init__(self, nursery: Nursery, marker: Path, language: Language = Language.EN, **options: Any) -> None:
-        camera = Camera(driver="test", point="gate", fps=30, options={"marker": str(marker), **options})
+    def __init__(
+        self,
+        nursery: Nursery,
+        marker: Path | None,
+        language: Language = Language.EN,
+        *,
+        driver: str = "test",
+        **options: Any,
+    ) -> None:
+        if marker is not None:
+            options["marker"] = str(marker)
+        camera = Camera(driver=driver, point="gate", fps=30, options=options)
         self.said: list[str] = []
         arrived = threading.Event()
         self.capture = Capture("cam", camera, nursery, self._report, arrived, language=language, max_rss=200 << 20)
