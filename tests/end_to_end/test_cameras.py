@@ -1,4 +1,4 @@
-"""From outside: a car before a real RTSP stream becomes an event at a real broker's subscriber, who fetches its picture."""
+"""From outside: a car before a real RTSP stream becomes an event at a subscriber, who fetches its picture."""
 
 from __future__ import annotations
 
