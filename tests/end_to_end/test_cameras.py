@@ -31,6 +31,7 @@ driver = "rtsp"
 url = "{url}"
 point = "gate"
 recognise = ["plate"]
+roi = [[0.3, 0.2], [0.75, 0.2], [0.9, 1.0], [0.1, 1.0]]
 
 [captures]
 plate = true
