@@ -9,11 +9,13 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.clock import now
 from gateway.demo.pictures import drive
 from gateway.supervisor import COMMAND
 from gateway.types import DeviceStatus, PlateSeen
@@ -21,6 +23,7 @@ from gateway.vision import capture as capturing
 from tests.cameras.namespace import Namespace
 from tests.cameras.rough_wire import RoughWire, flip, flip_pictures, lose, lose_key_pictures
 from tests.cameras.streaming import RtspServer, record
+from tests.chaos.of_clock import build_shim, set_offset
 from tests.real import wait_until
 from tests.striped import HEIGHT, WIDTH, jpeg, paint
 from tests.test_supervisor import Door, settings
@@ -117,6 +120,29 @@ def test_a_stream_without_key_pictures_is_waited_for_longer_and_longer(
             wait_until(lambda: watched.capture.sent() > frames + 30, 10)
             assert watched.said[-1] == "online"
     nursery.close()
+
+
+def test_a_wall_clock_that_jumps_while_cars_pass_makes_none_of_them_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock of the vision child and its decoders steps from an hour ahead to a day behind and back, twice a second."""
+    offset, shim = tmp_path / "offset", build_shim(tmp_path)
+    set_offset(offset, 3600)
+    pictures = [sized(number, tmp_path / f"{number}.jpg", 1) for number in (11111, 22222)]
+    with RtspServer(tmp_path, record(pictures, tmp_path / "two.h264", fps=1)) as server:
+        monkeypatch.setenv("CLOCK_OFFSET_FILE", str(offset))
+        monkeypatch.setenv("LD_PRELOAD", str(shim))
+        door = Door(settings(tmp_path, cam={"driver": "rtsp", "url": server.url}))
+        with door.open():
+            began, steps = time.monotonic(), cycle((3600, -86400))
+            while len(door.numbers()) < 2 or time.monotonic() - began < 8:
+                assert time.monotonic() - began < 30, f"{door.changes}"
+                set_offset(offset, next(steps))
+                time.sleep(0.25)
+            assert door.vision["restarts"] == 0
+    assert sorted(door.numbers()) == ["鄂A11111", "鄂A22222"]
+    assert all(abs((seen.stamp.time - now().time).total_seconds()) > 1800 for seen in door.seen)  # it did jump
+    assert [status for _, status, _ in door.changes] == [DeviceStatus.ONLINE]
 
 
 def test_a_camera_in_a_black_hole_is_lost_in_time_and_found_again(tmp_path: Path) -> None:
