@@ -110,14 +110,18 @@ def _passages(folder: Path, cars: Path, film_s: float) -> tuple[list[Figure], li
     with RtspServer(folder, cars) as server, _vision(folder, server.url, CAMERAS) as vision:
         wait_until(lambda: len(vision.kept) >= CAMERAS, 120, f"{vision.board.facts()}")
         vision.kept.clear()
-        rates, paces, until = [], [], time.monotonic() + TURNS * film_s
+        processes = [psutil.Process(pid) for pid in (vision.pid, *vision.decoders())]
+        rates, paces, until, before = [], [], time.monotonic() + TURNS * film_s, _spent(processes)
         while time.monotonic() < until:
             time.sleep(1.0)
             said = vision.board.facts()["vision"]
             paces.append(said["pace"])
             rates.append(min(camera["fps"] for camera in said["cameras"].values()))
-        kept = list(vision.kept)
-    figures = [Figure("looks a second, slowest camera", percentile(rates, 0.5), "1/s", FPS, Aim("ratio", "≥", 0.9))]
+        kept, busy = list(vision.kept), 100 * (sum(_spent(processes)) - sum(before)) / (TURNS * film_s)
+    figures = [
+        Figure("looks a second, slowest camera", percentile(rates, 0.5), "1/s", FPS, Aim("ratio", "≥", 0.9)),
+        Figure("vision while cars pass, all its processes", busy, "% of a core"),
+    ]
     for name, which, aim in (
         ("the frame shown", [one.shown for one in kept], Aim("value", "≤", 300)),
         ("the frame that decided", [one.last for one in kept], None),
@@ -239,7 +243,11 @@ def _vision(folder: Path, url: str, cameras: int, *, faces: bool = False) -> Ite
 def _processor(pids: list[int]) -> list[float]:
     """Per cent of a core that each of these processes takes, over some seconds."""
     processes = [psutil.Process(pid) for pid in pids]
-    before = [sum(process.cpu_times()[:2]) for process in processes]
+    before = _spent(processes)
     time.sleep(SECONDS)
-    after = [sum(process.cpu_times()[:2]) for process in processes]
-    return [100 * (late - early) / SECONDS for early, late in zip(before, after, strict=True)]
+    return [100 * (late - early) / SECONDS for early, late in zip(before, _spent(processes), strict=True)]
+
+
+def _spent(processes: list[psutil.Process]) -> list[float]:
+    """Seconds of processor that each has taken."""
+    return [sum(process.cpu_times()[:2]) for process in processes]
