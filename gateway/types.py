@@ -73,13 +73,15 @@ class Box:
 class Frame:
     """One picture from one camera. `source` is the file name where each picture is a passage of its own.
 
-    `origin` is then what tells this picture from every other of that camera, the same after a restart.
+    `origin` is then what tells this picture from every other of that camera, the same after a restart. `doubts` are
+    the places, in pixels, where a plate should be by now that earlier pictures did not show clearly enough.
     """
 
     pixels: Image
     stamp: Stamp
     source: str | None = None
     origin: str | None = None
+    doubts: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ HOPELESS: Final = 0.3  # a vote below this is no number at all
 WAITS_S: Final = 8.0
 HOLD_S: Final = 3.0  # a candidate waits so long for a certain read of the same car: it opens nothing, so it can
 _KEEP: Final = 12  # sightings of a track that vote
+_DOUBTS: Final = 2  # places that may be looked at once more in one frame
 _NUMBERS: Final = 4  # numbers of a track whose best frame is kept
 _CLEAR: Final = 0.5  # from here a read says that two cars differ
 _MISREAD: Final = 2  # characters by which two reads of one plate may differ
@@ -107,6 +108,12 @@ class PlateStream:
             seen += self._close(track, self._cars.pop(track), mono)
         self._told = {number: told for number, told in self._told.items() if mono - told.mono <= self._rearm_s}
         return [*seen, *self._overdue(mono)]
+
+    def doubts(self, mono: float) -> list[Box]:
+        """Where plates should be at a moment that have been in view for a while and are not told yet."""
+        tracks = [track for track, car in self._cars.items() if car.told is None]
+        young = [track for track in tracks if mono - track.first.stamp.mono < WAITS_S]
+        return [track.box_at(mono) for track in young[-_DOUBTS:]]
 
     def _judge(self, track: Track[PlateSighting], car: _Car, mono: float) -> list[PlateSeen]:
         if car.told is not None:
