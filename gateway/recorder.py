@@ -116,7 +116,7 @@ class Recorder:
         """Keep what comes until `stop`, then what is left."""
         while not stop.is_set():
             self._board.beat("recorder", allowed_age=_BEAT)
-            batch = self._gather(0.5)
+            batch = self._gather(0.0 if self._house.is_behind else 0.5)
             if batch:
                 self._keep(batch, stop)
             self._tell()
