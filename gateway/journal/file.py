@@ -187,9 +187,8 @@ class JournalFile:
             self._writer.execute("BEGIN IMMEDIATE")
             for entry in (*entries, *(map(write_down, deed()) if deed else ())):
                 if entry.identity not in known:
-                    last += 1
+                    known[entry.identity] = last = last + 1
                     rows.append(_row(last, entry, boot, lasts, heads))
-                    known[entry.identity] = last
                     lasts[entry.event_class] = last
             schema.insert_events(self._writer, rows)
             unset = restamp.note(self._writer, self._unset, boot, rows)
@@ -260,15 +259,16 @@ class JournalFile:
 def _row(seq: int, entry: Entry, boot: str, lasts: Mapping[str, int], heads: chain.Heads) -> tuple[Any, ...]:
     """In the order of `schema.EVENT_COLUMNS`."""
     event = entry.event
+    stamp = event.stamp
     values = (
         seq,
         event.id,
         entry.event_class,
         event.name,
         event.subject,
-        microseconds(event.stamp.time),
-        event.stamp.trust.value,
-        int(event.stamp.mono * 1000),
+        microseconds(stamp.time),
+        stamp.trust.value,
+        int(stamp.mono * 1000),
         boot,
         event.passage,
         event.origin,

@@ -10,12 +10,13 @@ from functools import lru_cache
 from typing import Any
 
 from gateway.clock import ClockTrust
-from gateway.types import EventClass
+from gateway.types import EventClass, class_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CLASSES = tuple(EventClass)  # the order of `gaps`; a new class may only be added at the end
 _CLASS_NAMES = tuple(kind.value for kind in CLASSES)
 NO_LIMIT = (1 << 63) - 1
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Row:
 
     @property
     def event_class(self) -> EventClass:
-        return EventClass(self.name.partition(".")[0])
+        return class_of(self.name)
 
     def previous(self, classes: Collection[EventClass]) -> int:
         """The sequence of the event before this one among `classes`; 0 if there is none.
@@ -92,7 +93,7 @@ class DeadLetter:
 
 def microseconds(moment: datetime) -> int:
     """Microseconds since 1970 UTC, exact."""
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    return (moment - EPOCH) // _MICROSECOND
 
 
 def open_end(upto: int | None) -> int:
