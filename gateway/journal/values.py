@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.clock import ClockTrust
 from gateway.types import EventClass, class_of
@@ -16,11 +16,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CLASSES = tuple(EventClass)  # the order of `gaps`; a new class may only be added at the end
 _CLASS_NAMES = tuple(kind.value for kind in CLASSES)
 NO_LIMIT = (1 << 63) - 1
+_TRUST = {trust.value: trust for trust in ClockTrust}
 _MICROSECOND = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """An event with its sequence, as the journal keeps it."""
 
     seq: int
@@ -109,7 +109,7 @@ def row_of(found: tuple[Any, ...]) -> Row:
         name=name,
         subject=subject,
         time=EPOCH + timedelta(microseconds=time_us),
-        clock=ClockTrust(clock),
+        clock=_TRUST[clock],
         uptime_ms=uptime_ms,
         boot_id=boot_id,
         passage=passage,
