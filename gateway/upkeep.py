@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 _CLOCK_EVERY_S = 1.0
 _PURGE_EVERY_S = 30.0
+_WEIGH_EVERY_S = 0.1  # also in a burst
 _ESTIMATE_EVERY_S = 600.0
 _FULL = 1 << 20  # bytes: with less than that free, whatever failed, failed for want of room
 _LOW, _OUT = 2, 1  # severities
@@ -75,7 +76,7 @@ class Upkeep:
         return [
             *self._now_and_then(self._look_at_clock, _CLOCK_EVERY_S),
             *self._now_and_then(self._look_at_disk, _PURGE_EVERY_S),
-            *(self._now_and_then(self._look_ahead, _ESTIMATE_EVERY_S) if self._journal.weigh() else []),
+            *self._now_and_then(self._weigh, _WEIGH_EVERY_S),
         ]
 
     @property
@@ -129,6 +130,9 @@ class Upkeep:
             worst = min(_LOW, self._storage.severity or _LOW)
             return self._storage.set(worst, self._stamp(), free=free)
         return self._storage.set(None, self._stamp(), free=free) if is_ready else []
+
+    def _weigh(self) -> list[Event]:
+        return self._now_and_then(self._look_ahead, _ESTIMATE_EVERY_S) if self._journal.weigh() else []
 
     def _look_ahead(self) -> list[Event]:
         found = estimate(self._policy, self._journal, self._wanted)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from gateway import upkeep as upkeep_module
 from gateway.board import Board
 from gateway.clock import ClockTrust
 from gateway.errors import StoreError
@@ -203,8 +204,11 @@ def months_without_a_clock(path: Path, count: int) -> None:
     journal.close()
 
 
-def test_no_round_does_more_in_a_larger_journal(tmp_path: Path, work: list[int]) -> None:
+def test_no_round_does_more_in_a_larger_journal(
+    tmp_path: Path, work: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Cards wait while a round lasts: weights, true times, ages and the outlook go through a journal in pieces."""
+    monkeypatch.setattr(upkeep_module, "_WEIGH_EVERY_S", 0.0)
     most: dict[int, int] = {}
     for count in (12_000, 36_000):
         months_without_a_clock(tmp_path / str(count) / "journal.db", count)
