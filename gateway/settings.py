@@ -170,6 +170,7 @@ class Face(Table):
 
 class PlateReading(Table):
     mode: Literal["normal", "fast"] = "normal"  # fast: a smaller picture, closer looks only in doubt
+    int8: bool = True  # 8-bit nets where this box runs them quicker
     detector: str = "plate-detector"
     refiner: str = "plate-refiner"  # empty: none, where the detector's own corners are good enough
     reader: str = "plate-reader"

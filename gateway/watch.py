@@ -29,6 +29,7 @@ from gateway.errors import BadFrame, ModelError, StoreError
 from gateway.lines import MAX_LINE
 from gateway.settings import Settings
 from gateway.types import Frame, Unreadable
+from gateway.vision import heap
 from gateway.vision.capture import Capture
 from gateway.vision.looks import Build, Look, Recogniser, build
 from gateway.vision.nursery import Nursery
@@ -41,6 +42,7 @@ log = logging.getLogger(__name__)
 
 EXIT_USAGE: Final = 2
 _BEAT_S: Final = 1.0
+_TIDY_S: Final = 60.0  # so often unused memory goes back to the kernel
 _NICE: Final = 5  # the doors come first
 _OOM_SCORE: Final = 500
 
@@ -60,6 +62,7 @@ class Watch:
         self._wanted = frozenset(self._loading)
         self._orders: deque[Settle | Reload] = deque()  # bounded by the pictures in flight
         self._next_beat = 0.0
+        self._next_tidying = time.monotonic() + _TIDY_S
         self._views: dict[str, View] = {}
         self._paces: dict[str, Pace] = {}
 
@@ -73,6 +76,7 @@ class Watch:
             except (ModelError, StoreError) as error:
                 self._off(kind, error)
             self._loading.discard(kind)
+        heap.give_back()
         self._loaded.set()
 
     def run(self, stop: threading.Event) -> None:
@@ -190,6 +194,9 @@ class Watch:
         at = time.monotonic()
         self._next_beat = at + _BEAT_S
         self._end_tracks()  # also where there is always a picture of another camera to look at
+        if at >= self._next_tidying:
+            self._next_tidying = at + _TIDY_S
+            heap.give_back()
         pace = share(self._paces.values(), at)
         for view in self._views.values():
             view.pace = pace

@@ -82,6 +82,7 @@ class Card(_Table):
     source: str
     assurance: Literal["low", "medium", "high"] | None = None  # faces: what a match may open
     files: Annotated[list[ModelFile], Field(min_length=1, max_length=16)]
+    int8: FileName | None = None  # the one of `files` that answers as the first does, quicker on some boxes
     input: dict[str, Value] = {}
     output: dict[str, Value] = {}
     thresholds: dict[str, float] = {}

@@ -125,8 +125,6 @@ class Decoder:
         if rests != self._resting:
             self._resting = rests
             self._beat(now=True)
-        if rests and len(self._free) == COUNT:
-            self._slots.empty()
         return not rests or at - self._shown >= GLANCE_S
 
     def _take_still(self) -> None:
@@ -151,6 +149,7 @@ class Decoder:
             match order:
                 case Taken(slot=slot, looked=looked):
                     self._free.add(slot)
+                    self._slots.empty(slot)
                     self._looks += looked
                 case Settled(source=source) if isinstance(self._camera, StillCamera):
                     self._camera.settle(source)

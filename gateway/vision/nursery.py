@@ -23,6 +23,7 @@ from typing import Final, NoReturn
 
 from gateway.child import Pipes, die_with_parent
 from gateway.text import Text
+from gateway.vision import heap
 from gateway.vision.decoder import decode_camera
 from gateway.vision.handover import REPORTS, Born, Over
 from gateway.vision.slots import Slots
@@ -104,6 +105,7 @@ class _Births:
 
     def _live(self, orders: int, lines: int, slots: int) -> None:
         die_with_parent()
+        heap.give_back_pictures()
         _name("decoder")
         _keep_only(orders, lines, slots)
         with suppress(OSError):

@@ -16,7 +16,7 @@ import numpy as np
 from gateway.settings import PlateReading
 from gateway.types import Plate
 from gateway.vision.adapters import adapter
-from gateway.vision.catalogue import find
+from gateway.vision.catalogue import Model, find
 from gateway.vision.grammar import best
 from gateway.vision.plates import PlateDetection, PlateFinder, PlateRead, Reads
 from gateway.vision.quads import WIDEN_X, WIDEN_Y, widen
@@ -167,11 +167,18 @@ def _ways(detection: PlateDetection) -> list[PlateDetection]:
     return [detection]
 
 
+def _exact(model: Model) -> Model:
+    """The same model, as if its card had no int8 form."""
+    return replace(model, card=model.card.model_copy(update={"int8": None}))
+
+
 def open_recogniser(dirs: Sequence[Path], plate: PlateReading | None = None) -> PlateRecogniser:
     """The configured models, looked for in `dirs` (`catalogue.model_dirs`), put together. Raises `ModelError`."""
     plate = plate or PlateReading()
     detector, reader = find(plate.detector, dirs), find(plate.reader, dirs)
     refiner = find(plate.refiner, dirs) if plate.refiner else None
+    if not plate.int8:
+        detector, refiner = _exact(detector), _exact(refiner) if refiner else None
     finder = PlateFinder(
         adapter(detector, "plate.detect")(detector, fast=plate.mode == "fast"),
         adapter(refiner, "plate.refine")(refiner) if refiner else None,

@@ -46,8 +46,7 @@ _FAULTS = (
     RuntimeError,
     ValueError,
 )
-# Grow by what is asked for, not by powers of two: a box has 2 GB.
-_CPU = ("CPUExecutionProvider", {"arena_extend_strategy": "kSameAsRequested"})
+_CPU = "CPUExecutionProvider"
 
 
 class Session:
@@ -110,12 +109,18 @@ def _open(model_file: bytes | Path, options: Any, threads: int, name: str) -> tu
             providers.refuse(provider, name, str(error))
             continue
         if runtime_name in session.get_providers():
-            return session, provider
+            return _lean(session), provider
         providers.refuse(provider, name, f"ONNX Runtime could not load {provider}")  # it may do so without a word
     try:
-        return onnxruntime.InferenceSession(source, options, providers=[_CPU]), providers.CPU
+        return _lean(onnxruntime.InferenceSession(source, options, providers=[_CPU])), providers.CPU
     except _FAULTS as error:
         raise ModelError(f"model {name} cannot be loaded: {error}", hint=VERIFY) from error
+
+
+def _lean(session: Any) -> Any:
+    """A session without its file, which the runtime's Python part would keep beside the weights for ever."""
+    session._model_bytes = None  # it is for a fallback that starts the session anew: none is wanted
+    return session
 
 
 def _options(threads: int, sizes: Mapping[str, int]) -> Any:
@@ -125,6 +130,7 @@ def _options(threads: int, sizes: Mapping[str, int]) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.enable_cpu_mem_arena = False  # measured: no slower, and 60 MB less with plates and faces
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # leave the cores to the doors
     options.log_severity_level = 3  # errors only
     return options

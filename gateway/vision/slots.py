@@ -6,7 +6,9 @@ Rule: it is written and read by system calls on a descriptor and mapped by neith
 
 from __future__ import annotations
 
+import ctypes
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 COUNT: Final = 2  # one waits to be looked at, one is being written
 MOST_PIXELS: Final = 40_000_000  # of a picture; what `drivers.cameras.pictures` lets pass
 _SIZE: Final = 3 * MOST_PIXELS
+_PUNCH_HOLE: Final = 0x01 | 0x02  # linux/falloc.h: FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE
 
 
 class Slots:
@@ -53,9 +56,11 @@ class Slots:
             view, at = view[read:], at + read
         return pixels
 
-    def empty(self) -> None:
-        """Give all memory back, also pictures that wait."""
-        os.ftruncate(self.descriptor, 0)
+    def empty(self, slot: int) -> None:
+        """Give the memory of a picture back to the kernel, where it can; the slot may be filled again."""
+        place = ctypes.c_int64(slot * _SIZE), ctypes.c_int64(_SIZE)
+        with suppress(AttributeError):  # a C library without it; `os` does not have it at all
+            ctypes.CDLL(None).fallocate(self.descriptor, _PUNCH_HOLE, *place)
 
     def size(self) -> int:
         """Bytes of memory that it takes."""

@@ -51,8 +51,9 @@ def halve(model: onnx.ModelProto) -> None:
 
 
 def sign(path: Path) -> None:
-    """Write the file's sha256 and size into the model.toml beside it."""
+    """Write the file's sha256 and size into its table of the model.toml beside it."""
     content, card = path.read_bytes(), path.with_name("model.toml")
     if card.exists():
-        text = re.sub(r'sha256 = "\w*"', f'sha256 = "{hashlib.sha256(content).hexdigest()}"', card.read_text("utf-8"))
-        card.write_text(re.sub(r"bytes = \d+", f"bytes = {len(content)}", text), "utf-8")
+        table = rf'(name = "{re.escape(path.name)}"\nsha256 = ")\w*("\nbytes = )\d+'
+        signed = rf"\g<1>{hashlib.sha256(content).hexdigest()}\g<2>{len(content)}"
+        card.write_text(re.sub(table, signed, card.read_text("utf-8")), "utf-8")

@@ -20,6 +20,7 @@ from tests.real import free_port, needed, wait_until
 
 _NODES = (1, 2, 3)
 _THREE_ONE_ONE = CITY + 'protocol = "3.1.1"\n'
+_LASTING = _THREE_ONE_ONE + "session_expiry = 3600\n"
 
 
 class Cluster:
@@ -162,16 +163,16 @@ cluster_formation.classic_config.nodes.3 = r3@localhost
 
 def nats(plan: Plan) -> Outcome:
     """Three nodes of NATS JetStream, every stream on all three."""
-    return _lose_a_node(plan, Nats(plan.folder / "cluster"))
+    return _lose_a_node(plan, Nats(plan.folder / "cluster"), _THREE_ONE_ONE)
 
 
 def rabbitmq(plan: Plan) -> Outcome:
-    """Three nodes of RabbitMQ with quorum queues."""
-    return _lose_a_node(plan, Rabbit(plan.folder / "cluster"))
+    """Three nodes of RabbitMQ. Only a lasting session has a quorum queue; that of a clean one dies with its node."""
+    return _lose_a_node(plan, Rabbit(plan.folder / "cluster"), _LASTING)
 
 
-def _lose_a_node(plan: Plan, cluster: Cluster) -> Outcome:
-    with Compound(plan.folder, city=_THREE_ONE_ONE, city_broker=cluster) as compound:
+def _lose_a_node(plan: Plan, cluster: Cluster, city: str) -> Outcome:
+    with Compound(plan.folder, city=city, city_broker=cluster) as compound:
         time.sleep(plan.seconds(10))
         lost = compound.wire.node
         cluster.kill(lost)

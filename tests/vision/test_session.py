@@ -32,6 +32,14 @@ def test_a_batch_gives_one_answer_an_item(session: Session) -> None:
     assert list(session.outputs) == ["corners", "score", "rows", "colour"]
 
 
+def test_the_file_of_a_net_is_not_kept_beside_its_weights(tmp_path: Path) -> None:
+    data = plate_refiner(tmp_path / "plate-refiner").read()
+    before = sys.getrefcount(data)
+    session = Session(data, name="plate-refiner")
+    assert sys.getrefcount(data) == before
+    session.run(np.zeros((1, 80, 160, 3), np.uint8))
+
+
 @pytest.mark.parametrize(
     "array",
     [

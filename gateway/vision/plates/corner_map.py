@@ -18,6 +18,7 @@ from gateway.vision.catalogue import VERIFY, Model
 from gateway.vision.images import normalise
 from gateway.vision.plates.values import SAME_PLATE, PlateDetection, plate_colours, shares
 from gateway.vision.quads import Floats
+from gateway.vision.quicker import open_quicker
 from gateway.vision.session import Session
 
 if TYPE_CHECKING:
@@ -29,11 +30,15 @@ MOST_CANDIDATES = 12
 
 
 class CornerMap:
-    """A detector with a map of corners. Used by one thread."""
+    """A detector with a map of corners. Used by one thread.
+
+    Only the fast mode may take its int8 form, which loses a plate here and there in the larger picture.
+    """
 
     def __init__(self, model: Model, *, fast: bool = False) -> None:
         width, height = _size(model, fast)
-        self._session = Session(model.read(), name=model.name, sizes={"height": height, "width": width})
+        sizes = {"height": height, "width": width}
+        self._session = open_quicker(model, sizes) if fast else Session(model.read(), name=model.name, sizes=sizes)
         self._session.require((1, height, width, 3), ("score", "corners", "rows", "colour"))
         self._colours = plate_colours(model)
         least = model.card.thresholds.get("score", 0.3)

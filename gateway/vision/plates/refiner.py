@@ -11,7 +11,7 @@ from gateway.vision import quads
 from gateway.vision.catalogue import Model
 from gateway.vision.plates.values import PlateDetection, plate_colours, shares
 from gateway.vision.quads import Floats, Matrix
-from gateway.vision.session import Session
+from gateway.vision.quicker import open_quicker
 
 if TYPE_CHECKING:
     from gateway.types import Image
@@ -29,7 +29,7 @@ class CornerPatch:
     """A refiner, always fed from the pixels the camera delivered. Used by one thread."""
 
     def __init__(self, model: Model) -> None:
-        self._session = Session(model.read(), name=model.name)
+        self._session = open_quicker(model)
         self._session.require((None, HEIGHT, WIDTH, 3), ("corners", "score", "rows", "colour"))
         self._colours = plate_colours(model)
         self.threshold = model.card.thresholds.get("score", 0.5)
