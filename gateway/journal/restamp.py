@@ -2,8 +2,8 @@
 
 Rule: where the first of them lies is a fact in the file, written with it, so that nothing has to be searched and no
 index be kept for them. Id and sequence stay as they are. A bounded number gets it in one transaction, since cards are
-recorded between; when the boot began is settled once for all of them. What was done is told by an `audit.clock_set` row
-in the same transaction. Rows of an earlier boot stay unsynced: nothing tells when it began.
+recorded between; when the boot began is settled by the first transaction for all of them. What was done is told by an
+`audit.clock_set` row in the same transaction. Rows of an earlier boot stay unsynced: nothing tells when it began.
 """
 
 from __future__ import annotations
