@@ -56,6 +56,10 @@ class Box:
     def height(self) -> float:
         return max(0.0, self.bottom - self.top)
 
+    def moved(self, right: float, down: float) -> Box:
+        """The same box so many pixels farther."""
+        return Box(self.left + right, self.top + down, self.right + right, self.bottom + down)
+
     def iou(self, other: Box) -> float:
         """Intersection over union, 0..1."""
         across = min(self.right, other.right) - max(self.left, other.left)

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from gateway.errors import GatewayError
 from tests.bench.site import ROOT
-from tests.chaos import needs, of_broker, of_clock, of_cluster, of_daemon, of_disk
+from tests.chaos import needs, of_broker, of_camera, of_clock, of_cluster, of_daemon, of_disk
 from tests.chaos.scenario import Outcome, Plan, Run, Scenario
 
 SCENARIOS: dict[str, Scenario] = {
@@ -28,6 +28,7 @@ SCENARIOS: dict[str, Scenario] = {
     **of_disk.SCENARIOS,
     **of_clock.SCENARIOS,
     **of_cluster.SCENARIOS,
+    **of_camera.SCENARIOS,
 }
 _OUT = ROOT / "chaos-out"
 
