@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gateway.clock import Stamp
@@ -268,7 +269,13 @@ class Event:
 
     @property
     def event_class(self) -> EventClass:
-        return EventClass(self.name.partition(".")[0])
+        return class_of(self.name)
+
+
+@lru_cache(maxsize=256)
+def class_of(name: str) -> EventClass:
+    """The class of events of this name. Raises `ValueError` where there is none."""
+    return EventClass(name.partition(".")[0])
 
 
 class DeviceStatus(StrEnum):
