@@ -172,7 +172,7 @@ class PlateStream:
             self._told[plate.number].mono = mono
             self._count("plates_repeated")
             return []
-        if self._stands_there(seen, plate, mono):
+        if self._is_misread(seen, plate, mono):
             self._count("plates_repeated")
             return []
         self._told[plate.number] = _Told(mono, True, plate.confidence, seen.box)
@@ -182,18 +182,19 @@ class PlateStream:
             self._count("plates_repeated")
         return [seen]
 
-    def _stands_there(self, seen: PlateSeen, plate: Plate, mono: float) -> bool:
-        """Whether a car told a moment ago stands where this was read, under nearly this number, then read surer."""
-        return any(
-            told.certain
-            and told.box is not None
-            and seen.box is not None
-            and mono - told.mono <= HOLD_S
-            and plate.confidence < told.confidence
-            and apart(number, plate.number) <= _MISREAD
-            and told.box.iou(seen.box) >= _SAME_PLACE
-            for number, told in self._told.items()
-        )
+    def _is_misread(self, seen: PlateSeen, plate: Plate, mono: float) -> bool:
+        """Whether a car told a moment ago, and surer, is the one that this was read of.
+
+        It stands there under nearly this number, or its number is this one with another province, the character that is
+        misread most.
+        """
+        for number, told in self._told.items():
+            if not told.certain or mono - told.mono > HOLD_S or plate.confidence >= told.confidence:
+                continue
+            stands = told.box is not None and seen.box is not None and told.box.iou(seen.box) >= _SAME_PLACE
+            if number[1:] == plate.number[1:] or (stands and apart(number, plate.number) <= _MISREAD):
+                return True
+        return False
 
     def _doubt(self, seen: PlateSeen, plate: Plate, mono: float) -> list[PlateSeen]:
         """Say once of a car that stands there that it cannot be read surely."""
