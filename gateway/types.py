@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gateway.clock import Stamp
@@ -63,23 +64,23 @@ class Box:
         """Intersection over union, 0..1."""
         across = min(self.right, other.right) - max(self.left, other.left)
         down = min(self.bottom, other.bottom) - max(self.top, other.top)
-        if across <= 0 or down <= 0:
-            return 0.0
-        shared = across * down
-        return shared / (self.width * self.height + other.width * other.height - shared)
+        shared = max(0.0, across) * max(0.0, down)
+        return shared / (self.width * self.height + other.width * other.height - shared) if shared else 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One picture from one camera. `source` is the file name where each picture is a passage of its own.
 
-    `origin` is then what tells this picture from every other of that camera, the same after a restart.
+    `origin` is then what tells this picture from every other of that camera, the same after a restart. `doubts` are
+    the places, in pixels, where a plate should be by now that earlier pictures did not show clearly enough.
     """
 
     pixels: Image
     stamp: Stamp
     source: str | None = None
     origin: str | None = None
+    doubts: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +267,13 @@ class Event:
 
     @property
     def event_class(self) -> EventClass:
-        return EventClass(self.name.partition(".")[0])
+        return class_of(self.name)
+
+
+@lru_cache(maxsize=256)
+def class_of(name: str) -> EventClass:
+    """The class of events of this name. Raises `ValueError` where there is none."""
+    return EventClass(name.partition(".")[0])
 
 
 class DeviceStatus(StrEnum):

@@ -56,7 +56,7 @@ def _plate_look(settings: Settings) -> Look:
 
     def look(frame: Frame) -> list[PlateSighting]:
         still = frame.source is not None  # it has no next frame
-        found = recogniser.recognise(frame.pixels, thorough=still)
+        found = recogniser.recognise(frame.pixels, thorough=still, doubts=frame.doubts)
         return [
             PlateSighting(one.box, frame.stamp, plate, quality(frame.pixels, one.box, plate.confidence))
             for one, plate in found
@@ -150,7 +150,8 @@ def look_near(roi: Sequence[tuple[float, float]], look: Look, frame: Frame) -> S
     height, width = frame.pixels.shape[:2]
     left, right = _span([x for x, _ in roi], width)
     top, bottom = _span([y for _, y in roi], height)
-    found = look(replace(frame, pixels=frame.pixels[top:bottom, left:right]))
+    doubts = tuple(box.moved(-left, -top) for box in frame.doubts)
+    found = look(replace(frame, pixels=frame.pixels[top:bottom, left:right], doubts=doubts))
     return [replace(one, box=one.box.moved(left, top)) for one in found]
 
 

@@ -90,6 +90,12 @@ class View:
         self._count("unreadable")
         return self._owe([self._done(picture, spoken(picture.fault, language))], picture.source)
 
+    def with_doubts(self, frame: Frame) -> Frame:
+        """The frame, knowing where plates should be on it that are not read surely yet; a still has no past."""
+        return (
+            frame if frame.source is not None else replace(frame, doubts=tuple(self._plates.doubts(frame.stamp.mono)))
+        )
+
     def see(self, frame: Frame, sightings: Mapping[Recogniser, Sequence[Any]]) -> list[Seen]:
         """Take what the recognisers found in a frame; return the passages that are certain by now or over."""
         found = {kind: self._within_roi(some, frame) for kind, some in sightings.items()}

@@ -94,6 +94,7 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
     tally = outcome.tally
     return {
         **asdict(tally),
+        "strange": [f"{len(tally.strange)} messages unlike the documents: {one}" for one in tally.strange[:1]],
         "dropped": tally.dropped,
         "recovered_s": span(outcome.recovered),
         "door_s": span(outcome.door),
@@ -104,8 +105,10 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
 
 def _line(name: str, row: dict[str, Any]) -> str:
     verdict = "pass" if row["passed"] else "FAIL"
-    said = "; ".join([row.get("broke", ""), *row.get("faults", ()), *row.get("notes", ())]).strip("; ")
-    return f"{verdict}  {name}  {row['took_s']} s  {said}"
+    said = "; ".join(
+        [row.get("broke", ""), *row.get("strange", ()), *row.get("faults", ()), *row.get("notes", ())]
+    ).strip("; ")
+    return f"{verdict}  {name}  {row['took_s']} s  {'; '.join(filter(None, said))}"
 
 
 def _table(rows: dict[str, dict[str, Any]]) -> Table:

@@ -39,7 +39,8 @@ def test_plates_are_looked_for_near_the_region_and_lie_where_they_are_in_the_who
         shown.append(frame)
         return [PlateSighting(Box(1, 2, 3, 4), frame.stamp, plate(7))]
 
-    frame = Frame(pixels, now(), source="a.jpg", origin="a")
+    doubt = Box(0.5 * width, 0.5 * height, 0.6 * width, 0.6 * height)
+    frame = Frame(pixels, now(), source="a.jpg", origin="a", doubts=(doubt,))
     (whole,) = look_near((), look, frame)
     assert shown[0] is frame
     assert whole.box == Box(1, 2, 3, 4)
@@ -50,3 +51,4 @@ def test_plates_are_looked_for_near_the_region_and_lie_where_they_are_in_the_who
     assert (left, top, tall) == (int(0.25 * width), int(0.35 * height), height - int(0.35 * height))
     assert 0.5 * width <= wide < 0.5 * width + 2
     assert (shown[1].stamp, shown[1].source) == (frame.stamp, "a.jpg")
+    assert shown[1].doubts == (doubt.moved(-left, -top),)

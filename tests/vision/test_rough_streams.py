@@ -131,7 +131,7 @@ def test_a_stream_without_key_pictures_is_waited_for_longer_and_longer(
 def test_a_wall_clock_that_jumps_while_cars_pass_makes_none_of_them_two(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The clock of the vision child and its decoders steps from an hour ahead to a day behind and back, and again."""
+    """The clock of the vision child and its decoders steps, an hour ahead and a day behind, twice a second."""
     offset, shim = tmp_path / "offset", build_shim(tmp_path)
     set_offset(offset, 3600)
     pictures = [sized(number, tmp_path / f"{number}.jpg", 1) for number in (11111, 22222)]

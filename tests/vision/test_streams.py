@@ -103,6 +103,26 @@ def test_a_car_that_was_hidden_for_ten_seconds_is_the_same_passage_and_one_that_
     assert road.numbers() == ["鄂A12345"] * 2
 
 
+def test_a_plate_in_doubt_is_expected_where_it_goes_until_it_is_told() -> None:
+    road = Road()
+    assert road.stream.doubts(road.mono) == []
+    for y in (100, 130):
+        road.frame((y, plate("鄂J12345", 0.5)))
+    (box,) = road.stream.doubts(road.mono + 0.2)
+    assert (box.left, box.top) == (200, pytest.approx(160))
+    road.frame((160, plate("鄂J12345", SURE)))
+    road.frame((190, plate("鄂J12345", SURE)))
+    assert road.numbers() == ["鄂J12345"]
+    assert road.stream.doubts(road.mono) == []
+
+
+def test_what_stands_there_unread_is_not_looked_at_larger_for_ever() -> None:
+    road = Road()
+    for _ in range(round(FPS * WAITS_S) + 1):
+        road.frame((300, plate("鄂J12345", 0.4)))
+    assert road.stream.doubts(road.mono) == []
+
+
 def test_two_cars_nose_to_tail_stay_two() -> None:
     """The second plate appears where the first one was, in the very next frame."""
     road = Road()
