@@ -73,7 +73,8 @@ class Frame:
     """One picture from one camera. `source` is the file name where each picture is a passage of its own.
 
     `origin` is then what tells this picture from every other of that camera, the same after a restart. `doubts` are
-    the places, in pixels, where a plate should be by now that earlier pictures did not show clearly enough.
+    the places, in pixels, where a plate should be by now that earlier pictures did not show clearly enough;
+    `thorough` asks for a longer look where no plate is clear.
     """
 
     pixels: Image
@@ -81,6 +82,7 @@ class Frame:
     source: str | None = None
     origin: str | None = None
     doubts: tuple[Box, ...] = ()
+    thorough: bool = False
 
 
 @dataclass(frozen=True, slots=True)

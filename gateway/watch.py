@@ -168,7 +168,7 @@ class Watch:
             seen = view.unreadable(picture, self._settings.site.language)
         else:
             tried = [kind for kind in view.camera.recognise if kind in self._looks]
-            frame = view.with_doubts(picture)
+            frame = view.prepared(picture)
             looked = {kind: self._sightings(kind, frame, view.camera) for kind in tried}
             found = {kind: sightings for kind, sightings in looked.items() if sightings is not None}
             if found or not tried:  # else its last recogniser has just failed, and the picture counts as unseen

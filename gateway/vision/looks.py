@@ -56,7 +56,7 @@ def _plate_look(settings: Settings) -> Look:
 
     def look(frame: Frame) -> list[PlateSighting]:
         still = frame.source is not None  # it has no next frame
-        found = recogniser.recognise(frame.pixels, thorough=still, doubts=frame.doubts)
+        found = recogniser.recognise(frame.pixels, thorough=still or frame.thorough, doubts=frame.doubts)
         return [
             PlateSighting(one.box, frame.stamp, plate, quality(frame.pixels, one.box, plate.confidence))
             for one, plate in found

@@ -1,10 +1,10 @@
 """From the tracks of plates to passages: a car that crosses a camera's view becomes one observation.
 
-Rule: told as soon as three frames agree and their vote is above the threshold; as a candidate when a car has stood
-there for `WAITS_S` without that, since somebody must look; else, some seconds after the track has ended, the vote of at
-least two frames as a candidate, or of one frame that is above the threshold by itself. The same number again within
-`rearm_s` of when it was last in view, or while it stays there, is the same passage. A candidate that is nearly a number
-told as certain is that car, misread.
+Rule: told as soon as three frames agree (five while the plate is small) and their vote is above the threshold; as a
+candidate when a car has stood there for `WAITS_S` without that, since somebody must look; else, some seconds after the
+track has ended, the vote of at least two frames as a candidate, or of one frame that is above the threshold by itself.
+The same number again within `rearm_s` of when it was last in view, or while it stays there, is the same passage. A
+candidate that is nearly a number told as certain is that car, misread.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from gateway.vision.tracking import Heading, Track, Tracker, heading
 
 REARM_S: Final = 30.0
 AGREEING: Final = 3
+AGREEING_FAR: Final = 5
+FAR: Final = 64.0  # pixels: a narrower plate may be misread in the same way by several frames
 HOPELESS: Final = 0.3  # a vote below this is no number at all
 WAITS_S: Final = 8.0
 HOLD_S: Final = 3.0  # a candidate waits so long for a certain read of the same car: it opens nothing, so it can
@@ -125,7 +127,7 @@ class PlateStream:
         if voted is None:
             return []
         agreeing = sum(plate.number == voted.number for plate in plates)
-        if voted.confidence < self._threshold or agreeing < AGREEING:
+        if voted.confidence < self._threshold or agreeing < (AGREEING_FAR if track.last.box.width < FAR else AGREEING):
             waits = voted.confidence >= HOPELESS and mono - track.first.stamp.mono >= WAITS_S
             return self._doubt(self._seen(track, car, voted), voted, mono) if waits else []
         car.told = voted.number

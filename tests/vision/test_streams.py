@@ -11,7 +11,7 @@ from gateway.clock import ClockTrust, Stamp, now
 from gateway.types import Box, Direction, FaceSeen, Plate, PlateSeen, Shot, ShotKind
 from gateway.vision.face_stream import FaceStream
 from gateway.vision.sightings import FaceMatch, FaceSighting, PlateSighting
-from gateway.vision.streams import HOLD_S, REARM_S, WAITS_S, PlateStream
+from gateway.vision.streams import FAR, HOLD_S, REARM_S, WAITS_S, PlateStream
 from gateway.vision.voting import vote
 
 FPS = 5.0
@@ -73,6 +73,29 @@ def test_a_car_that_drives_through_is_told_once_and_at_the_third_frame() -> None
         road.frame((100 + 60 * at, plate("鄂A12345")))
     road.nothing(5)
     assert road.numbers() == ["鄂A12345"]
+
+
+def test_a_small_plate_is_told_once_it_is_larger_or_five_frames_agree() -> None:
+    road = Road()
+    for y in (100, 110, 120, 130):
+        road.frame((y, plate("鄂J12345")), width=FAR - 4)
+    assert road.numbers() == []
+    road.frame((140, plate("鄂J12345")), width=FAR - 2)
+    assert road.numbers() == ["鄂J12345"]
+    nearer = Road()
+    for y, width in ((100, FAR - 8), (110, FAR - 4), (120, FAR + 2)):
+        nearer.frame((y, plate("鄂J12345")), width=width)
+    assert nearer.numbers() == ["鄂J12345"]
+
+
+def test_another_province_in_one_look_at_a_car_that_was_told_is_no_second_car() -> None:
+    road = Road()
+    for y in (600, 560, 520):
+        road.frame((y, plate("鲁A88888", 0.99)))
+    road.nothing(1.4)
+    road.frame((100, plate("青A88888", 0.9)), width=46)
+    road.nothing(3.0)
+    assert road.numbers() == ["鲁A88888"]
 
 
 def test_a_misread_frame_neither_delays_nor_adds() -> None:
