@@ -56,16 +56,14 @@ class Box:
     def height(self) -> float:
         return max(0.0, self.bottom - self.top)
 
-    def moved(self, right: float, down: float) -> Box:
-        """The same box so many pixels farther."""
-        return Box(self.left + right, self.top + down, self.right + right, self.bottom + down)
-
     def iou(self, other: Box) -> float:
         """Intersection over union, 0..1."""
         across = min(self.right, other.right) - max(self.left, other.left)
         down = min(self.bottom, other.bottom) - max(self.top, other.top)
-        shared = max(0.0, across) * max(0.0, down)
-        return shared / (self.width * self.height + other.width * other.height - shared) if shared else 0.0
+        if across <= 0 or down <= 0:
+            return 0.0
+        shared = across * down
+        return shared / (self.width * self.height + other.width * other.height - shared)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -150,9 +150,14 @@ def look_near(roi: Sequence[tuple[float, float]], look: Look, frame: Frame) -> S
     height, width = frame.pixels.shape[:2]
     left, right = _span([x for x, _ in roi], width)
     top, bottom = _span([y for _, y in roi], height)
-    doubts = tuple(box.moved(-left, -top) for box in frame.doubts)
+    doubts = tuple(moved(box, -left, -top) for box in frame.doubts)
     found = look(replace(frame, pixels=frame.pixels[top:bottom, left:right], doubts=doubts))
-    return [replace(one, box=one.box.moved(left, top)) for one in found]
+    return [replace(one, box=moved(one.box, left, top)) for one in found]
+
+
+def moved(box: Box, right: float, down: float) -> Box:
+    """The same box so many pixels farther."""
+    return Box(box.left + right, box.top + down, box.right + right, box.bottom + down)
 
 
 def _span(shares: Sequence[float], size: int) -> tuple[int, int]:

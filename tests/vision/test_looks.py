@@ -7,7 +7,7 @@ import pytest
 
 from gateway.clock import now
 from gateway.types import Box, Frame
-from gateway.vision.looks import inside, look_near
+from gateway.vision.looks import inside, look_near, moved
 from gateway.vision.sightings import PlateSighting
 from tests.striped import plate
 
@@ -51,4 +51,4 @@ def test_plates_are_looked_for_near_the_region_and_lie_where_they_are_in_the_who
     assert (left, top, tall) == (int(0.25 * width), int(0.35 * height), height - int(0.35 * height))
     assert 0.5 * width <= wide < 0.5 * width + 2
     assert (shown[1].stamp, shown[1].source) == (frame.stamp, "a.jpg")
-    assert shown[1].doubts == (doubt.moved(-left, -top),)
+    assert shown[1].doubts == (moved(doubt, -left, -top),)
