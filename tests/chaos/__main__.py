@@ -105,9 +105,7 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
 
 def _line(name: str, row: dict[str, Any]) -> str:
     verdict = "pass" if row["passed"] else "FAIL"
-    said = "; ".join(
-        [row.get("broke", ""), *row.get("strange", ()), *row.get("faults", ()), *row.get("notes", ())]
-    ).strip("; ")
+    said = [row.get("broke", ""), *(text for key in ("strange", "faults", "notes") for text in row.get(key, ()))]
     return f"{verdict}  {name}  {row['took_s']} s  {'; '.join(filter(None, said))}"
 
 
