@@ -157,16 +157,17 @@ def _draw(samples: list[list[float]], out: Path) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    hours = [row[0] / 60 for row in samples]
+    minutes = [row[0] / 60 for row in samples]
     with mpl.rc_context({"svg.hashsalt": "compound-gateway", "font.size": 9}):
         figure = Figure(figsize=(8, 3.6), layout="constrained")
         axes = figure.subplots()
-        axes.stackplot(hours, *([row[part] for row in samples] for part in (1, 2, 3)), labels=PARTS[:3], alpha=0.75)
-        axes.plot(hours, [row[4] for row in samples], color="black", linewidth=1, label=PARTS[3])
+        axes.stackplot(minutes, *([row[part] for row in samples] for part in (1, 2, 3)), labels=PARTS[:3], alpha=0.75)
+        axes.plot(minutes, [row[4] for row in samples], color="black", linewidth=1, label=PARTS[3])
         axes.axhline(350, color="grey", linestyle="--", linewidth=1)
-        axes.set(xlabel="minutes", ylabel="MB", ylim=(0, 450), xlim=(0, hours[-1]))
-        axes.legend(loc="lower right", ncols=4)
-        figure.savefig(out, metadata={"Date": None} if out.suffix == ".svg" else None)
+        axes.set(xlabel="minutes", ylabel="MB", ylim=(0, 450), xlim=(0, minutes[-1]))
+        axes.legend(loc="upper right", ncols=4)
+        untold = dict.fromkeys(("Date", "Creator", "Format", "Type")) if out.suffix == ".svg" else None
+        figure.savefig(out, metadata=untold)
 
 
 if __name__ == "__main__":
