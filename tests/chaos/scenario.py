@@ -56,10 +56,13 @@ def judge(compound: Compound, *, settled: bool = False) -> Tally:
     """Let everything arrive, then compare."""
     if not settled:
         compound.settle()
-    accepted = {**compound.witness.seen(), **{event["id"]: event for event in compound.house.events()}}
+    kept = {event["id"]: event for event in compound.house.events()}
     time.sleep(0.5)
     for platform in compound.platforms:
         platform.take()
+    # what a platform has was accepted, though it may have made way on a full disk before the witness saw it
+    stored = {event["id"]: event for one in compound.platforms for event in one.events}
+    accepted = {**stored, **compound.witness.seen(), **kept}
     received = {one.name: one.events for one in compound.platforms}
     strange = [fault for one in compound.platforms for fault in one.strange()]
     return compare(compound.presented(), accepted, received, strange)
