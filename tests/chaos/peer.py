@@ -3,8 +3,8 @@
 It reads numbered events from a broker of their own (its MQTT connector, QoS 1, with a session that keeps what comes
 while it is down), stores them in SQLite and sends them at QoS 1 to a Mosquitto that stands for ThingsBoard.
 
-It confirms nothing. `accepted` is what a reader of its storage has seen committed there, and all that arrived: the
-kindest measure, for what it took from the source and never stored is `never stored` and not `lost`.
+What it confirms to the source is in its memory only. `accepted` is what a reader of its storage has seen committed, and
+all that arrived: the kindest measure, for what it took and never stored is `never stored` and not `lost`.
 """
 
 from __future__ import annotations
