@@ -23,7 +23,7 @@ from gateway.settings import Settings
 from gateway.text import Language, Text
 from gateway.types import DeviceStatus, FaceSeen, Frame, PictureDone, PlateSeen
 from gateway.vision.capture import Capture
-from gateway.vision.looks import Build, Look, Recogniser
+from gateway.vision.looks import Build, Look, Recogniser, look_near
 from gateway.vision.nursery import Nursery
 from gateway.vision.sightings import FaceSighting, PlateSighting
 from gateway.vision.sketch import sharpness, sketch
@@ -135,7 +135,10 @@ class Aiming:
         return Second(self._name, self._status, self._detail)
 
     def _see(self, frame: Frame, second: Second) -> None:
-        found: dict[Recogniser, Sequence[Any]] = {kind: look(frame) for kind, look in self._looks.items()}
+        found: dict[Recogniser, Sequence[Any]] = {
+            kind: look_near(self._camera.roi if kind == "plate" else (), look, frame)
+            for kind, look in self._looks.items()
+        }
         height, width = frame.pixels.shape[:2]
         second.size = (width, height)
         second.plates, second.faces = found.get("plate", ()), found.get("face", ())

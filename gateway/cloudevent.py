@@ -114,22 +114,34 @@ def data_catalogue(classes: Collection[EventClass], fields: Fields) -> list[Data
 
 
 def _treat(data: Mapping[str, Any], fields: Fields, keys: Keys) -> Any:
-    secrets = _plates_in(data) if fields["plate_no"] != "clear" else frozenset()
-    return _treat_value("data", data, fields, keys, secrets)
+    if fields["plate_no"] != "clear":
+        return _treat_value("data", data, fields, keys, _plates_in(data))
+    return _treat_value("data", data, fields, keys, None if fields["room"] == "clear" else frozenset())
 
 
-def _treat_value(key: str, value: Any, fields: Fields, keys: Keys, secrets: frozenset[str]) -> Any:
-    """Return the value as this uplink may see it; None where it is dropped. What is common comes first."""
+def _treat_value(key: str, value: Any, fields: Fields, keys: Keys, secrets: frozenset[str] | None) -> Any:
+    """Return the value as this uplink may see it; None where it is dropped.
+
+    `secrets` are the plates that no text may show, None where texts outside of `holder` go as they are.
+    """
     if isinstance(value, str):
-        return _treat_text(key, value, fields, keys, secrets)
+        return value if secrets is None else _treat_text(key, value, fields, keys, secrets)
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, (dict, Mapping)):  # dict first: the check of an abstract class is slow
-        if key == "holder":
-            return _holder(value, fields, keys)
-        inner = {name: _treat_value(name, part, fields, keys, secrets) for name, part in value.items()}
-        return {name: part for name, part in inner.items() if part is not None or value[name] is None}
+        return _holder(value, fields, keys) if key == "holder" else _treat_map(value, fields, keys, secrets)
     return [_treat_value(key, part, fields, keys, secrets) for part in value]
+
+
+def _treat_map(values: Mapping[str, Any], fields: Fields, keys: Keys, secrets: frozenset[str] | None) -> dict[str, Any]:
+    """Without what is dropped. Every event passes here: what is common goes through without a call."""
+    kept: dict[str, Any] = {}
+    for name, value in values.items():
+        if value is None or isinstance(value, int) or (secrets is None and isinstance(value, str)):
+            kept[name] = value
+        elif (treated := _treat_value(name, value, fields, keys, secrets)) is not None:
+            kept[name] = treated
+    return kept
 
 
 def _treat_text(key: str, text: str, fields: Fields, keys: Keys, secrets: frozenset[str]) -> str | None:

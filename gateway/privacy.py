@@ -49,16 +49,15 @@ def refuse_face_data(data: Mapping[str, Any]) -> None:
 
 def refuse_face_text(name: str, text: str) -> None:
     """Raise `Rejected` if one string, that is not part of an event's data, could hold a picture."""
-    _refuse_text(name, text)
+    if len(text) >= _SHORT or not text.isascii():
+        _refuse_text(name, text)
 
 
 def _inspect(key: str, value: object, depth: int, tally: _Tally) -> None:
-    """Every event passes here on its way in and on each way out: what is common comes first."""
     if depth > _DEEPEST:
         raise Rejected(f"{key} is nested deeper than {_DEEPEST} levels")
     if isinstance(value, str):
-        if len(value) >= _SHORT or not value.isascii():
-            _refuse_text(key, value)
+        _refuse_text(key, value)
         tally.characters += len(value)
     elif value is None or isinstance(value, int):
         return
@@ -67,10 +66,7 @@ def _inspect(key: str, value: object, depth: int, tally: _Tally) -> None:
             raise Rejected(f"{key} is {value}, which JSON cannot say")
         tally.floats += 1
     elif isinstance(value, (dict, Mapping)):  # dict first: the check of an abstract class is slow
-        for name, inner in value.items():
-            _refuse_key(name)
-            tally.characters += len(name)
-            _inspect(name, inner, depth + 1, tally)
+        _inspect_map(value, depth, tally)
     elif isinstance(value, (list, tuple)):
         _refuse_series(key, value)
         for inner in value:
@@ -81,14 +77,30 @@ def _inspect(key: str, value: object, depth: int, tally: _Tally) -> None:
         raise _refusal(f"its data has more than {MAX_TEXT} characters or {MAX_FLOATS} floats")
 
 
-def _refuse_key(name: object) -> None:
-    if not isinstance(name, str):
-        raise Rejected(f"the key {name!r} is not text")
-    if _is_suspicious(name):
-        raise _refusal(f"it has a key named {name}")
+def _inspect_map(values: Mapping[Any, object], depth: int, tally: _Tally) -> None:
+    """Every event passes here on its way in and on each way out: what is common and small passes without a call."""
+    if depth == _DEEPEST and values:
+        raise Rejected(f"{next(iter(values))} is nested deeper than {_DEEPEST} levels")
+    characters = _refuse_keys(tuple(values))
+    for name, value in values.items():
+        if isinstance(value, str) and len(value) < _SHORT and value.isascii():
+            characters += len(value)
+        elif value is not None and not isinstance(value, int):
+            _inspect(name, value, depth + 1, tally)
+    tally.characters += characters
 
 
-@lru_cache(maxsize=1024)  # the same few keys come with every event
+@lru_cache(maxsize=256)  # the same few sets of keys come with every event
+def _refuse_keys(names: tuple[Any, ...]) -> int:
+    """The number of their characters."""
+    for name in names:
+        if not isinstance(name, str):
+            raise Rejected(f"the key {name!r} is not text")
+        if _is_suspicious(name):
+            raise _refusal(f"it has a key named {name}")
+    return sum(map(len, names))
+
+
 def _is_suspicious(name: str) -> bool:
     _refuse_text(name, name)
     words = [part.lower() for part in _PARTS.findall(name)]

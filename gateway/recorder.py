@@ -25,7 +25,7 @@ from gateway.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
 
-_BATCH = 500
+_BATCH = 1000
 _MOST_SHOTS = 16 << 20  # bytes of pictures that may wait for the disk
 _LONGEST_PAUSE = 5.0
 _BEAT = 30.0  # a memory card may take its time over one commit
@@ -33,14 +33,8 @@ _BEAT = 30.0  # a memory card may take its time over one commit
 Then = Callable[[], None] | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """An event on its way to the disk, written down already; with pictures it is so again once it names them."""
-
-    event: Event
-    entry: Entry
-    then: Then
-    shots: Sequence[Shot]
+# An event on its way to the disk, written down already; with pictures it is so again once it names them.
+_Waiting = tuple[Entry, Then, Sequence[Shot]]
 
 
 @dataclass(slots=True)
@@ -104,9 +98,9 @@ class Recorder:
         except Rejected as error:
             self._note_refusal(event, error)
             return
-        shots = self._admit(shots)
+        shots = self._admit(shots) if shots else ()
         if self._queue.qsize() < self._capacity:  # threads that ask at once may exceed it by one each
-            self._queue.put(_Waiting(event, entry, then, shots))
+            self._queue.put((entry, then, shots))
         else:
             self._dismiss(shots)
             self._board.count("recorder.overflow")
@@ -116,7 +110,7 @@ class Recorder:
         """Keep what comes until `stop`, then what is left."""
         while not stop.is_set():
             self._board.beat("recorder", allowed_age=_BEAT)
-            batch = self._gather(0.5)
+            batch = self._gather(0.0 if self._house.is_behind else 0.5)
             if batch:
                 self._keep(batch, stop)
             self._tell()
@@ -136,7 +130,12 @@ class Recorder:
                 waiting.append(self._queue.get_nowait())
         except queue.Empty:
             pass
-        return [(entry, one.then) for one in waiting if (entry := self._illustrated(one)) is not None]
+        batch: list[tuple[Entry, Then]] = []
+        for entry, then, shots in waiting:
+            whole = self._illustrated(entry, shots) if shots else entry
+            if whole is not None:
+                batch.append((whole, then))
+        return batch
 
     # ── pictures ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -156,12 +155,12 @@ class Recorder:
         with self._lock:
             self._shots_waiting -= sum(len(shot.jpeg) for shot in shots)
 
-    def _illustrated(self, waiting: _Waiting) -> Entry | None:
+    def _illustrated(self, entry: Entry, shots: Sequence[Shot]) -> Entry | None:
         """The event as it shall be kept: its pictures are on the disk by then, or it names none. None if refused."""
-        if not waiting.shots or self._captures is None:
-            return waiting.entry
-        event = self._captures.keep(waiting.event, waiting.shots)
-        self._dismiss(waiting.shots)
+        if self._captures is None:
+            return entry
+        event = self._captures.keep(entry.event, shots)
+        self._dismiss(shots)
         try:
             return write_down(event)
         except Rejected as error:
@@ -187,16 +186,16 @@ class Recorder:
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
                 self._note_success(len(batch))
-                for _, then in batch:
-                    if then is not None:
-                        self._finish(then)
+                self._finish(batch)
                 return True
 
-    def _finish(self, then: Callable[[], None]) -> None:
-        try:
-            then()
-        except (GatewayError, OSError) as error:  # the event is kept; whoever waits for it may have gone
-            log.warning("the event is kept, but what was to follow failed: %s", error)
+    def _finish(self, batch: list[tuple[Entry, Then]]) -> None:
+        for _, then in batch:
+            try:
+                if then is not None:
+                    then()
+            except (GatewayError, OSError) as error:  # the event is kept; whoever waits for it may have gone
+                log.warning("the event is kept, but what was to follow failed: %s", error)
 
     # ── failures ──────────────────────────────────────────────────────────────────────────────────────────
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gateway.clock import Stamp
@@ -69,13 +70,17 @@ class Box:
 class Frame:
     """One picture from one camera. `source` is the file name where each picture is a passage of its own.
 
-    `origin` is then what tells this picture from every other of that camera, the same after a restart.
+    `origin` is then what tells this picture from every other of that camera, the same after a restart. `doubts` are
+    the places, in pixels, where a plate should be by now that earlier pictures did not show clearly enough;
+    `thorough` asks for a longer look where no plate is clear.
     """
 
     pixels: Image
     stamp: Stamp
     source: str | None = None
     origin: str | None = None
+    doubts: tuple[Box, ...] = ()
+    thorough: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +267,13 @@ class Event:
 
     @property
     def event_class(self) -> EventClass:
-        return EventClass(self.name.partition(".")[0])
+        return class_of(self.name)
+
+
+@lru_cache(maxsize=256)
+def class_of(name: str) -> EventClass:
+    """The class of events of this name. Raises `ValueError` where there is none."""
+    return EventClass(name.partition(".")[0])
 
 
 class DeviceStatus(StrEnum):

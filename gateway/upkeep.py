@@ -1,7 +1,9 @@
 """What the recorder does between commits: the clock, the age and the size of what is kept, and the room on the disk.
 
 Rule: pictures go before facts, low classes before high ones, alarms and audit never; what goes is told. When the disk
-is full the ballast makes way: first for the shedding, which must write to free, then for the alarm.
+is full the ballast makes way: first for the shedding, which must write to free, then for the alarm. Events wait while a
+round lasts, so that a round does a bounded part of what there is to do, however large the journal; the rest comes after
+them.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from gateway.clock_watch import ClockWatch
 from gateway.errors import StoreError
 from gateway.journal import DiskFull, Journal
 from gateway.journal.ballast import Ballast
+from gateway.journal.purge import CHUNK
 from gateway.settings import Journal as Policy
 from gateway.standing import StandingAlarm
 from gateway.survival import estimate
@@ -27,6 +30,7 @@ log = logging.getLogger(__name__)
 
 _CLOCK_EVERY_S = 1.0
 _PURGE_EVERY_S = 30.0
+_WEIGH_EVERY_S = 0.1  # also in a burst
 _ESTIMATE_EVERY_S = 600.0
 _FULL = 1 << 20  # bytes: with less than that free, whatever failed, failed for want of room
 _LOW, _OUT = 2, 1  # severities
@@ -72,8 +76,13 @@ class Upkeep:
         return [
             *self._now_and_then(self._look_at_clock, _CLOCK_EVERY_S),
             *self._now_and_then(self._look_at_disk, _PURGE_EVERY_S),
-            *self._now_and_then(self._look_ahead, _ESTIMATE_EVERY_S),
+            *self._now_and_then(self._weigh, _WEIGH_EVERY_S),
         ]
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the last round has left something to do at once."""
+        return 0.0 in self._due.values()
 
     def make_room(self, error: StoreError) -> list[Event]:
         """A write failed: if the disk is full, free what can be freed; returns what is to be told.
@@ -94,17 +103,26 @@ class Upkeep:
         self._due[work] = time.monotonic() + every
         return work()
 
+    def _go_on(self, work: Callable[[], list[Event]]) -> None:
+        """It has more to do: in the next round."""
+        self._due[work] = 0.0
+
     def _look_at_clock(self) -> list[Event]:
         at = self._stamp()
         if at.trust is ClockTrust.SYNCED:
             restamped = self._journal.restamp(self._boot, at)
             if restamped:
                 self._board.count("recorder.restamped", restamped)
+            if self._journal.has_unset(self._boot):
+                self._go_on(self._look_at_clock)
         return self._clock.look()
 
     def _look_at_disk(self) -> list[Event]:
         self._ask_for_pictures()
-        self._board.count("journal.purged", self._journal.purge(self._policy, self._stamp()))
+        gone = self._journal.purge(self._policy, self._stamp(), most=CHUNK)
+        self._board.count("journal.purged", gone)
+        if gone >= CHUNK:
+            self._go_on(self._look_at_disk)
         is_ready = self._ballast.make(self._policy.min_free)
         free = self._free()
         self._board.note("storage", {**(self._board.facts().get("storage") or {}), "free": free, "ballast": is_ready})
@@ -112,6 +130,9 @@ class Upkeep:
             worst = min(_LOW, self._storage.severity or _LOW)
             return self._storage.set(worst, self._stamp(), free=free)
         return self._storage.set(None, self._stamp(), free=free) if is_ready else []
+
+    def _weigh(self) -> list[Event]:
+        return self._now_and_then(self._look_ahead, _ESTIMATE_EVERY_S) if self._journal.weigh() else []
 
     def _look_ahead(self) -> list[Event]:
         found = estimate(self._policy, self._journal, self._wanted)

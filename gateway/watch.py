@@ -27,11 +27,11 @@ from gateway.captures import kinds_of
 from gateway.child import die_with_parent, rss_of
 from gateway.errors import BadFrame, ModelError, StoreError
 from gateway.lines import MAX_LINE
-from gateway.settings import Settings
+from gateway.settings import Camera, Settings
 from gateway.types import Frame, Unreadable
 from gateway.vision import heap
 from gateway.vision.capture import Capture
-from gateway.vision.looks import Build, Look, Recogniser, build
+from gateway.vision.looks import Build, Look, Recogniser, build, look_near
 from gateway.vision.nursery import Nursery
 from gateway.vision.pace import Pace, share
 from gateway.vision.view import Seen, View
@@ -168,7 +168,9 @@ class Watch:
             seen = view.unreadable(picture, self._settings.site.language)
         else:
             tried = [kind for kind in view.camera.recognise if kind in self._looks]
-            found = {kind: sightings for kind in tried if (sightings := self._sightings(kind, picture)) is not None}
+            frame = view.prepared(picture)
+            looked = {kind: self._sightings(kind, frame, view.camera) for kind in tried}
+            found = {kind: sightings for kind, sightings in looked.items() if sightings is not None}
             if found or not tried:  # else its last recogniser has just failed, and the picture counts as unseen
                 seen = view.see(picture, found)
         if not isinstance(picture, Unreadable) and picture.source is None:
@@ -177,9 +179,9 @@ class Watch:
         for one in seen:
             self._say(one)
 
-    def _sightings(self, kind: Recogniser, frame: Frame) -> Sequence[Any] | None:
+    def _sightings(self, kind: Recogniser, frame: Frame, camera: Camera) -> Sequence[Any] | None:
         try:
-            return self._looks[kind](frame)
+            return look_near(camera.roi if kind == "plate" else (), self._looks[kind], frame)
         except ModelError as error:
             self._off(kind, error)
             return None

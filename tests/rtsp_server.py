@@ -1,7 +1,7 @@
 """An RTSP server for tests: one still picture as a live H.264 stream at /live. Runs under Debian's /usr/bin/python3.
 
-Arguments: port, picture, and a user name and password (or neither). A file that ends in .h264 (access units with
-delimiters) is sent over and over as it is, 25 units a second, which costs next to nothing.
+Arguments: address, port, picture, and a user name and password (or neither). A file that ends in .h264 (access units
+with delimiters) is sent over and over as it is, 25 units a second, which costs next to nothing.
 """
 
 import sys
@@ -13,10 +13,10 @@ gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
-port, picture, *login = sys.argv[1:]
+address, port, picture, *login = sys.argv[1:]
 Gst.init(None)
 server = GstRtspServer.RTSPServer()
-server.set_address("127.0.0.1")
+server.set_address(address)
 server.set_service(port)
 DELIMITER, RATE = b"\0\0\0\1\x09", 25
 

@@ -77,3 +77,16 @@ def test_what_the_contract_names_passes() -> None:
             "opened": None,
         }
     )
+
+
+def test_what_was_refused_once_is_refused_again() -> None:
+    """The guard remembers which sets of keys are innocent, and only those."""
+    for _ in range(2):
+        refuse_face_data({"point": "east-door", "holder": {"room": "3-1-0502"}})
+        for data in ({"point": "east-door", "holder": {"face": "x"}}, {"point": BLOB.hex()}, {True: "x"}):
+            with pytest.raises(Rejected):
+                refuse_face_data(data)
+
+
+def test_six_levels_are_not_too_deep() -> None:
+    refuse_face_data({"a": {"b": {"c": {"d": {"e": {"f": 1, "g": {}}}}}}})

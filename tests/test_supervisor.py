@@ -234,12 +234,18 @@ def test_pictures_come_only_of_the_kinds_that_may_be_kept(tmp_path: Path) -> Non
             assert [shot.kind.value for shot in seen.shots] == list(captures)
 
 
-def test_a_child_that_leaks_is_replaced(tmp_path: Path) -> None:
-    given = settings(tmp_path, cam={"driver": "replay", "path": "/nowhere"})
-    given = given.model_copy(update={"vision": given.vision.model_copy(update={"max_rss": 120 << 20})})
-    hoard = "import time; hoard = bytearray(150 << 20); time.sleep(60)"
-    with Door(given, (sys.executable, "-c", hoard)).open() as door:
-        door.wait_fault("grew to")
+def test_a_child_that_leaks_is_replaced_and_each_picture_counts_once(tmp_path: Path) -> None:
+    """Ten megabytes a look, and room for some twenty looks: every few seconds another child, until all is told."""
+    fill(tmp_path / "in", range(1, 61))
+    given = settings(tmp_path, cam={"driver": "folder", "path": str(tmp_path / "in"), "after": "delete"})
+    vision = given.vision.model_copy(update={"max_rss": 350 << 20})
+    site = given.site.model_copy(update={"name": "leaking library"})
+    with Door(given.model_copy(update={"vision": vision, "site": site})).open() as door:
+        wait_until(lambda: not list((tmp_path / "in").glob("*.jpg")), 60, f"{door.changes}")
+        assert door.vision["restarts"] >= 1
+    assert sum("grew to" in detail for _, status, detail in door.changes if status is DeviceStatus.FAULT) >= 1
+    told = {seen.origin: seen.plate.number for seen in door.seen if isinstance(seen, PlateSeen) and seen.plate}
+    assert sorted(told.values()) == [striped.plate(number).number for number in range(1, 61)]
 
 
 def test_what_settles_never_waits_for_a_child_that_does_not_read(tmp_path: Path) -> None:

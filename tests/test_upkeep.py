@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gateway import upkeep as upkeep_module
 from gateway.board import Board
 from gateway.clock import ClockTrust
 from gateway.errors import StoreError
-from gateway.journal import Journal, Row
+from gateway.journal import Journal, Row, restamp, schema
 from gateway.journal.audit import verify
 from gateway.journal.ballast import Ballast
 from gateway.recorder import Recorder
@@ -167,3 +170,74 @@ def test_events_are_restamped_also_by_the_process_after(tmp_path: Path) -> None:
     Upkeep(journal, Policy(min_free=0), Board(), BOOT, stamp=lambda: stamp(0)).round()
     assert {row.clock.value for row in rows(journal)} == {"restored", "synced"}
     journal.close()
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """One number that SQLite raises with each hundred of its instructions, whatever connection runs them."""
+    done = [0]
+
+    def tick() -> int:
+        done[0] += 1
+        return 0
+
+    def counted(opening: Callable[..., sqlite3.Connection]) -> Callable[..., sqlite3.Connection]:
+        def opened(*args: Any, **options: Any) -> sqlite3.Connection:
+            connection = opening(*args, **options)
+            connection.set_progress_handler(tick, 100)
+            return connection
+
+        return opened
+
+    for name in ("open_writer", "open_reader"):
+        monkeypatch.setattr(schema, name, counted(getattr(schema, name)))
+    return done
+
+
+def months_without_a_clock(path: Path, count: int) -> None:
+    """Rows of two boots, written before the clock was set."""
+    journal = Journal(path)
+    for start in range(0, count, 1000):
+        boot = "an earlier one" if start < count // 2 else BOOT
+        unset = stamp(100, ClockTrust.UNSYNCED)
+        journal.append([event(n, stamp=unset) for n in range(start, start + 1000)], boot)
+    journal.close()
+
+
+def test_no_round_does_more_in_a_larger_journal(
+    tmp_path: Path, work: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cards wait while a round lasts: weights, true times, ages and the outlook go through a journal in pieces."""
+    monkeypatch.setattr(upkeep_module, "_WEIGH_EVERY_S", 0.0)
+    most: dict[int, int] = {}
+    for count in (12_000, 36_000):
+        months_without_a_clock(tmp_path / str(count) / "journal.db", count)
+        journal, board = Journal(tmp_path / str(count) / "journal.db"), Board()
+        upkeep = Upkeep(journal, Policy(min_free=0, ballast=0), board, BOOT, stamp=lambda: stamp(0))
+        rounds = []
+        while "off_line" not in (board.facts().get("storage") or {}) or upkeep.is_behind:
+            before = work[0]
+            upkeep.round()
+            rounds.append(work[0] - before)
+        most[count] = max(rounds)
+        assert {row.clock.value for row in journal.read_after(count // 2, [EventClass.ACCESS], count)} == {"restored"}
+        assert board.counters()["recorder.restamped"] == count // 2
+        journal.close()
+    assert most[36_000] < 1.2 * most[12_000]
+
+
+def test_cards_are_kept_while_the_house_has_much_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restamp, "STEP", 10)
+    months_without_a_clock(tmp_path / "journal" / "journal.db", 8000)
+    journal, board = Journal(tmp_path / "journal" / "journal.db"), Board()
+    recorder = Recorder(journal, board, Policy(min_free=0, ballast=0), boot=BOOT, stamp=lambda: stamp(0))
+    left: list[bool] = []
+    with running(recorder):
+        wait_until(lambda: board.counters().get("recorder.restamped", 0) > 0)
+        recorder.record(event(1), lambda: left.append(journal.has_unset(BOOT)))
+        wait_until(lambda: bool(left))
+        wait_until(lambda: not journal.has_unset(BOOT))
+    assert left == [True]
+    assert board.counters()["recorder.restamped"] == 4000
+    journal.close()
+    assert verify(tmp_path / "journal" / "journal.db").is_sound

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, Field
 
-from drivers.cameras.ledger import Entry, Ledger
+from drivers.cameras.ledger import Attempts, Entry, Ledger
 from drivers.cameras.pictures import MAX_BYTES, decoder, inspect
 from gateway.clock import Stamp, now, trust
 from gateway.errors import DeviceLost
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 _ENDINGS = (".jpg", ".jpeg", ".png")
 _LOOK_S = 0.1  # between two looks at the folder; a file must be unchanged over two of them
 _IN_FLIGHT = 64  # pictures delivered and not yet settled
+_TRIES = 3  # of decoding a picture; one that ended the process so often is given up
 _AFTER = Text("改正 after，或建立该文件夹", "correct `after`, or create that folder")
 _TOO_LARGE = Text("文件有 {size} MiB，太大，不会是抓拍图片", "{size} MiB are too much for a picture")
+_DEADLY = Text("解码时进程异常终止（共 {n} 次）", "decoding it ended the decoder {n} times")
 _OLDEST_S = 20 * 365 * 86400  # an mtime before that was never set
 
 
@@ -56,7 +58,8 @@ class FolderCamera:
 
     def __init__(self, options: Options, decode: Callable[[bytes], Image | None]) -> None:
         self._folder, self._options, self._decode = options.path, options, decode
-        self._ledger = Ledger(options.ledger or self._folder / ".consumed")
+        ledger = options.ledger or self._folder / ".consumed"
+        self._ledger, self._attempts = Ledger(ledger), Attempts(ledger.with_name(ledger.name + ".trying"))
         self._waiting: dict[str, _Candidate] = {}
         self._in_flight: dict[str, Entry] = {}
         self._next_look = 0.0
@@ -165,7 +168,10 @@ class FolderCamera:
             may_grow = patient and (not header.known or not header.whole)
             candidate.looks = 0  # look twice more before the next try
             return None if may_grow else Unreadable(stamp, name, origin, header.fault)
+        if self._attempts.begin(candidate.entry) > _TRIES:
+            return Unreadable(stamp, name, origin, _DEADLY.with_(n=_TRIES))
         pixels = self._decode(data)
+        self._attempts.end()
         if pixels is None:
             return Unreadable(stamp, name, origin, Text("图片无法解码", "the picture cannot be decoded"))
         return Frame(pixels, stamp, source=name, origin=origin)

@@ -1,4 +1,4 @@
-"""The ledger of a folder camera: which files were consumed, so that a restart does not deliver them again.
+"""What a folder camera notes for its next life: which files were consumed, and which one it was decoding.
 
 Rule: a line is written when the events of the picture are kept, never before. It is not synced: a line lost with the
 power means one more delivery, and the journal keeps one event per picture.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -88,3 +89,25 @@ class Ledger:
                 except (ValueError, TypeError):  # the last line may be half written
                     continue
                 self._entries.add((str(name), int(size), int(mtime_ns)))
+
+
+class Attempts:
+    """How often the decoding of one file was begun and not ended: a picture may end the process that decodes it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def begin(self, entry: Entry) -> int:
+        """Note it before it is tried; returns which try this is. On a disk that refuses, each is the first."""
+        tries = 1
+        with suppress(OSError, ValueError, TypeError):
+            *before, count = json.loads(self._path.read_text(encoding="utf-8"))
+            if tuple(before) == entry:
+                tries = int(count) + 1
+        with suppress(OSError):
+            self._path.write_text(json.dumps([*entry, tries]), encoding="utf-8")
+        return tries
+
+    def end(self) -> None:
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)

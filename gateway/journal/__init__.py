@@ -8,6 +8,7 @@ repair.py   a damaged file set aside and carried over  pages.py     records read
 chain.py    hashes over alarms and audit rows          audit.py     was anything touched
 restamp.py  the time of what came before the clock     weights.py   bytes per class
 ballast.py  room for the last alarm                    values.py    a row, a cursor, what is pending
+ages.py     how old what came before the clock is
 """
 
 from gateway.journal.entry import Entry, write_down

@@ -7,7 +7,7 @@ looks at each event once on its way in, and on the thread that brings it: the on
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.errors import Rejected
 from gateway.privacy import refuse_face_data, refuse_face_text
@@ -16,28 +16,25 @@ from gateway.types import Event
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """Made by `write_down` alone."""
+class Entry(NamedTuple):
+    """Made by `write_down` alone. `identity` is kept once only: the source picture, where there is one, or the id."""
 
     event: Event
     event_class: str
+    identity: str
     data: str  # JSON
-
-    @property
-    def identity(self) -> str:
-        """What is kept once only: the source picture, where there is one."""
-        return self.event.origin or self.event.id
 
 
 def write_down(event: Event) -> Entry:
     """Raises `Rejected`: by the privacy guard, or because the event belongs to no class."""
     refuse_face_data(event.data)
-    for name, text in (("subject", event.subject), ("passage", event.passage), ("origin", event.origin)):
-        if text is not None:
-            refuse_face_text(name, text)
+    refuse_face_text("subject", event.subject)
+    if event.passage is not None:
+        refuse_face_text("passage", event.passage)
+    if event.origin is not None:
+        refuse_face_text("origin", event.origin)
     try:
         event_class = event.event_class.value
     except ValueError as error:
         raise Rejected(f"{event.name!r} belongs to no class of events") from error
-    return Entry(event, event_class, _to_json(event.data))
+    return Entry(event, event_class, event.origin or event.id, _to_json(event.data))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,12 +17,13 @@ from typing import Any
 
 from gateway.clock import Stamp, boot_id, now
 from gateway.errors import StoreError
-from gateway.journal import chain, migrations, purge, repair, restamp, schema
+from gateway.journal import chain, migrations, purge, repair, restamp, schema, weights
+from gateway.journal.ages import Ages
 from gateway.journal.entry import Entry, write_down
 from gateway.journal.sequence import SequenceFile
 from gateway.journal.values import last_per_class, microseconds, parse_gaps, write_gaps
 from gateway.text import Text
-from gateway.types import Event
+from gateway.types import Event, EventClass
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +37,11 @@ class JournalFile:
         self._path = path
         self._on_replace = on_replace  # another file lies at `path` now
         self._sequence = SequenceFile(path.with_suffix(".seq"))
-        self.last = 0
+        self.last = self.weighed = 0
         self._lasts: dict[str, int] = {}
         self._heads: chain.Heads = {}
         self._unset: restamp.Unset | None = None
+        self._ages: dict[EventClass | None, Ages] = defaultdict(Ages)
         self._doubtful = 0  # after a failed commit: the first sequence that is not certain
         try:
             self._open()
@@ -76,19 +79,27 @@ class JournalFile:
             _roll_back(self._cursor_writer)
             raise
 
+    def has_unset(self, boot: str) -> bool:
+        """Whether there are events of a boot that have not got their true time yet."""
+        return self._unset is not None and self._unset.boot == boot
+
     def restamp(self, boot: str, at: Stamp) -> int:
-        """Give the unsynced events of a boot the time that their uptime means, and tell of it; return how many."""
+        """Give the next unsynced events of a boot the time that their uptime means, and tell of it; return how many."""
         unset = self._unset
         if unset is None or unset.boot != boot:
             return 0
         told: list[Event] = []
+        left: restamp.Unset | None = None
 
         def set_time() -> list[Event]:
-            told.extend(restamp.restamp(self._writer, unset, at))
-            return told
+            nonlocal left
+            found, left = restamp.restamp(self._writer, unset, at)
+            told.extend(found)
+            return found
 
         self._write([], boot, set_time)
-        self._unset = None
+        self._unset = left
+        self._ages.clear()  # what it knows, it knows of rows without a time
         return sum(event.data["count"] for event in told)
 
     def shed(self, step: purge.Step, uplinks: purge.Uplinks) -> purge.Shed:
@@ -97,7 +108,7 @@ class JournalFile:
 
         def delete() -> list[Event]:
             nonlocal shed
-            shed = purge.delete(self._writer, step, uplinks)
+            shed = purge.delete(self._writer, step, uplinks, self._ages[step.event_class])
             if shed.count:
                 fact = json.dumps(self._lasts)
                 self._writer.execute("INSERT OR REPLACE INTO facts VALUES ('lasts', ?)", (fact,))
@@ -105,6 +116,20 @@ class JournalFile:
 
         self._write([], boot_id(), delete)
         return shed
+
+    def weigh(self) -> None:
+        """Count some more of what `weights` has not counted yet. Not synced by itself."""
+        try:
+            self._cursor_writer.execute("BEGIN IMMEDIATE")
+            known = weights.read(self._cursor_writer)
+            is_more = weights.count_on(self._cursor_writer, known)
+            if is_more:
+                weights.save(self._cursor_writer, known)
+            self._cursor_writer.execute("COMMIT")
+        except sqlite3.Error:
+            _roll_back(self._cursor_writer)
+            raise
+        self.weighed = known.upto if is_more else self.last
 
     def reuse_log(self) -> None:
         """Bring what the log holds into the file, so that the log goes on from its beginning and need not grow."""
@@ -127,6 +152,8 @@ class JournalFile:
             self._connect()
             kept, self._lasts = self._find_last()
             self._heads, self._unset = chain.heads(self._writer), restamp.read(self._writer)
+            self.weighed = 0
+            self._ages.clear()
         except (sqlite3.Error, OSError) as error:
             raise schema.refusal(error, Text("事件库无法打开", "the journal cannot be opened")) from error
         certain = in_use_upto or (self._sequence.upto if damage else self._sequence.start(kept))
@@ -160,9 +187,8 @@ class JournalFile:
             self._writer.execute("BEGIN IMMEDIATE")
             for entry in (*entries, *(map(write_down, deed()) if deed else ())):
                 if entry.identity not in known:
-                    last += 1
+                    known[entry.identity] = last = last + 1
                     rows.append(_row(last, entry, boot, lasts, heads))
-                    known[entry.identity] = last
                     lasts[entry.event_class] = last
             schema.insert_events(self._writer, rows)
             unset = restamp.note(self._writer, self._unset, boot, rows)
@@ -233,15 +259,16 @@ class JournalFile:
 def _row(seq: int, entry: Entry, boot: str, lasts: Mapping[str, int], heads: chain.Heads) -> tuple[Any, ...]:
     """In the order of `schema.EVENT_COLUMNS`."""
     event = entry.event
+    stamp = event.stamp
     values = (
         seq,
         event.id,
         entry.event_class,
         event.name,
         event.subject,
-        microseconds(event.stamp.time),
-        event.stamp.trust.value,
-        int(event.stamp.mono * 1000),
+        microseconds(stamp.time),
+        stamp.trust.value,
+        int(stamp.mono * 1000),
         boot,
         event.passage,
         event.origin,

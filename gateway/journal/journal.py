@@ -19,9 +19,10 @@ from pathlib import Path
 from gateway.clock import ClockTrust, Stamp, boot_id, now, trust
 from gateway.errors import GatewayError, StoreError
 from gateway.filesystem import network_kind
-from gateway.journal import migrations, purge, schema
+from gateway.journal import migrations, purge, schema, weights
 from gateway.journal.entry import Entry, write_down
 from gateway.journal.file import JournalFile
+from gateway.journal.purge import Shed, Step
 from gateway.journal.rows import JournalReader
 from gateway.journal.values import Cursor, Row, open_end
 from gateway.settings import Journal as Policy
@@ -98,9 +99,10 @@ class Journal(JournalReader):
             except sqlite3.Error as error:
                 raise schema.refusal(error, Text("上传进度无法写入", "cursors cannot be kept")) from error
 
-    def purge(self, policy: Policy, at: Stamp | None = None, *, is_full: bool = False) -> int:
+    def purge(self, policy: Policy, at: Stamp | None = None, *, is_full: bool = False, most: int | None = None) -> int:
         """Delete what is past its age or beyond a budget; return how many rows went.
 
+        With `most` it stops once so many have gone: where there is more, cards are recorded before the next call.
         What had not reached every uplink, and all that went for want of space, is announced by `loss` events in the
         same transaction. Nothing is deleted by age while the clock is not synced. `is_full`: the disk refuses to take
         more, so make room inside the file.
@@ -111,20 +113,39 @@ class Journal(JournalReader):
                 self._file.reuse_log()
         gone = 0
         for reason in purge.steps(policy, at or now(), self._path.parent, is_full=is_full):
-            step: purge.Step | None = reason
-            while step:
-                with self._lock:
-                    try:
-                        shed = self._file.shed(step, self._uplinks)
-                    except sqlite3.Error as error:
-                        raise schema.refusal(error, Text("旧事件无法删除", "old events cannot be deleted")) from error
+            step: Step | None = reason
+            while step and (most is None or gone < most):
+                shed = self._shed(step)
                 gone, step = gone + shed.count, shed.next
         if gone:
             self._tell()
         return gone
 
+    def _shed(self, step: Step) -> Shed:
+        with self._lock:
+            try:
+                return self._file.shed(step, self._uplinks)
+            except sqlite3.Error as error:
+                raise schema.refusal(error, Text("旧事件无法删除", "old events cannot be deleted")) from error
+
+    def weigh(self) -> bool:
+        """Count what has been added, at most `weights.STEP` events of it; whether all but so many is counted by now.
+
+        Raises `StoreError`.
+        """
+        if self._file.last - self._file.weighed >= weights.STEP:
+            with self._lock:
+                try:
+                    self._file.weigh()
+                except sqlite3.Error as error:
+                    raise schema.refusal(error, Text("事件占用无法统计", "events cannot be weighed")) from error
+        return self._file.last - self._file.weighed < weights.STEP
+
     def restamp(self, boot: str, at: Stamp) -> int:
-        """The clock was set: give the unsynced events of this boot their true time; return how many."""
+        """The clock was set: give unsynced events of this boot their true time; return how many.
+
+        At most `restamp.STEP` at once: `has_unset` tells whether there are more.
+        """
         with self._lock:
             try:
                 count = self._file.restamp(boot, at)
@@ -134,6 +155,10 @@ class Journal(JournalReader):
             self.restamps += 1
             self._tell()
         return count
+
+    def has_unset(self, boot: str) -> bool:
+        """Whether there may be events of this boot that have not got their true time."""
+        return self._file.has_unset(boot)
 
     def awaits_restamp(self, row: Row) -> bool:
         """Whether a row is about to get its true time: it should not leave the house before."""

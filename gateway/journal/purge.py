@@ -12,11 +12,11 @@ import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import takewhile
 from pathlib import Path
 
 from gateway.clock import ClockTrust, Stamp, now
 from gateway.journal import chain, weights
+from gateway.journal.ages import Ages
 from gateway.journal.values import microseconds
 from gateway.settings import Journal as Policy
 from gateway.types import Event, EventClass
@@ -67,10 +67,10 @@ def steps(policy: Policy, at: Stamp, folder: Path, *, is_full: bool = False) -> 
         yield Step(spare_in=0 if is_full else _SMALL)
 
 
-def delete(connection: sqlite3.Connection, step: Step, uplinks: Uplinks) -> Shed:
+def delete(connection: sqlite3.Connection, step: Step, uplinks: Uplinks, ages: Ages) -> Shed:
     """Delete at most `CHUNK` rows for one reason, inside the caller's transaction."""
     if step.event_class and step.max_bytes is None:
-        found = _too_old(connection, step.event_class, step.before_us)
+        found = _too_old(connection, step.event_class, step.before_us, ages)
         return _remove(connection, step.event_class, found, uplinks, "retention", step if len(found) == CHUNK else None)
     if not _is_short(connection, step):
         return Shed(0, [], None)
@@ -90,24 +90,35 @@ def purged(connection: sqlite3.Connection) -> dict[str, int]:
     return found
 
 
-def _too_old(connection: sqlite3.Connection, kind: EventClass, before_us: int) -> list[int]:
-    """The oldest rows of the class that are past their age. An unsynced row is as old as the next row that is not."""
+def _too_old(connection: sqlite3.Connection, kind: EventClass, before_us: int, ages: Ages) -> list[int]:
+    """The oldest rows of the class that are past their age.
+
+    What comes after a row of unknown age waits for it, and an unsynced row is not older than what came before it.
+    """
     oldest = connection.execute(
-        "SELECT seq, CASE clock WHEN 'unsynced' THEN (SELECT later.time_us FROM events AS later"
-        " WHERE later.seq > events.seq AND later.clock != 'unsynced' ORDER BY later.seq LIMIT 1) ELSE time_us END"
-        " FROM events WHERE class = ? ORDER BY seq LIMIT ?",
+        "SELECT seq, CASE WHEN clock != 'unsynced' THEN time_us END FROM events WHERE class = ? ORDER BY seq LIMIT ?",
         (kind.value, CHUNK),
-    )
-    past = [(seq, time_us is not None and time_us < before_us) for seq, time_us in oldest.fetchall()]
-    if kind in chain.CHAINED:  # only the beginning of a chain may go
-        past = list(takewhile(lambda entry: entry[1], past))
-    return [seq for seq, is_past in past if is_past]
+    ).fetchall()
+    ages.begin()
+    past, is_one_young = [], False
+    for seq, synced_us in oldest:
+        if synced_us is None and is_one_young:
+            continue
+        time_us = ages.of(connection, seq) if synced_us is None else synced_us
+        if time_us is None:
+            break
+        if time_us < before_us:
+            past.append(seq)
+        elif kind in chain.CHAINED:  # only the beginning of a chain may go
+            break
+        else:
+            is_one_young = True
+    return past
 
 
 def _is_short(connection: sqlite3.Connection, step: Step) -> bool:
     if step.event_class:
-        known = weights.weigh(connection)
-        return known.is_whole and known.of.get(step.event_class.value, 0) > (step.max_bytes or 0)
+        return weights.read(connection).of.get(step.event_class.value, 0) > (step.max_bytes or 0)
     ((pages,),) = connection.execute("PRAGMA page_count")
     ((free,),) = connection.execute("PRAGMA freelist_count")
     ((size,),) = connection.execute("PRAGMA page_size")

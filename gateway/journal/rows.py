@@ -5,9 +5,9 @@ Rule: reads are short and bounded, one connection per thread; nothing here can c
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -18,9 +18,6 @@ from gateway.journal import schema, weights
 from gateway.journal.values import CLASSES, NO_LIMIT, Cursor, Pending, Row, Usage, microseconds, row_of
 from gateway.text import Text
 from gateway.types import EventClass
-
-_RECENT = 100_000  # events that are looked at to see how fast they come
-_WEEK_US = 7 * 86_400_000_000
 
 
 class JournalReader:
@@ -110,36 +107,34 @@ class JournalReader:
     def stats(self) -> dict[str, Any]:
         """Counts per class, first and last sequence, bytes on disk."""
         classes = dict(self._query("SELECT class, count(*) FROM events GROUP BY class", ()))
-        ((first, last),) = self._query("SELECT min(seq), max(seq) FROM events", ())
-        files = [self._path, self._path.with_name(self._path.name + "-wal")]
-        size = sum(file.stat().st_size for file in files if file.exists())
-        return {"events": sum(classes.values()), "classes": classes, "first": first, "last": last, "bytes": size}
+        ends = "SELECT (SELECT min(seq) FROM events), (SELECT max(seq) FROM events)"  # min, max in one read all rows
+        ((first, last),) = self._query(ends, ())
+        return {
+            "events": sum(classes.values()),
+            "classes": classes,
+            "first": first,
+            "last": last,
+            "bytes": self._size(),
+        }
 
     def usage(self) -> Usage:
-        """What each class takes, and what has been added of late: at most a week, at most `_RECENT` events."""
-        ((newest, latest),) = self._query(
-            "SELECT seq, time_us FROM events WHERE clock != 'unsynced' ORDER BY seq DESC LIMIT 1", ()
-        ) or [(0, 0)]
-        recent = self._query(
-            f"SELECT class, sum({weights.WEIGHT}), min(time_us) FROM events"
-            " WHERE seq > ? AND seq <= ? AND clock != 'unsynced' AND time_us > ? GROUP BY class",
-            (newest - _RECENT, newest, latest - _WEEK_US),
-        )
-        first = min((begin for _, _, begin in recent), default=latest)
+        """What each class takes, and what has been added of late. Quick where the daemon has counted (`weigh`)."""
+        try:
+            known = weights.read(self._connection())
+            while weights.count_on(self._connection(), known):
+                pass
+        except sqlite3.Error as error:
+            raise _unreadable(error) from error
+        recent: Counter[str] = Counter()
+        for day in known.days.values():
+            recent.update(day.of)
+        first = min((day.first_us for day in known.days.values()), default=0)
         return Usage(
-            held=self._weights(),
-            recent={EventClass(kind): size for kind, size, _ in recent},
-            span_s=(latest - first) / 1e6,
-            file=self.stats()["bytes"],
+            held={EventClass(kind): size for kind, size in known.of.items()},
+            recent={EventClass(kind): size for kind, size in recent.items()},
+            span_s=(max((day.last_us for day in known.days.values()), default=0) - first) / 1e6,
+            file=self._size(),
         )
-
-    def _weights(self) -> dict[EventClass, int]:
-        fact = self._query("SELECT value FROM facts WHERE name = 'weights'", ())
-        upto, known = json.loads(fact[0][0]) if fact else (0, {})
-        added = self._query(f"SELECT class, sum({weights.WEIGHT}) FROM events WHERE seq > ? GROUP BY class", (upto,))
-        for kind, size in added:
-            known[kind] = known.get(kind, 0) + size
-        return {EventClass(kind): size for kind, size in known.items()}
 
     def newest(self, name: str) -> Row | None:
         """The last event of a name, which must be a rare class: the others are passed over."""
@@ -170,7 +165,11 @@ class JournalReader:
         try:
             return self._connection().execute(sql, values).fetchall()
         except sqlite3.Error as error:
-            raise schema.refusal(error, Text("事件库无法读取", "the journal cannot be read")) from error
+            raise _unreadable(error) from error
+
+    def _size(self) -> int:
+        files = [self._path, self._path.with_name(self._path.name + "-wal")]
+        return sum(file.stat().st_size for file in files if file.exists())
 
     def _connection(self) -> sqlite3.Connection:
         if getattr(self._own, "generation", None) != self._generation:
@@ -184,3 +183,7 @@ class JournalReader:
             self._opened.append(self._own.connection)
         connection: sqlite3.Connection = self._own.connection
         return connection
+
+
+def _unreadable(error: sqlite3.Error) -> StoreError:
+    return schema.refusal(error, Text("事件库无法读取", "the journal cannot be read"))

@@ -19,7 +19,7 @@ from gateway.text import Text
 EVENT_COLUMNS = "seq, id, class, name, subject, time_us, clock, uptime_ms, boot_id, passage, origin, data, gaps, chain"
 _MARKS = f"({', '.join('?' * 14)})"
 INSERT_EVENT = f"INSERT INTO events ({EVENT_COLUMNS}) VALUES {_MARKS}"
-_TOGETHER = 50  # rows of one statement
+_TOGETHER = 100  # rows of one statement
 _INSERT_TOGETHER = INSERT_EVENT + f", {_MARKS}" * (_TOGETHER - 1)
 INSERT_CURSOR = "INSERT INTO cursors (uplink, lane, after, upto) VALUES (?, ?, ?, ?)"
 _PAGE = 4096

@@ -7,19 +7,20 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.clock import ClockTrust
-from gateway.types import EventClass
+from gateway.types import EventClass, class_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CLASSES = tuple(EventClass)  # the order of `gaps`; a new class may only be added at the end
 _CLASS_NAMES = tuple(kind.value for kind in CLASSES)
 NO_LIMIT = (1 << 63) - 1
+_TRUST = {trust.value: trust for trust in ClockTrust}
+_MICROSECOND = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """An event with its sequence, as the journal keeps it."""
 
     seq: int
@@ -38,7 +39,7 @@ class Row:
 
     @property
     def event_class(self) -> EventClass:
-        return EventClass(self.name.partition(".")[0])
+        return class_of(self.name)
 
     def previous(self, classes: Collection[EventClass]) -> int:
         """The sequence of the event before this one among `classes`; 0 if there is none.
@@ -92,7 +93,7 @@ class DeadLetter:
 
 def microseconds(moment: datetime) -> int:
     """Microseconds since 1970 UTC, exact."""
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    return (moment - EPOCH) // _MICROSECOND
 
 
 def open_end(upto: int | None) -> int:
@@ -108,7 +109,7 @@ def row_of(found: tuple[Any, ...]) -> Row:
         name=name,
         subject=subject,
         time=EPOCH + timedelta(microseconds=time_us),
-        clock=ClockTrust(clock),
+        clock=_TRUST[clock],
         uptime_ms=uptime_ms,
         boot_id=boot_id,
         passage=passage,

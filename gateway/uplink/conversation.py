@@ -19,6 +19,7 @@ from gateway.cloudevent import CONTENT_TYPE, encode
 from gateway.errors import Rejected, StoreError, Unreachable
 from gateway.mqtt import TRANSIENT, Acknowledged, Connected, Deaf, Link, Lost, Message, Will
 from gateway.text import Text
+from gateway.types import EventClass
 from gateway.uplink.allowance import Allowance
 from gateway.uplink.lanes import Lanes, Parcel
 from gateway.uplink.orders import Order, Reply, Resend, Retry
@@ -52,6 +53,9 @@ class Conversation:
         self._window = 1
         self._max_bytes = 0
         self._classes = frozenset(around.options.classes)
+        self._topics = {kind: f"{around.topic}/event/{kind.value}" for kind in EventClass}
+        self._source = around.identity.source
+        self._counter = f"uplink.{around.name}"
         self._under_way: dict[int, Parcel | Reply | str] = {}  # by number: an event, a reply, a topic
         self._to_say: deque[tuple[str, bytes]] = deque()  # retained messages: (topic, body)
         self._progress = time.monotonic()
@@ -243,15 +247,14 @@ class Conversation:
         previous = row.previous(self._classes)
         fields = self._options.fields
         try:
-            body = encode(row, around.identity.source, previous, parcel.replay, fields, around.keys, around.zone)
+            body = encode(row, self._source, previous, parcel.replay, fields, around.keys, around.zone)
         except Rejected as error:
             self._bury(parcel, str(error))
             return
         if len(body) > self._max_bytes:  # sent all the same, it would end every connection
             self._bury(parcel, f"{len(body)} bytes are more than the broker takes")
             return
-        topic = f"{around.topic}/event/{row.event_class.value}"
-        self._list(self._link.publish(topic, body, content_type=CONTENT_TYPE), parcel)
+        self._list(self._link.publish(self._topics[row.event_class], body, content_type=CONTENT_TYPE), parcel)
         self._count("published")
         self._count("bytes", len(body))
 
@@ -292,4 +295,4 @@ class Conversation:
             self._link.wait(0.01)
 
     def _count(self, what: str, by: int = 1) -> None:
-        self._around.board.count(f"uplink.{self._around.name}.{what}", by)
+        self._around.board.count(f"{self._counter}.{what}", by)

@@ -21,6 +21,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gateway.journal import Cursor, Journal, Row
 from gateway.types import EventClass
@@ -31,8 +32,7 @@ _RETRY_DEAD = 600.0
 _LONGEST_HOLD = 5.0  # the disk may not take the true times: then the events go as they are
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(NamedTuple):
     """A row on its way. `replay`: it was in the journal before this connection."""
 
     row: Row
@@ -59,7 +59,7 @@ class _Lane:
 
     def peek(self, newest: int) -> Row | None:
         """The next row to send, `newest` being the last sequence in the journal."""
-        if not self.buffer:
+        if not self.buffer and self.position < newest:
             self._fill(newest)
         return self.buffer[0] if self.buffer else None
 

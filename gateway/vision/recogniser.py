@@ -22,12 +22,14 @@ from gateway.vision.plates import PlateDetection, PlateFinder, PlateRead, Reads
 from gateway.vision.quads import WIDEN_X, WIDEN_Y, widen
 
 if TYPE_CHECKING:
-    from gateway.types import Image
+    from gateway.types import Box, Image
 
 Found = list[tuple[PlateDetection, Plate]]
+Part = tuple[int, int, int, int]  # left, top, right and bottom in pixels
 _SURE = 0.85  # a read of less is doubtful
 _PART = 0.6  # side of a part that is looked at larger, of the picture's
 _SMALLEST_PART = 100  # pixels
+_PLATES_ACROSS, _FLAT = 7.0, 9 / 16  # width of a part around a place, in plates; its height in widths
 _SAME_PLACE = 0.3  # overlap from which two detections are one plate
 _ONE_ROW, _TWO_ROWS = 0.2, 0.8  # between these the number of rows is in doubt
 _CLEAR = 0.4  # what the detector is so sure of is read before it is refined
@@ -54,20 +56,22 @@ class PlateRecogniser:
         self._reader = reader
         self._plate = plate or PlateReading()
 
-    def recognise(self, image: Image, *, thorough: bool = False) -> Found:
+    def recognise(self, image: Image, *, thorough: bool = False, doubts: Sequence[Box] = ()) -> Found:
         """Image: uint8 (H, W, 3) BGR of any size. Best detection first; what reads as nothing is left out.
 
         `thorough` is for pictures that have no next frame: where no plate is sure, parts of the picture are looked at
-        larger (five times the work, on such pictures only).
+        larger (five times the work, on such pictures only). `doubts`: where a plate should be; a place at which none
+        is sure is looked at larger, too.
         """
-        if self._plate.mode == "fast" and not thorough:
-            return self._glance(image)
-        found = self.read(image, self._finder.detect(image))
-        if not thorough or any(plate.confidence >= _SURE for _, plate in found):
-            return found
-        for left, top, part in _parts(image):
+        glances = self._plate.mode == "fast" and not thorough
+        found = self._glance(image) if glances else self.read(image, self._finder.detect(image))
+        sure = [one.box for one, plate in found if plate.confidence >= _SURE]
+        places = [_around(box, image) for box in doubts if not any(box.iou(other) >= _SAME_PLACE for other in sure)]
+        if thorough and not sure:
+            places += _corners(image)
+        for left, top, right, bottom in places:
             shift = np.array([left, top], np.float32)
-            close = [replace(one, quad=one.quad + shift) for one in self._finder.detect(part)]
+            close = [replace(one, quad=one.quad + shift) for one in self._finder.detect(image[top:bottom, left:right])]
             found = _surest(found + self.read(image, close))
         return found
 
@@ -136,15 +140,25 @@ def _doubtful(count: int, best: dict[int, tuple[PlateDetection, Plate]]) -> list
     return [index for index in range(count) if index not in best or best[index][1].confidence < _SURE]
 
 
-def _parts(image: Image) -> Iterator[tuple[int, int, Image]]:
-    """Four overlapping corners of the picture: left, top and pixels of each."""
+def _corners(image: Image) -> Iterator[Part]:
+    """Four overlapping quarters of the picture, and a little more."""
     height, width = image.shape[:2]
     down, across = round(height * _PART), round(width * _PART)
     if min(down, across) < _SMALLEST_PART:
         return
     for top in (0, height - down):
         for left in (0, width - across):
-            yield left, top, image[top : top + down, left : left + across]
+            yield left, top, left + across, top + down
+
+
+def _around(box: Box, image: Image) -> Part:
+    """The picture around a place, some plates wide."""
+    height, width = image.shape[:2]
+    across = min(width, max(_SMALLEST_PART, round(_PLATES_ACROSS * box.width)))
+    down = min(height, max(_SMALLEST_PART, round(across * _FLAT)))
+    left = min(max(0, round((box.left + box.right - across) / 2)), width - across)
+    top = min(max(0, round((box.top + box.bottom - down) / 2)), height - down)
+    return left, top, left + across, top + down
 
 
 def _surest(found: list[tuple[PlateDetection, Plate]]) -> list[tuple[PlateDetection, Plate]]:

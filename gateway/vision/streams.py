@@ -1,10 +1,10 @@
 """From the tracks of plates to passages: a car that crosses a camera's view becomes one observation.
 
-Rule: told as soon as three frames agree and their vote is above the threshold; as a candidate when a car has stood
-there for `WAITS_S` without that, since somebody must look; else, some seconds after the track has ended, the vote of at
-least two frames as a candidate, or of one frame that is above the threshold by itself. The same number again within
-`rearm_s` of when it was last in view, or while it stays there, is the same passage. A candidate that is nearly a number
-told as certain is that car, misread.
+Rule: told as soon as three frames agree (five while the plate is small) and their vote is above the threshold; as a
+candidate when a car has stood there for `WAITS_S` without that, since somebody must look; else, some seconds after the
+track has ended, the vote of at least two frames as a candidate, or of one frame that is above the threshold by itself.
+The same number again within `rearm_s` of when it was last in view, or while it stays there, is the same passage. A
+candidate that is nearly a number told as certain is that car, misread.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from gateway.vision.tracking import Heading, Track, Tracker, heading
 
 REARM_S: Final = 30.0
 AGREEING: Final = 3
+AGREEING_FAR: Final = 5
+FAR: Final = 64.0  # pixels: a narrower plate may be misread in the same way by several frames
 HOPELESS: Final = 0.3  # a vote below this is no number at all
 WAITS_S: Final = 8.0
 HOLD_S: Final = 3.0  # a candidate waits so long for a certain read of the same car: it opens nothing, so it can
 _KEEP: Final = 12  # sightings of a track that vote
+_DOUBTS: Final = 2  # places that may be looked at once more in one frame
 _NUMBERS: Final = 4  # numbers of a track whose best frame is kept
 _CLEAR: Final = 0.5  # from here a read says that two cars differ
 _MISREAD: Final = 2  # characters by which two reads of one plate may differ
@@ -108,6 +111,12 @@ class PlateStream:
         self._told = {number: told for number, told in self._told.items() if mono - told.mono <= self._rearm_s}
         return [*seen, *self._overdue(mono)]
 
+    def doubts(self, mono: float) -> list[Box]:
+        """Where plates should be at a moment that have been in view for a while and are not told yet."""
+        tracks = [track for track, car in self._cars.items() if car.told is None]
+        young = [track for track in tracks if mono - track.first.stamp.mono < WAITS_S]
+        return [track.box_at(mono) for track in young[-_DOUBTS:]]
+
     def _judge(self, track: Track[PlateSighting], car: _Car, mono: float) -> list[PlateSeen]:
         if car.told is not None:
             if car.told in self._told:
@@ -118,7 +127,7 @@ class PlateStream:
         if voted is None:
             return []
         agreeing = sum(plate.number == voted.number for plate in plates)
-        if voted.confidence < self._threshold or agreeing < AGREEING:
+        if voted.confidence < self._threshold or agreeing < (AGREEING_FAR if track.last.box.width < FAR else AGREEING):
             waits = voted.confidence >= HOPELESS and mono - track.first.stamp.mono >= WAITS_S
             return self._doubt(self._seen(track, car, voted), voted, mono) if waits else []
         car.told = voted.number
@@ -165,7 +174,7 @@ class PlateStream:
             self._told[plate.number].mono = mono
             self._count("plates_repeated")
             return []
-        if self._stands_there(seen, plate, mono):
+        if self._is_misread(seen, plate, mono):
             self._count("plates_repeated")
             return []
         self._told[plate.number] = _Told(mono, True, plate.confidence, seen.box)
@@ -175,18 +184,19 @@ class PlateStream:
             self._count("plates_repeated")
         return [seen]
 
-    def _stands_there(self, seen: PlateSeen, plate: Plate, mono: float) -> bool:
-        """Whether a car told a moment ago stands where this was read, under nearly this number, then read surer."""
-        return any(
-            told.certain
-            and told.box is not None
-            and seen.box is not None
-            and mono - told.mono <= HOLD_S
-            and plate.confidence < told.confidence
-            and apart(number, plate.number) <= _MISREAD
-            and told.box.iou(seen.box) >= _SAME_PLACE
-            for number, told in self._told.items()
-        )
+    def _is_misread(self, seen: PlateSeen, plate: Plate, mono: float) -> bool:
+        """Whether a car told a moment ago, and surer, is the one that this was read of.
+
+        It stands there under nearly this number, or its number is this one with another province, the character that is
+        misread most.
+        """
+        for number, told in self._told.items():
+            if not told.certain or mono - told.mono > HOLD_S or plate.confidence >= told.confidence:
+                continue
+            stands = told.box is not None and seen.box is not None and told.box.iou(seen.box) >= _SAME_PLACE
+            if number[1:] == plate.number[1:] or (stands and apart(number, plate.number) <= _MISREAD):
+                return True
+        return False
 
     def _doubt(self, seen: PlateSeen, plate: Plate, mono: float) -> list[PlateSeen]:
         """Say once of a car that stands there that it cannot be read surely."""

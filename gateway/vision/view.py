@@ -10,6 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
+from math import inf
 from typing import Any
 
 from gateway.settings import Camera
@@ -25,6 +26,7 @@ from gateway.wire import CameraBeat
 
 Seen = PlateSeen | FaceSeen | PictureDone
 _FPS_WINDOW_S = 10.0
+_THOROUGH_S = 1.0
 _LEAST_GAP_S, _MOST_GAP_S = 1.2, 10.0  # not seen for so long, a track has ended
 
 
@@ -66,6 +68,8 @@ class View:
         self._due = 0.0
         self._sent: deque[tuple[float, int]] = deque(maxlen=32)  # when, and how many frames had come by then
         self._born = time.monotonic()
+        self._threshold = threshold
+        self._clear = -inf  # when a plate was last clear, or a longer look taken
         self.pace = 1.0  # the share of `fps` that this box has time for
 
     def waits_since(self, at: float) -> float | None:
@@ -90,12 +94,28 @@ class View:
         self._count("unreadable")
         return self._owe([self._done(picture, spoken(picture.fault, language))], picture.source)
 
+    def prepared(self, frame: Frame) -> Frame:
+        """The frame as it should be looked at: where plates are in doubt, and whether a longer look is worth it.
+
+        It is once a second while something moves and no plate is clear, where the box has time for it. A still has no
+        past.
+        """
+        if frame.source is not None:
+            return frame
+        mono = frame.stamp.mono
+        thorough = self.pace >= 1.0 and mono - self._clear >= _THOROUGH_S
+        if thorough:
+            self._clear = mono
+        return replace(frame, doubts=tuple(self._plates.doubts(mono)), thorough=thorough)
+
     def see(self, frame: Frame, sightings: Mapping[Recogniser, Sequence[Any]]) -> list[Seen]:
         """Take what the recognisers found in a frame; return the passages that are certain by now or over."""
         found = {kind: self._within_roi(some, frame) for kind, some in sightings.items()}
         if frame.source is not None:
             return self._still_seen(frame, found)
         mono = frame.stamp.mono
+        if any(one.plate.confidence >= self._threshold for one in found.get("plate", [])):
+            self._clear = mono
         plates = self._plates.see(found.get("plate", []), mono, self._shoot(frame))
         return [*plates, *self._faces.see(found.get("face", []), mono)]
 

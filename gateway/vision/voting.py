@@ -67,7 +67,6 @@ def _elect(ballots: Sequence[_Ballot], length: int) -> tuple[str, tuple[float, .
     temper = len(ballots) ** -0.5
     for place in range(length):
         seen = {ballot.number[place] for ballot in ballots}
-        against = sum(log(1 - ballot.chances[place]) for ballot in ballots)  # all of them wrong
         scores = {
             character: sum(
                 log(ballot.chances[place])
@@ -78,6 +77,12 @@ def _elect(ballots: Sequence[_Ballot], length: int) -> tuple[str, tuple[float, .
             for character in sorted(seen)
         }
         winner = max(scores, key=scores.__getitem__)
+        against = sum(  # all of them wrong; those that differ from the winner are so in any case
+            log(1 - ballot.chances[place])
+            if ballot.number[place] == winner
+            else log(_CONFUSED * (1 - ballot.chances[place]))
+            for ballot in ballots
+        )
         rivals = [score for character, score in scores.items() if character != winner] + [against]
         chances.append(1 / (1 + sum(exp(temper * (rival - scores[winner])) for rival in rivals)))
         number += winner

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from rich.progress import Progress
@@ -19,7 +20,7 @@ from tests.bench.bare import open_bare
 from tests.bench.figures import Figure, Report
 from tests.bench.keep import commit_bare
 from tests.bench.site import KNOWN, door_house
-from tests.house import SerialLine
+from tests.house import House, SerialLine
 from tests.real import Mosquitto, wait_until
 
 PACES = {1: 20, 10: 200, 50: 1000}  # cards a second: how many cards
@@ -47,11 +48,15 @@ def bench(folder: Path, progress: Progress) -> Report:
             for _ in progress.track(range(cards), description=f"{pace} cards a second"):
                 line.present(KNOWN)
                 time.sleep(1 / pace)
-            wait_until(lambda upto=shown: len(house.events()) >= upto, 30, "each card on the disk")
+            wait_until(partial(_has_shown, house, shown), 30, "each card on the disk")
             figures.append(Figure(f"written per card at {pace}/s", (_written(daemon) - before) / cards, "B", floor))
     return Report(
         figures, [f"{', '.join(str(cards) for cards in PACES.values())} cards; floor {_COMMITS} bare commits"]
     )
+
+
+def _has_shown(house: House, count: int) -> bool:
+    return len(house.events()) >= count
 
 
 def _written(pid: int | str) -> int:

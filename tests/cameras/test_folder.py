@@ -154,6 +154,26 @@ def test_a_new_upload_under_an_old_name_is_another_picture(uploads: Path, after:
     assert [number_of(first), number_of(second)] == ["鄂A00001", "鄂A00002"]
 
 
+def test_what_a_decoder_was_ended_over_is_tried_three_times_and_what_it_was_not_is_tried_anew(uploads: Path) -> None:
+    def end(_: bytes) -> None:
+        raise SystemExit
+
+    for number in (1, 2):
+        upload(uploads, number, age_s=10 - number)
+    for _ in range(3):
+        with pytest.raises(SystemExit):
+            drain(FolderCamera(folder.Options(path=uploads), end))
+    given_up, *others = drain(connect(uploads), settle=False)
+    assert isinstance(given_up, Unreadable)
+    assert given_up.source == "1.jpg"
+    assert [number_of(one) for one in others] == ["鄂A00002"]
+    upload(uploads, 3, "1.jpg")  # another picture under its name
+    assert [number_of(one) for one in drain(connect(uploads)) if one.source == "1.jpg"] == ["鄂A00003"]
+    (uploads / ".consumed.trying").write_text("nonsense")
+    upload(uploads, 4)
+    assert [number_of(one) for one in drain(connect(uploads))] == ["鄂A00004"]
+
+
 def test_a_moved_picture_replaces_no_other(uploads: Path) -> None:
     camera = connect(uploads, after="move:done")
     for number in (1, 2):

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from gateway.errors import GatewayError
 from tests.bench.site import ROOT
-from tests.chaos import needs, of_broker, of_clock, of_cluster, of_daemon, of_disk
+from tests.chaos import needs, of_broker, of_camera, of_clock, of_cluster, of_daemon, of_disk
 from tests.chaos.scenario import Outcome, Plan, Run, Scenario
 
 SCENARIOS: dict[str, Scenario] = {
@@ -28,6 +28,7 @@ SCENARIOS: dict[str, Scenario] = {
     **of_disk.SCENARIOS,
     **of_clock.SCENARIOS,
     **of_cluster.SCENARIOS,
+    **of_camera.SCENARIOS,
 }
 _OUT = ROOT / "chaos-out"
 
@@ -93,6 +94,7 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
     tally = outcome.tally
     return {
         **asdict(tally),
+        "strange": [f"{len(tally.strange)} messages unlike the documents: {one}" for one in tally.strange[:1]],
         "dropped": tally.dropped,
         "recovered_s": span(outcome.recovered),
         "door_s": span(outcome.door),
@@ -103,8 +105,8 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
 
 def _line(name: str, row: dict[str, Any]) -> str:
     verdict = "pass" if row["passed"] else "FAIL"
-    said = "; ".join([row.get("broke", ""), *row.get("faults", ()), *row.get("notes", ())]).strip("; ")
-    return f"{verdict}  {name}  {row['took_s']} s  {said}"
+    said = [row.get("broke", ""), *(text for key in ("strange", "faults", "notes") for text in row.get(key, ()))]
+    return f"{verdict}  {name}  {row['took_s']} s  {'; '.join(filter(None, said))}"
 
 
 def _table(rows: dict[str, dict[str, Any]]) -> Table:

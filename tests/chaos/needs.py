@@ -21,6 +21,7 @@ _PACKAGES = {
     "mount": "mount",
     "fsfreeze": "util-linux",
     "gcc": "gcc libc6-dev",
+    "ffmpeg": "ffmpeg",
     "rabbitmq-server": "rabbitmq-server",
     "nats-server": "nats-server",
 }

@@ -71,13 +71,13 @@ def ahead_a_day(plan: Plan) -> Outcome:
 def _step(plan: Plan, seconds: int) -> Outcome:
     offset = plan.folder / "offset"
     offset.write_text("0")
-    shim = _build(plan.folder)
+    shim = build_shim(plan.folder)
     with Compound(plan.folder, environment={"LD_PRELOAD": str(shim), "CLOCK_OFFSET_FILE": str(offset)}) as compound:
         time.sleep(5.0)
-        _set(offset, seconds)
+        set_offset(offset, seconds)
         back = compound.until_new_at(compound.city)
         time.sleep(plan.seconds(20))
-        _set(offset, 0)
+        set_offset(offset, 0)
         back = max(back, compound.until_new_at(compound.city))
         time.sleep(5.0)
         tally = judge(compound)
@@ -91,14 +91,14 @@ def _lag(written: str) -> float:
     return datetime.fromisoformat(written).timestamp() - time.time()
 
 
-def _set(file: Path, seconds: int) -> None:
+def set_offset(file: Path, seconds: int) -> None:
     """At once: a half-written number would be a third time."""
     draft = file.with_suffix(".new")
     draft.write_text(str(seconds))
     draft.rename(file)
 
 
-def _build(folder: Path) -> Path:
+def build_shim(folder: Path) -> Path:
     source, shim = folder / "shim.c", folder / "shim.so"
     source.write_text(_SHIM)
     subprocess.run([needed("gcc", "gcc"), "-shared", "-fPIC", "-O2", "-o", shim, source, "-ldl"], check=True)

@@ -22,6 +22,7 @@ from paho.mqtt.properties import Properties
 
 from tests.bench.site import ROOT
 from tests.real import wait_until
+from tests.stranger import Contract
 
 
 class Platform:
@@ -74,6 +75,18 @@ class Platform:
         """Whether more than `known` different events are stored."""
         self.take()
         return len(self.ids) > known
+
+    def strange(self) -> list[str]:
+        """What the published documents do not allow, in all that was stored; each event is looked at once."""
+        contract, known, found = Contract(strict=True), set(), []
+        with self._store.open("rb") as file:
+            for line in file:
+                _, topic, body = json.loads(line)
+                event = json.loads(body)["id"] if "/event/" in topic else None
+                if event is None or event not in known:
+                    known.add(event)
+                    found += contract.faults(topic, body.encode())[1]
+        return found
 
     def stop(self) -> None:
         if self._process is not None:

@@ -60,4 +60,6 @@ def judge(compound: Compound, *, settled: bool = False) -> Tally:
     time.sleep(0.5)
     for platform in compound.platforms:
         platform.take()
-    return compare(compound.presented(), accepted, {one.name: one.events for one in compound.platforms})
+    received = {one.name: one.events for one in compound.platforms}
+    strange = [fault for one in compound.platforms for fault in one.strange()]
+    return compare(compound.presented(), accepted, received, strange)

@@ -2,13 +2,13 @@
 
 Rule: everything that was accepted must be at every platform that gets its class, or lie in the range of a `loss` event
 that this platform has. Every `previous` must lead to an event that the platform has, or into such a range. One id has
-one sequence and one sequence one id.
+one sequence and one sequence one id. Every message must be as docs/asyncapi.json says.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,7 @@ class Tally:
     told: int  # of the others, how many a `loss` event counts
     accepted: int  # events of all kinds
     platforms: Mapping[str, Received] = field(default_factory=dict)
+    strange: Sequence[str] = ()  # messages that are not as the documents say
 
     @property
     def dropped(self) -> int:
@@ -43,10 +44,16 @@ class Tally:
     @property
     def is_whole(self) -> bool:
         parts = self.platforms.values()
-        return self.accepted > 0 and not any(part.lost or part.gaps or part.doubles for part in parts)
+        whole = not any(part.lost or part.gaps or part.doubles for part in parts)
+        return self.accepted > 0 and whole and not self.strange
 
 
-def compare(presented: Counter[str], accepted: Mapping[str, Event], platforms: Mapping[str, Iterable[Event]]) -> Tally:
+def compare(
+    presented: Counter[str],
+    accepted: Mapping[str, Event],
+    platforms: Mapping[str, Iterable[Event]],
+    strange: Sequence[str] = (),
+) -> Tally:
     """`accepted` is by id; `platforms` gives each one's events in the order of arrival, repeats included."""
     found = {name: list(events) for name, events in platforms.items()}
     kept = Counter(event["data"].get("credential_ref") for event in accepted.values())
@@ -57,6 +64,7 @@ def compare(presented: Counter[str], accepted: Mapping[str, Event], platforms: M
         told=sum(loss["count"] for loss in told if loss["from"] is None),
         accepted=len(accepted),
         platforms={name: _judge(accepted, events) for name, events in found.items()},
+        strange=strange,
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.chaos.platform import Platform
 from tests.chaos.tally import Tally, compare
 
 LOSS = {"from": None, "to": None, "count": 0, "class": "access"}
@@ -70,3 +73,16 @@ def test_a_card_without_an_event_is_dropped_unless_it_is_told() -> None:
 
 def test_nothing_accepted_is_no_success() -> None:
     assert not tally([], []).is_whole
+
+
+def test_a_message_that_no_document_describes_fails_the_run(tmp_path: Path) -> None:
+    events = [event(1)]
+    assert compare(Counter({"c:1": 1}), {"id-1": events[0]}, {"city": events}).is_whole
+    platform = Platform("city", tmp_path, [], "5")
+    topic = "compound/v1/fenglinwan/box-1/event/access"
+    line = json.dumps([1.0, topic, json.dumps(events[0])])
+    (tmp_path / "city.jsonl").write_text(f"{line}\n{line}\n", encoding="utf-8")
+    strange = platform.strange()
+    assert strange
+    assert all(fault.startswith(topic) for fault in strange)
+    assert not compare(Counter({"c:1": 1}), {"id-1": events[0]}, {"city": events}, strange).is_whole

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from gateway.clock import ClockTrust
+from gateway.clock import ClockTrust, Stamp
 from gateway.errors import StoreError
-from gateway.journal import Journal, migrations
+from gateway.journal import Journal, migrations, restamp
 from gateway.journal.audit import Finding, verify
 from gateway.settings import Journal as Policy
 from gateway.settings import Retain
 from gateway.types import EventClass
-from tests.facts import BOOT, event, stamp
+from tests.facts import BOOT, NOON, event, stamp
 
 DAY = 86_400
 NAMES = ["access.granted", "alarm.tamper", "audit.command", "device.online"]
@@ -152,6 +153,26 @@ def test_a_restamped_row_stays_sound_and_its_time_cannot_be_changed(path: Path) 
     assert verify(path).is_sound
     edit(path, "UPDATE events SET time_us = time_us - 3600000000 WHERE seq = 41")
     assert broken_at(verify(path)) == [41]
+
+
+def test_a_restart_between_two_steps_goes_on_with_the_same_beginning_of_the_boot(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock was corrected a little meanwhile; the first `audit.clock_set` is what all rows are checked by."""
+    monkeypatch.setattr(restamp, "STEP", 10)
+    journal = Journal(path)
+    unset = stamp(100, ClockTrust.UNSYNCED)
+    journal.append([event(n, "alarm.tamper", stamp=unset) for n in range(50, 75)], BOOT)
+    assert journal.restamp(BOOT, Stamp(NOON + timedelta(hours=1), 5000.0, ClockTrust.SYNCED)) == 10
+    journal.close()
+    journal = Journal(path)
+    corrected = Stamp(NOON + timedelta(hours=1, seconds=2), 5001.0, ClockTrust.SYNCED)
+    assert [journal.restamp(BOOT, corrected) for _ in range(3)] == [10, 5, 0]
+    assert not journal.has_unset(BOOT)
+    times = {row.time for row in journal.read_after(40, {EventClass.ALARM}, 100)}
+    assert times == {unset.time + timedelta(hours=1)}
+    journal.close()
+    assert verify(path).is_sound
 
 
 def test_holes_of_a_mended_file_are_told_apart(path: Path) -> None:

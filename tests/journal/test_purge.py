@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.clock import ClockTrust
-from gateway.journal import Cursor, Journal, Row, weights
+from gateway.journal import Cursor, Journal, Row, ages, weights
+from gateway.journal.chain import CHECKPOINT
+from gateway.journal.purge import CHUNK
 from gateway.settings import Budget, Retain
 from gateway.settings import Journal as Policy
 from gateway.types import Event, EventClass
@@ -99,6 +102,9 @@ def test_a_class_keeps_to_its_budget_and_the_others_stay(journal: Journal) -> No
     names = ["access.granted", "device.online", "alarm.tamper"]
     journal.append([event(n, names[n % 3], data={"padding": "word " * 80}) for n in range(9000)], BOOT)
     budget = Policy(budget=Budget(device=1_000_000), min_free=0)
+    assert journal.purge(budget, stamp()) == 0  # nothing is counted yet, and nothing is counted for it
+    while not journal.weigh():
+        pass
     gone = journal.purge(budget, stamp())
     counts = journal.stats()["classes"]
     assert counts["access"] == counts["alarm"] == 3000
@@ -112,12 +118,28 @@ def test_a_class_keeps_to_its_budget_and_the_others_stay(journal: Journal) -> No
     journal.close()
 
 
-def test_an_old_journal_is_weighed_bit_by_bit(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "_AT_ONCE", 1000)
-    journal.append([event(n, "device.online") for n in range(3500)], BOOT)
-    budget = Policy(budget=Budget(device=0), min_free=0)
-    assert [journal.purge(budget, stamp()) > 0 for _ in range(5)] == [False, False, False, True, False]
-    assert "device" not in journal.stats()["classes"]
+def test_an_old_journal_is_weighed_bit_by_bit(journal: Journal) -> None:
+    journal.append([event(n, "device.online") for n in range(3 * weights.STEP + 1)], BOOT)
+    whole = journal.usage()
+    assert [journal.weigh() for _ in range(4)] == [False, False, True, True]
+    assert journal.usage() == replace(whole, file=journal.usage().file)  # one row is counted by whoever asks
+    journal.close()
+
+
+def test_a_purge_leaves_the_rest_for_later_where_it_is_told_to(journal: Journal) -> None:
+    journal.append([old(n) for n in range(2500)] + [event(1)], BOOT)
+    assert [journal.purge(WEEK, stamp(), most=CHUNK) for _ in range(4)] == [1000, 1000, 500, 0]
+    journal.close()
+
+
+def test_the_age_of_an_unsynced_row_is_found_bit_by_bit(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Years without a clock, the age of which nobody knows until a row with a clock is found after them."""
+    monkeypatch.setattr(ages, "STEP", 100)
+    unset = [old(n, ("access.granted", "alarm.tamper")[n % 2], ClockTrust.UNSYNCED) for n in range(250)]
+    journal.append([*unset, old(1, "device.online"), event(2, "device.online"), event(3)], BOOT)
+    policy = Policy(retain=Retain(access=7 * DAY, alarm=7 * DAY), min_free=0)
+    assert [journal.purge(policy, stamp()) for _ in range(4)] == [0, 0, 250, 0]
+    assert [row.name for row in rows(journal)] == ["device.online", "device.online", "access.granted", CHECKPOINT]
     journal.close()
 
 

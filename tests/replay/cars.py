@@ -79,9 +79,22 @@ def cut(photo: Photo, recogniser: PlateRecogniser) -> Car:
     x, y, size = (plate.left + plate.right) / 2, (plate.top + plate.bottom) / 2, plate.width
     left, right = max(0, int(x - _ACROSS * size)), min(width, int(x + _ACROSS * size))
     top, bottom = max(0, int(y - _ABOVE * size)), min(height, int(y + _BELOW * size))
+    for where, other in found:  # one car a passage: the plate of another one behind it is painted over
+        if apart(other.number, photo.number) > _RELATED and where.box.iou(plate) == 0:
+            _paint_over(picture, where.box)
     piece = picture[top:bottom, left:right].copy()
     inside = Box(plate.left - left, plate.top - top, plate.right - left, plate.bottom - top)
     return Car(photo.number, photo.path.name, alone, piece, _soft(piece.shape[0], piece.shape[1], inside), inside)
+
+
+def _paint_over(picture: Image, box: Box) -> None:
+    """Leave a blur."""
+    air = 0.2 * box.height
+    left, top, right, bottom = (
+        round(side) for side in (box.left - air, box.top - air, box.right + air, box.bottom + air)
+    )
+    part = picture[max(0, top) : bottom, max(0, left) : right]
+    part[:] = cv2.blur(part, (max(1, round(box.width)), max(1, round(2 * box.height))))
 
 
 def _corners(text: str) -> NDArray[np.float32] | None:

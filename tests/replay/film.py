@@ -51,7 +51,7 @@ def play(
         pixels = street.frame(chapter.place, seats, chapter.light)
         show(pixels)
         frame = Frame(pixels, Stamp(began + timedelta(seconds=at), BORN + at, ClockTrust.SYNCED))
-        told = view.see(frame, {"plate": look(frame)})
+        told = view.see(frame, {"plate": look(view.prepared(frame))})
         played.seen += [one for one in told if isinstance(one, PlateSeen)]
     return played
 

@@ -16,17 +16,23 @@ import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import BaseModel
 
+from drivers.cameras import folder, pictures
 from gateway.clock import now
+from gateway.contracts import Camera
 from gateway.errors import DeviceLost
-from gateway.registry import Driver
+from gateway.registry import Driver, load_driver
 from gateway.text import Text
 from gateway.types import Frame
 from gateway.vision.decoder import decode_camera
 from gateway.vision.nursery import Nursery, _Births
+
+if TYPE_CHECKING:
+    from gateway.types import Image
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -107,9 +113,18 @@ class Stills(Stream):
             log.write(source + "\n")
 
 
-def connect(options: Options) -> Stream:
+def deadly(data: bytes) -> Image | None:
+    """A decoder that a picture can end, as those of real libraries have been ended: by a marker in its comment."""
+    if b"segfault" in data:
+        ctypes.string_at(0)
+    return pictures.decoder()(data)
+
+
+def connect(options: Options) -> Camera:
     if options.first == "stills":
         return Stills(options.marker)
+    if options.first == "folder":
+        return folder.FolderCamera(folder.Options(path=options.marker), deadly)
     fault = options.always
     if not options.marker.exists():
         fault = options.first
@@ -121,8 +136,12 @@ def connect(options: Options) -> Stream:
     return Stream(fault)
 
 
+def load(name: str) -> Driver:
+    return Driver(Options, connect) if name == "test" else load_driver("camera", name)
+
+
 class FaultyNursery(Nursery):
-    """A nursery whose decoders open these cameras."""
+    """A nursery whose decoders open these cameras as the driver `test`, and the program's own by their names."""
 
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -140,4 +159,4 @@ class FaultyNursery(Nursery):
 
 if __name__ == "__main__":
     orders = socket.socket(fileno=int(sys.argv[1]))
-    _Births(orders, partial(decode_camera, load=lambda _: Driver(Options, connect))).run()
+    _Births(orders, partial(decode_camera, load=load)).run()

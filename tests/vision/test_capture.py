@@ -19,13 +19,14 @@ import pytest
 
 from gateway.settings import Camera
 from gateway.text import Language
-from gateway.types import DeviceStatus, Frame
+from gateway.types import DeviceStatus, Frame, Unreadable
 from gateway.vision import capture as capturing
 from gateway.vision import running
 from gateway.vision.capture import Capture
 from gateway.vision.nursery import Nursery
 from gateway.wire import DeviceReport
 from tests.real import wait_until
+from tests.striped import jpeg, paint
 from tests.vision.faulty_camera import FaultyNursery
 
 
@@ -37,10 +38,20 @@ def nursery() -> Iterator[Nursery]:
 
 
 class Watched:
-    """A capture in its thread, and what it said."""
+    """A capture in its thread, and what it said. With a `marker` its camera is one of `faulty_camera`."""
 
-    def __init__(self, nursery: Nursery, marker: Path, language: Language = Language.EN, **options: Any) -> None:
-        camera = Camera(driver="test", point="gate", fps=30, options={"marker": str(marker), **options})
+    def __init__(
+        self,
+        nursery: Nursery,
+        marker: Path | None,
+        language: Language = Language.EN,
+        *,
+        driver: str = "test",
+        **options: Any,
+    ) -> None:
+        if marker is not None:
+            options["marker"] = str(marker)
+        camera = Camera(driver=driver, point="gate", fps=30, options=options)
         self.said: list[str] = []
         arrived = threading.Event()
         self.capture = Capture("cam", camera, nursery, self._report, arrived, language=language, max_rss=200 << 20)
@@ -92,6 +103,32 @@ def test_of_stills_each_waits_its_turn_and_is_settled(nursery: Nursery, tmp_path
             watched.capture.settle(frame.source)
         wait_until(lambda: log.exists() and len(log.read_text().split()) == 20)
     assert log.read_text().split() == [f"{number}.jpg" for number in range(20)]
+
+
+def test_a_picture_that_ends_its_decoder_again_and_again_does_not_block_its_folder(
+    nursery: Nursery, tmp_path: Path
+) -> None:
+    uploads = tmp_path / "uploads"
+    uploads.mkdir()
+    for number, name in enumerate(("good.jpg", "deadly.jpg", "behind.jpg")):
+        data = jpeg(paint(number))
+        comment = b"\xff\xfe\x00\x0asegfault" if name == "deadly.jpg" else b""
+        (uploads / name).write_bytes(data[:2] + comment + data[2:])
+        os.utime(uploads / name, (time.time() - 100 + number,) * 2)
+    with Watched(nursery, uploads, first="folder").running() as watched:
+        pictures = []
+        for _ in range(3):
+            wait_until(watched.capture.waits, 20, str(watched.said))
+            picture = watched.capture.take()
+            assert picture is not None
+            pictures.append(picture)
+            watched.capture.settle(picture.source or "")
+        ledger = uploads / ".consumed"
+        wait_until(lambda: len(ledger.read_text().splitlines()) == 3)
+        assert [picture.source for picture in pictures] == ["good.jpg", "deadly.jpg", "behind.jpg"]
+        assert isinstance(pictures[1], Unreadable)
+        assert str(pictures[1].fault) == "decoding it ended the decoder 3 times"
+        assert sum("SIGSEGV" in one for one in watched.said) == 3
 
 
 FAULTS = {

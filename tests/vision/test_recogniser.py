@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
 from gateway.errors import ModelError
 from gateway.settings import PlateReading
+from gateway.types import Box
 from gateway.vision.recogniser import PlateRecogniser, open_recogniser
 from tests.vision.nets import card, constant_net, plate_detector, plate_refiner
 from tests.vision.test_grammar import ALPHABET, lattice
@@ -82,6 +84,20 @@ def test_a_still_without_a_sure_plate_is_looked_at_in_parts(tmp_path: Path) -> N
 def test_a_still_with_a_sure_plate_is_looked_at_once(tmp_path: Path) -> None:
     recogniser = open_recogniser(models(tmp_path, "鄂AD12345", GREEN))
     assert len(recogniser.recognise(FRAME, thorough=True)) == 2
+
+
+@pytest.mark.parametrize("mode", ["normal", "fast"])
+def test_a_place_in_doubt_is_looked_at_larger_unless_a_sure_plate_is_there(
+    tmp_path: Path, mode: Literal["normal", "fast"]
+) -> None:
+    recogniser = open_recogniser(models(tmp_path, "鄂AD12345", GREEN), PlateReading(mode=mode))
+    known = [detection.box for detection, _ in recogniser.recognise(FRAME)]
+    assert len(recogniser.recognise(FRAME, doubts=known)) == 2
+    elsewhere = Box(560, 300, 600, 312)  # at the edge: the nets see their two plates in a part of 280 x 158 around it
+    found = [detection.box for detection, _ in recogniser.recognise(FRAME, doubts=[elsewhere])]
+    more = [box for box in found if all(box.iou(one) < 0.3 for one in known)]
+    assert more
+    assert all(box.left >= 640 - 280 and box.top >= 384 - 280 and box.right <= 640 for box in more)
 
 
 def test_a_glance_refines_only_what_is_in_doubt(tmp_path: Path) -> None:

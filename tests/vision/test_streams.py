@@ -11,7 +11,7 @@ from gateway.clock import ClockTrust, Stamp, now
 from gateway.types import Box, Direction, FaceSeen, Plate, PlateSeen, Shot, ShotKind
 from gateway.vision.face_stream import FaceStream
 from gateway.vision.sightings import FaceMatch, FaceSighting, PlateSighting
-from gateway.vision.streams import HOLD_S, REARM_S, WAITS_S, PlateStream
+from gateway.vision.streams import FAR, HOLD_S, REARM_S, WAITS_S, PlateStream
 from gateway.vision.voting import vote
 
 FPS = 5.0
@@ -75,6 +75,29 @@ def test_a_car_that_drives_through_is_told_once_and_at_the_third_frame() -> None
     assert road.numbers() == ["鄂A12345"]
 
 
+def test_a_small_plate_is_told_once_it_is_larger_or_five_frames_agree() -> None:
+    road = Road()
+    for y in (100, 110, 120, 130):
+        road.frame((y, plate("鄂J12345")), width=FAR - 4)
+    assert road.numbers() == []
+    road.frame((140, plate("鄂J12345")), width=FAR - 2)
+    assert road.numbers() == ["鄂J12345"]
+    nearer = Road()
+    for y, width in ((100, FAR - 8), (110, FAR - 4), (120, FAR + 2)):
+        nearer.frame((y, plate("鄂J12345")), width=width)
+    assert nearer.numbers() == ["鄂J12345"]
+
+
+def test_another_province_in_one_look_at_a_car_that_was_told_is_no_second_car() -> None:
+    road = Road()
+    for y in (600, 560, 520):
+        road.frame((y, plate("鲁A88888", 0.99)))
+    road.nothing(1.4)
+    road.frame((100, plate("青A88888", 0.9)), width=46)
+    road.nothing(3.0)
+    assert road.numbers() == ["鲁A88888"]
+
+
 def test_a_misread_frame_neither_delays_nor_adds() -> None:
     road = Road()
     for at, number in enumerate(["鄂A12345", "鄂A12845", "鄂A12345", "鄂A12345", "鄂A1234S"]):
@@ -101,6 +124,26 @@ def test_a_car_that_was_hidden_for_ten_seconds_is_the_same_passage_and_one_that_
     for at in range(4):
         road.frame((100 + 20 * at, plate("鄂A12345")))
     assert road.numbers() == ["鄂A12345"] * 2
+
+
+def test_a_plate_in_doubt_is_expected_where_it_goes_until_it_is_told() -> None:
+    road = Road()
+    assert road.stream.doubts(road.mono) == []
+    for y in (100, 130):
+        road.frame((y, plate("鄂J12345", 0.5)))
+    (box,) = road.stream.doubts(road.mono + 0.2)
+    assert (box.left, box.top) == (200, pytest.approx(160))
+    road.frame((160, plate("鄂J12345", SURE)))
+    road.frame((190, plate("鄂J12345", SURE)))
+    assert road.numbers() == ["鄂J12345"]
+    assert road.stream.doubts(road.mono) == []
+
+
+def test_what_stands_there_unread_is_not_looked_at_larger_for_ever() -> None:
+    road = Road()
+    for _ in range(round(FPS * WAITS_S) + 1):
+        road.frame((300, plate("鄂J12345", 0.4)))
+    assert road.stream.doubts(road.mono) == []
 
 
 def test_two_cars_nose_to_tail_stay_two() -> None:

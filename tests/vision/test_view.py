@@ -65,3 +65,33 @@ class Resting(Capture):
 
     def rests(self) -> bool:
         return self.still
+
+
+def test_a_longer_look_is_taken_once_a_second_while_no_plate_is_clear_and_the_box_has_time() -> None:
+    camera = Camera(driver="replay", point="gate")
+    capture = Capture("cam", camera, None, lambda _: None, threading.Event())  # type: ignore[arg-type]  # never run
+    view = View("cam", camera, capture, threshold=0.85, vote=vote, counters=Counter())
+    start = now()
+
+    def look(seconds: float, confidence: float | None = None) -> bool:
+        stamp = replace(start, mono=start.mono + seconds)
+        frame = view.prepared(Frame(PIXELS, stamp))
+        view.see(frame, {"plate": [PlateSighting(BOX, stamp, plate(1, confidence))] if confidence else []})
+        return frame.thorough
+
+    assert [look(second) for second in (0.0, 0.2, 0.8, 1.1, 1.3)] == [True, False, False, True, False]
+    assert not look(2.0, 0.9)
+    assert [look(second, 0.5) for second in (2.5, 3.1)] == [False, True]
+    view.pace = 0.9
+    assert not look(5.0)
+    still = Frame(PIXELS, start, source="a.jpg", origin="a")
+    assert view.prepared(still) is still
+
+
+def test_a_frame_knows_where_a_plate_in_doubt_should_be() -> None:
+    camera = Camera(driver="replay", point="gate")
+    capture = Capture("cam", camera, None, lambda _: None, threading.Event())  # type: ignore[arg-type]  # never run
+    view = View("cam", camera, capture, threshold=0.85, vote=vote, counters=Counter())
+    stamp = now()
+    view.see(Frame(PIXELS, stamp), {"plate": [PlateSighting(BOX, stamp, plate(1, 0.5))]})
+    assert view.prepared(Frame(PIXELS, stamp)).doubts == (BOX,)

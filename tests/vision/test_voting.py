@@ -108,3 +108,13 @@ def test_characters_that_make_no_number_together_give_the_best_frame_and_its_dou
     assert voted is not None
     assert voted.number in {frame.number for frame in frames}
     assert voted.confidence <= 0.5
+
+
+def test_frames_that_differ_from_one_another_do_not_unsay_a_number_that_others_show() -> None:
+    def province(character: str, confidence: float) -> Plate:
+        return plate(f"{character}K11978", confidence, (confidence, *[0.99] * 6))
+
+    voted = vote([*(province(other, 0.3) for other in "云甘辽陕浙"), province("赣", 0.9), province("赣", 0.55)])
+    assert voted is not None
+    assert voted.number == "赣K11978"
+    assert 0.3 < voted.confidence < 0.85  # somebody must look, and the barrier stays down
