@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 ROOT = "root"  # not a program, but needed as they are
 DISK = ("mosquitto", ROOT, "mkfs.ext4", "mount", "fsfreeze")
@@ -38,3 +41,18 @@ def missing(needs: Iterable[Sequence[str]]) -> str:
     if ROOT in wanted and os.geteuid() != 0:
         said.append("disks of one's own need root: run it as root, or name scenarios without a disk")
     return "\n".join(said)
+
+
+def install(package: str, place: Path) -> str:
+    """Give it a virtual environment of its own, where it has none that is whole; what went wrong."""
+    whole = place / "whole"
+    if whole.exists():
+        return ""
+    pip = [f"{place}/bin/pip", "install", "--quiet", "--disable-pip-version-check", package]
+    for line in ([sys.executable, "-m", "venv", "--clear", str(place)], pip):
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+        if done.returncode:
+            said = (done.stderr.strip() or done.stdout.strip()).rpartition("\n")[2]
+            return f"{package} cannot be installed from PyPI. {' '.join(line)}: {said}"
+    whole.touch()
+    return ""

@@ -62,11 +62,14 @@ class Platform:
                     break
                 self._read_upto += len(line)
                 at, topic, body = json.loads(line)
-                if "/event/" in topic:
-                    event = json.loads(body)
+                for event in self.events_in(topic, body):
                     self.events.append(event)
                     self.arrivals.append(at)
                     self.ids.add(event["id"])
+
+    def events_in(self, topic: str, body: str) -> list[dict[str, Any]]:
+        """The events that a message carries."""
+        return [json.loads(body)] if "/event/" in topic else []
 
     def has_new(self, known: int) -> bool:
         """Whether more than `known` different events are stored."""
