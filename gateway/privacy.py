@@ -18,6 +18,7 @@ from gateway.errors import Rejected
 MAX_NUMBERS = 16  # in one list: a plate has at most ten characters, a box four corners
 MAX_FLOATS = 48  # in one event, however they are spread
 MAX_TEXT = 16_384  # characters of all strings of one event
+MAX_WHOLE = 1 << 63  # a whole number is smaller: in one of any size a picture could hide
 _DEEPEST = 6
 _SHORT = 20  # characters that no encoding of a picture fits into
 _WORDS = set(
@@ -59,7 +60,10 @@ def _inspect(key: str, value: object, depth: int, tally: _Tally) -> None:
     if isinstance(value, str):
         _refuse_text(key, value)
         tally.characters += len(value)
-    elif value is None or isinstance(value, int):
+    elif isinstance(value, int):
+        if not -MAX_WHOLE < value < MAX_WHOLE:
+            raise _refusal(f"{key} is a whole number of {value.bit_length()} bits")
+    elif value is None:
         return
     elif isinstance(value, float):
         if not math.isfinite(value):
@@ -85,7 +89,7 @@ def _inspect_map(values: Mapping[Any, object], depth: int, tally: _Tally) -> Non
     for name, value in values.items():
         if isinstance(value, str) and len(value) < _SHORT and value.isascii():
             characters += len(value)
-        elif value is not None and not isinstance(value, int):
+        elif value is not None and not (isinstance(value, int) and -MAX_WHOLE < value < MAX_WHOLE):
             _inspect(name, value, depth + 1, tally)
     tally.characters += characters
 

@@ -29,6 +29,8 @@ BLOB = os.urandom(300)
         {"note": bytearray(BLOB)},
         {"note": np.zeros(4)},
         {"note": np.float32(0.5)},
+        {"note": 1 << 4096},
+        {"list": [{"deep": [-(1 << 64)]}]},
         {"note": base64.b64encode(BLOB).decode()},
         {"note": base64.urlsafe_b64encode(BLOB).decode()},
         {"note": base64.encodebytes(BLOB).decode()},
