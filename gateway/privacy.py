@@ -1,7 +1,7 @@
 """The guard at every sink: an event that could carry a picture or a face is refused, whoever made it.
 
-Rule: refuse by shape as well as by name. A driver that hides an embedding under an innocent key is caught by the
-number of its floats, a picture by the length of its unbroken base64, wherever in the data it lies.
+Rule: refuse by shape as well as by name. A driver that hides an embedding under an innocent key is caught by how many
+numbers it has, a picture by the length of its unbroken base64, wherever in the data it lies.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 from gateway.errors import Rejected
 
 MAX_NUMBERS = 16  # in one list: a plate has at most ten characters, a box four corners
-MAX_FLOATS = 48  # in one event, however they are spread
+MAX_FLOATS = MAX_WHOLES = 48  # in one event, however they are spread: the smallest embedding has 128 numbers
 MAX_TEXT = 16_384  # characters of all strings of one event
-MAX_WHOLE = 1 << 63  # a whole number is smaller: in one of any size a picture could hide
+_WHOLE = 1 << 63  # a whole number is smaller: in one of any size a picture could hide
 _DEEPEST = 6
 _SHORT = 20  # characters that no encoding of a picture fits into
 _WORDS = set(
@@ -41,6 +41,7 @@ class _Tally:
 
     characters: int = 0
     floats: int = 0
+    wholes: int = 0
 
 
 def refuse_face_data(data: Mapping[str, Any]) -> None:
@@ -60,11 +61,12 @@ def _inspect(key: str, value: object, depth: int, tally: _Tally) -> None:
     if isinstance(value, str):
         _refuse_text(key, value)
         tally.characters += len(value)
-    elif isinstance(value, int):
-        if not -MAX_WHOLE < value < MAX_WHOLE:
-            raise _refusal(f"{key} is a whole number of {value.bit_length()} bits")
-    elif value is None:
+    elif value is None or isinstance(value, bool):
         return
+    elif isinstance(value, int):
+        if not -_WHOLE < value < _WHOLE:
+            raise _refusal(f"{key} is a whole number of {value.bit_length()} bits")
+        tally.wholes += 1
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise Rejected(f"{key} is {value}, which JSON cannot say")
@@ -77,8 +79,8 @@ def _inspect(key: str, value: object, depth: int, tally: _Tally) -> None:
             _inspect(key, inner, depth + 1, tally)
     else:
         raise _refusal(f"{key} is a {type(value).__name__}")
-    if tally.characters > MAX_TEXT or tally.floats > MAX_FLOATS:
-        raise _refusal(f"its data has more than {MAX_TEXT} characters or {MAX_FLOATS} floats")
+    if tally.characters > MAX_TEXT or tally.floats > MAX_FLOATS or tally.wholes > MAX_WHOLES:
+        raise _refusal(f"its data has more than {MAX_TEXT} characters or {MAX_FLOATS} numbers of a kind")
 
 
 def _inspect_map(values: Mapping[Any, object], depth: int, tally: _Tally) -> None:
@@ -89,7 +91,7 @@ def _inspect_map(values: Mapping[Any, object], depth: int, tally: _Tally) -> Non
     for name, value in values.items():
         if isinstance(value, str) and len(value) < _SHORT and value.isascii():
             characters += len(value)
-        elif value is not None and not (isinstance(value, int) and -MAX_WHOLE < value < MAX_WHOLE):
+        elif value is not None and value is not True and value is not False:
             _inspect(name, value, depth + 1, tally)
     tally.characters += characters
 

@@ -164,16 +164,18 @@ class Watch:
             return
         seen: list[Seen] = []
         began = time.monotonic()
+        usual = not isinstance(picture, Unreadable) and picture.source is None
         if isinstance(picture, Unreadable):
             seen = view.unreadable(picture, self._settings.site.language)
         else:
             tried = [kind for kind in view.camera.recognise if kind in self._looks]
             frame = view.prepared(picture)
+            usual = usual and not frame.thorough  # which is only taken where there is time for it
             looked = {kind: self._sightings(kind, frame, view.camera) for kind in tried}
             found = {kind: sightings for kind, sightings in looked.items() if sightings is not None}
             if found or not tried:  # else its last recogniser has just failed, and the picture counts as unseen
                 seen = view.see(picture, found)
-        if not isinstance(picture, Unreadable) and picture.source is None:
+        if usual:
             ended = time.monotonic()
             self._paces[view.name].looked(ended, ended - began)
         for one in seen:

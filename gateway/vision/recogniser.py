@@ -59,9 +59,9 @@ class PlateRecogniser:
     def recognise(self, image: Image, *, thorough: bool = False, doubts: Sequence[Box] = ()) -> Found:
         """Image: uint8 (H, W, 3) BGR of any size. Best detection first; what reads as nothing is left out.
 
-        `thorough` is for pictures that have no next frame: where no plate is sure, parts of the picture are looked at
-        larger (five times the work, on such pictures only). `doubts`: where a plate should be; a place at which none
-        is sure is looked at larger, too.
+        `thorough`: where no plate is sure, parts of the picture are looked at larger, at five times the work. It is for
+        pictures that have no next frame, and now and then for one of a stream. `doubts`: where a plate should be; a
+        place at which none is sure is looked at larger, too.
         """
         glances = self._plate.mode == "fast" and not thorough
         found = self._glance(image) if glances else self.read(image, self._finder.detect(image))

@@ -112,7 +112,7 @@ class PlateStream:
         return [*seen, *self._overdue(mono)]
 
     def doubts(self, mono: float) -> list[Box]:
-        """Where plates should be at a moment that have been in view for a while and are not told yet."""
+        """Where the newest plates that are not told yet should be at a moment, until somebody is asked to look."""
         tracks = [track for track, car in self._cars.items() if car.told is None]
         young = [track for track in tracks if mono - track.first.stamp.mono < WAITS_S]
         return [track.box_at(mono) for track in young[-_DOUBTS:]]
@@ -188,13 +188,14 @@ class PlateStream:
         """Whether a car told a moment ago, and surer, is the one that this was read of.
 
         It stands there under nearly this number, or its number is this one with another province, the character that is
-        misread most.
+        misread most, which few looks said.
         """
         for number, told in self._told.items():
             if not told.certain or mono - told.mono > HOLD_S or plate.confidence >= told.confidence:
                 continue
             stands = told.box is not None and seen.box is not None and told.box.iou(seen.box) >= _SAME_PLACE
-            if number[1:] == plate.number[1:] or (stands and apart(number, plate.number) <= _MISREAD):
+            province = number[1:] == plate.number[1:] and seen.reads < AGREEING
+            if province or (stands and apart(number, plate.number) <= _MISREAD):
                 return True
         return False
 

@@ -5,7 +5,7 @@
 writes `plate-detector-int8.onnx` and `plate-refiner-int8.onnx` beside the nets they come from and signs the cards.
 Ranges come from one shard of drawn scenes. Weights keep to seven bits, so that processors without VNNI do not overflow
 in sums. Pixels go into the first convolution as they are: the normalisation (x / 64 - 2) is a scale and a zero point.
-The last convolution, which says where the corners are, stays as it is.
+The detector's last convolution, which says where the corners are, stays as it is.
 """
 
 from __future__ import annotations

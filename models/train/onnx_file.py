@@ -51,9 +51,12 @@ def halve(model: onnx.ModelProto) -> None:
 
 
 def sign(path: Path) -> None:
-    """Write the file's sha256 and size into its table of the model.toml beside it."""
+    """Write the file's sha256 and size into its table of the model.toml beside it. Raises `ValueError` without one."""
     content, card = path.read_bytes(), path.with_name("model.toml")
     if card.exists():
         table = rf'(name = "{re.escape(path.name)}"\nsha256 = ")\w*("\nbytes = )\d+'
         signed = rf"\g<1>{hashlib.sha256(content).hexdigest()}\g<2>{len(content)}"
-        card.write_text(re.sub(table, signed, card.read_text("utf-8")), "utf-8")
+        text, found = re.subn(table, signed, card.read_text("utf-8"))
+        if found != 1:
+            raise ValueError(f"{card} needs one [[files]] table of {path.name}: name, sha256, bytes in this order")
+        card.write_text(text, "utf-8")

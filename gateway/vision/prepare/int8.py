@@ -3,7 +3,7 @@
 It is a model of its own, `dlib-resnet-int8`, to be named in `[face] model`: templates carry the fingerprint of their
 model, so those of the float32 net are never compared with its vectors. Weights are s8 per output channel, activations
 u8, ranges from drawn faces; weights keep to 7 bits, so that processors without VNNI do not overflow (it costs nothing).
-Of all nets only this one is worth it: docs/decisions/0015-int8.md has the figures.
+The int8 forms of plate nets are shipped (`gateway/vision/quicker.py`): docs/decisions/0015-int8.md has the figures.
 """
 
 from __future__ import annotations
