@@ -39,6 +39,7 @@ class Step:
     before_us: int = 0  # captured before this
     max_bytes: int | None = None  # of the class, or used pages of the file
     spare_in: int | None = None  # free pages inside the file, so that it need not grow, if it has more than so many
+    is_begun: bool = False  # it was beyond `max_bytes` and goes down by the slack
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def delete(connection: sqlite3.Connection, step: Step, uplinks: Uplinks, ages: A
         return _remove(connection, step.event_class, found, uplinks, "retention", step if len(found) == CHUNK else None)
     if not _is_short(connection, step):
         return Shed(0, [], None)
-    again = replace(step, max_bytes=int(step.max_bytes * _SLACK)) if step.max_bytes else step
+    again = replace(step, is_begun=True)
     for kind in (step.event_class,) if step.event_class else CHEAPEST_FIRST:
         oldest = connection.execute("SELECT seq FROM events WHERE class = ? ORDER BY seq LIMIT ?", (kind.value, CHUNK))
         found = [seq for (seq,) in oldest]
@@ -117,13 +118,14 @@ def _too_old(connection: sqlite3.Connection, kind: EventClass, before_us: int, a
 
 
 def _is_short(connection: sqlite3.Connection, step: Step) -> bool:
+    limit = (step.max_bytes or 0) * (_SLACK if step.is_begun else 1)
     if step.event_class:
-        return weights.read(connection).of.get(step.event_class.value, 0) > (step.max_bytes or 0)
+        return weights.read(connection).of.get(step.event_class.value, 0) > limit
     ((pages,),) = connection.execute("PRAGMA page_count")
     ((free,),) = connection.execute("PRAGMA freelist_count")
     ((size,),) = connection.execute("PRAGMA page_size")
     if step.max_bytes is not None:
-        return bool((pages - free) * size > step.max_bytes)
+        return bool((pages - free) * size > limit)
     return bool(pages > (step.spare_in or 0) and free < max(16, pages * _SPARE))
 
 
