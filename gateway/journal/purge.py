@@ -11,7 +11,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.clock import ClockTrust, Stamp, now
@@ -39,7 +39,6 @@ class Step:
     before_us: int = 0  # captured before this
     max_bytes: int | None = None  # of the class, or used pages of the file
     spare_in: int | None = None  # free pages inside the file, so that it need not grow, if it has more than so many
-    is_begun: bool = False  # it was beyond `max_bytes` and goes down by the slack
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +67,21 @@ def steps(policy: Policy, at: Stamp, folder: Path, *, is_full: bool = False) -> 
         yield Step(spare_in=0 if is_full else _SMALL)
 
 
-def delete(connection: sqlite3.Connection, step: Step, uplinks: Uplinks, ages: Ages) -> Shed:
-    """Delete at most `CHUNK` rows for one reason, inside the caller's transaction."""
+def delete(connection: sqlite3.Connection, step: Step, uplinks: Uplinks, ages: Ages, begun: set[Step]) -> Shed:
+    """Delete at most `CHUNK` rows for one reason, inside the caller's transaction.
+
+    `begun`: limits that were passed and are not yet undercut by the slack, whoever goes on with them.
+    """
     if step.event_class and step.max_bytes is None:
         found = _too_old(connection, step.event_class, step.before_us, ages)
         return _remove(connection, step.event_class, found, uplinks, "retention", step if len(found) == CHUNK else None)
-    if not _is_short(connection, step):
-        return Shed(0, [], None)
-    again = replace(step, is_begun=True)
-    for kind in (step.event_class,) if step.event_class else CHEAPEST_FIRST:
-        oldest = connection.execute("SELECT seq FROM events WHERE class = ? ORDER BY seq LIMIT ?", (kind.value, CHUNK))
-        found = [seq for (seq,) in oldest]
-        if found:
-            return _remove(connection, kind, found, uplinks, "budget" if step.event_class else "space", again)
+    if _is_short(connection, step, _SLACK if step in begun else 1.0):
+        for kind in (step.event_class,) if step.event_class else CHEAPEST_FIRST:
+            found = _oldest(connection, kind)
+            if found:
+                begun.add(step)
+                return _remove(connection, kind, found, uplinks, "budget" if step.event_class else "space", step)
+    begun.discard(step)
     return Shed(0, [], None)
 
 
@@ -89,6 +90,11 @@ def purged(connection: sqlite3.Connection) -> dict[str, int]:
     fact = connection.execute("SELECT value FROM facts WHERE name = 'purged'").fetchone()
     found: dict[str, int] = json.loads(fact[0]) if fact else {}
     return found
+
+
+def _oldest(connection: sqlite3.Connection, kind: EventClass) -> list[int]:
+    oldest = connection.execute("SELECT seq FROM events WHERE class = ? ORDER BY seq LIMIT ?", (kind.value, CHUNK))
+    return [seq for (seq,) in oldest]
 
 
 def _too_old(connection: sqlite3.Connection, kind: EventClass, before_us: int, ages: Ages) -> list[int]:
@@ -117,8 +123,8 @@ def _too_old(connection: sqlite3.Connection, kind: EventClass, before_us: int, a
     return past
 
 
-def _is_short(connection: sqlite3.Connection, step: Step) -> bool:
-    limit = (step.max_bytes or 0) * (_SLACK if step.is_begun else 1)
+def _is_short(connection: sqlite3.Connection, step: Step, part: float) -> bool:
+    limit = (step.max_bytes or 0) * part
     if step.event_class:
         return weights.read(connection).of.get(step.event_class.value, 0) > limit
     ((pages,),) = connection.execute("PRAGMA page_count")
