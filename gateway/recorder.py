@@ -273,7 +273,8 @@ class Recorder:
 
     def _keep_house(self) -> None:
         try:
-            self._to_tell += self._house.round()
+            for told in self._house.round():  # one by one: what comes before an error is kept
+                self._to_tell.append(told)
         except StoreError as error:
             self._note_failure(error)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 
 from gateway.board import Board
 from gateway.clock import ClockTrust, Stamp, now
@@ -66,18 +66,20 @@ class Upkeep:
         self._clock = ClockWatch(stamp)
         self._due: dict[Callable[[], list[Event]], float] = {}
         self._recalled = False
+        self._is_weighed = True
 
-    def round(self) -> list[Event]:
-        """Whatever is due; returns what is to be told. Raises `StoreError`."""
+    def round(self) -> Iterator[Event]:
+        """Whatever is due, as far as it is iterated; yields what is to be told before it goes on. Raises `StoreError`.
+
+        An alarm that has been told to nobody is never told again: keep what came before an error.
+        """
         if not self._recalled:
             self._storage.recall(self._journal)
             self._clock.recall(self._journal)
             self._recalled = True
-        return [
-            *self._now_and_then(self._look_at_clock, _CLOCK_EVERY_S),
-            *self._now_and_then(self._look_at_disk, _PURGE_EVERY_S),
-            *self._now_and_then(self._weigh, _WEIGH_EVERY_S),
-        ]
+        yield from self._now_and_then(self._look_at_clock, _CLOCK_EVERY_S)
+        yield from self._now_and_then(self._look_at_disk, _PURGE_EVERY_S)
+        yield from self._now_and_then(self._weigh, _WEIGH_EVERY_S)
 
     @property
     def is_behind(self) -> bool:
@@ -132,7 +134,16 @@ class Upkeep:
         return self._storage.set(None, self._stamp(), free=free) if is_ready else []
 
     def _weigh(self) -> list[Event]:
-        return self._now_and_then(self._look_ahead, _ESTIMATE_EVERY_S) if self._journal.weigh() else []
+        """That it fails is no fault of the journal's: events are kept without, and whether they are, appends tell."""
+        try:
+            told = self._now_and_then(self._look_ahead, _ESTIMATE_EVERY_S) if self._journal.weigh() else []
+        except StoreError as error:
+            if self._is_weighed:
+                log.warning("budgets and outlook wait, for what the journal holds cannot be weighed: %s", error)
+            self._is_weighed = False
+            return []
+        self._is_weighed = True
+        return told
 
     def _look_ahead(self) -> list[Event]:
         found = estimate(self._policy, self._journal, self._wanted)

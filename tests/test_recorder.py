@@ -6,15 +6,20 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gateway import upkeep
 from gateway.board import Board
 from gateway.clock import ClockTrust
-from gateway.errors import DeviceLost
-from gateway.journal import Journal, Row
+from gateway.errors import DeviceLost, StoreError
+from gateway.journal import DiskFull, Journal, Row
 from gateway.recorder import Recorder
+from gateway.settings import Journal as Policy
 from gateway.types import EventClass
 from tests.facts import BOOT, event, stamp
 from tests.real import wait_until
@@ -150,3 +155,53 @@ def test_events_are_restamped_once_the_clock_is_set(journal: Journal) -> None:
         wait_until(lambda: rows(journal)[0].clock is ClockTrust.RESTORED)
     assert (rows(journal)[0].seq, rows(journal)[0].data["number"]) == (1, 1)
     assert not [row for row in rows(journal) if row.name == "alarm.clock_drift"]
+
+
+class Unweighable(Journal):
+    """On a disk that takes events, but three times not what is counted of them."""
+
+    refused = weighed = 0
+
+    def weigh(self) -> bool:
+        if self.refused < 3:
+            self.refused += 1
+            raise DiskFull("the disk is full")
+        self.weighed += 1
+        return super().weigh()
+
+
+def test_weighing_that_fails_is_logged_once_and_hides_no_alarm(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal, board = Unweighable(tmp_path / "journal.db"), Board()
+    recorder = Recorder(journal, board, Policy(min_free=1 << 60, ballast=0), boot=BOOT)
+    with running(recorder):
+        wait_until(lambda: journal.weighed > 0)
+        recorder.record(event(1))
+        wait_until(lambda: any(row.name == "access.granted" for row in rows(journal)))
+    (alarm,) = [row.data for row in rows(journal) if row.name == "alarm.storage_low"]
+    assert (alarm["state"], alarm["severity"]) == ("raised", 2)
+    assert len([record for record in caplog.records if "weighed" in record.message]) == 1
+    assert "journal.fault" not in board.facts()  # events could be kept all the time
+    journal.close()
+
+
+class Unpurgeable(Journal):
+    """On a disk that takes events, but lets none go."""
+
+    refused = 0
+
+    def purge(self, *_: Any, **__: Any) -> int:
+        self.refused += 1
+        raise StoreError("old events cannot be deleted")
+
+
+def test_what_upkeep_told_before_it_failed_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_CLOCK_EVERY_S", "_PURGE_EVERY_S"):  # both in each round
+        monkeypatch.setattr(upkeep, name, 0.0)
+    journal, at = Unpurgeable(tmp_path / "journal.db"), [stamp(0, ClockTrust.UNSYNCED)]
+    with running(Recorder(journal, Board(), boot=BOOT, stamp=lambda: at[0])):
+        wait_until(lambda: journal.refused > 0)
+        at[0] = replace(at[0], time=at[0].time + timedelta(hours=2))
+        wait_until(lambda: any(row.name == "alarm.clock_drift" for row in rows(journal)))
+    journal.close()

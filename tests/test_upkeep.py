@@ -102,7 +102,7 @@ def test_the_ballast_comes_back_and_the_alarm_goes_once_there_is_room(disk: Path
     journal = Journal(disk / "journal" / "journal.db")
     upkeep = Upkeep(journal, SMALL, Board(), BOOT)
     ballast = Ballast(disk / "journal" / "ballast", SMALL.ballast)
-    assert upkeep.round() == []
+    assert list(upkeep.round()) == []
     assert ballast.is_whole
     fill(disk / "foreign")
     told = upkeep.make_room(StoreError("the disk is full"))
@@ -110,7 +110,7 @@ def test_the_ballast_comes_back_and_the_alarm_goes_once_there_is_room(disk: Path
     journal.append(told, BOOT)
     assert not ballast.is_whole
     again = Upkeep(journal, SMALL, Board(), BOOT)  # after a restart
-    assert again.round() == []
+    assert list(again.round()) == []
     (disk / "foreign").unlink()
     later = Upkeep(journal, SMALL, Board(), BOOT)
     assert [(one.name, one.data["state"]) for one in later.round()] == [("alarm.storage_low", "cleared")]
@@ -131,7 +131,7 @@ def test_pictures_go_before_facts(disk: Path) -> None:
         return 2 * wanted
 
     upkeep = Upkeep(journal, Policy(min_free=4 * MIB, ballast=0), Board(), BOOT, shed_pictures=shed)
-    assert upkeep.round() == []
+    assert list(upkeep.round()) == []
     assert len(asked) == 1
     assert 3 * MIB < asked[0] <= 4 * MIB
     assert len(rows(journal)) == 6000
@@ -141,7 +141,7 @@ def test_pictures_go_before_facts(disk: Path) -> None:
 def test_what_failed_for_another_reason_sheds_nothing(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.db")
     upkeep = Upkeep(journal, Policy(min_free=0), Board(), BOOT)
-    upkeep.round()
+    list(upkeep.round())
     assert upkeep.make_room(StoreError("input/output error")) == []
     assert Ballast(tmp_path / "ballast", 16 * MIB).is_whole
     journal.close()
@@ -164,10 +164,10 @@ def test_events_are_restamped_also_by_the_process_after(tmp_path: Path) -> None:
     journal.append([event(1, stamp=stamp(100, ClockTrust.UNSYNCED))], BOOT)
     journal.close()
     journal = Journal(path)
-    Upkeep(journal, Policy(min_free=0), Board(), BOOT, stamp=lambda: stamp(0)).round()
+    list(Upkeep(journal, Policy(min_free=0), Board(), BOOT, stamp=lambda: stamp(0)).round())
     assert rows(journal)[0].clock is ClockTrust.RESTORED
     journal.append([event(2, stamp=stamp(90, ClockTrust.UNSYNCED))], BOOT)  # it was on its way
-    Upkeep(journal, Policy(min_free=0), Board(), BOOT, stamp=lambda: stamp(0)).round()
+    list(Upkeep(journal, Policy(min_free=0), Board(), BOOT, stamp=lambda: stamp(0)).round())
     assert {row.clock.value for row in rows(journal)} == {"restored", "synced"}
     journal.close()
 
@@ -217,7 +217,7 @@ def test_no_round_does_more_in_a_larger_journal(
         rounds = []
         while "off_line" not in (board.facts().get("storage") or {}) or upkeep.is_behind:
             before = work[0]
-            upkeep.round()
+            list(upkeep.round())
             rounds.append(work[0] - before)
         most[count] = max(rounds)
         assert {row.clock.value for row in journal.read_after(count // 2, [EventClass.ACCESS], count)} == {"restored"}

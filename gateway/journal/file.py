@@ -42,6 +42,7 @@ class JournalFile:
         self._heads: chain.Heads = {}
         self._unset: restamp.Unset | None = None
         self._ages: dict[EventClass | None, Ages] = defaultdict(Ages)
+        self._begun: set[purge.Step] = set()  # also by a purge that was to stop early
         self._doubtful = 0  # after a failed commit: the first sequence that is not certain
         try:
             self._open()
@@ -108,7 +109,7 @@ class JournalFile:
 
         def delete() -> list[Event]:
             nonlocal shed
-            shed = purge.delete(self._writer, step, uplinks, self._ages[step.event_class])
+            shed = purge.delete(self._writer, step, uplinks, self._ages[step.event_class], self._begun)
             if shed.count:
                 fact = json.dumps(self._lasts)
                 self._writer.execute("INSERT OR REPLACE INTO facts VALUES ('lasts', ?)", (fact,))
@@ -154,6 +155,7 @@ class JournalFile:
             self._heads, self._unset = chain.heads(self._writer), restamp.read(self._writer)
             self.weighed = 0
             self._ages.clear()
+            self._begun.clear()
         except (sqlite3.Error, OSError) as error:
             raise schema.refusal(error, Text("事件库无法打开", "the journal cannot be opened")) from error
         certain = in_use_upto or (self._sequence.upto if damage else self._sequence.start(kept))

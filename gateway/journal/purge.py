@@ -11,7 +11,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.clock import ClockTrust, Stamp, now
@@ -67,19 +67,21 @@ def steps(policy: Policy, at: Stamp, folder: Path, *, is_full: bool = False) -> 
         yield Step(spare_in=0 if is_full else _SMALL)
 
 
-def delete(connection: sqlite3.Connection, step: Step, uplinks: Uplinks, ages: Ages) -> Shed:
-    """Delete at most `CHUNK` rows for one reason, inside the caller's transaction."""
+def delete(connection: sqlite3.Connection, step: Step, uplinks: Uplinks, ages: Ages, begun: set[Step]) -> Shed:
+    """Delete at most `CHUNK` rows for one reason, inside the caller's transaction.
+
+    `begun`: limits that were passed and are not yet undercut by the slack, whoever goes on with them.
+    """
     if step.event_class and step.max_bytes is None:
         found = _too_old(connection, step.event_class, step.before_us, ages)
         return _remove(connection, step.event_class, found, uplinks, "retention", step if len(found) == CHUNK else None)
-    if not _is_short(connection, step):
-        return Shed(0, [], None)
-    again = replace(step, max_bytes=int(step.max_bytes * _SLACK)) if step.max_bytes else step
-    for kind in (step.event_class,) if step.event_class else CHEAPEST_FIRST:
-        oldest = connection.execute("SELECT seq FROM events WHERE class = ? ORDER BY seq LIMIT ?", (kind.value, CHUNK))
-        found = [seq for (seq,) in oldest]
-        if found:
-            return _remove(connection, kind, found, uplinks, "budget" if step.event_class else "space", again)
+    if _is_short(connection, step, _SLACK if step in begun else 1.0):
+        for kind in (step.event_class,) if step.event_class else CHEAPEST_FIRST:
+            found = _oldest(connection, kind)
+            if found:
+                begun.add(step)
+                return _remove(connection, kind, found, uplinks, "budget" if step.event_class else "space", step)
+    begun.discard(step)
     return Shed(0, [], None)
 
 
@@ -88,6 +90,11 @@ def purged(connection: sqlite3.Connection) -> dict[str, int]:
     fact = connection.execute("SELECT value FROM facts WHERE name = 'purged'").fetchone()
     found: dict[str, int] = json.loads(fact[0]) if fact else {}
     return found
+
+
+def _oldest(connection: sqlite3.Connection, kind: EventClass) -> list[int]:
+    oldest = connection.execute("SELECT seq FROM events WHERE class = ? ORDER BY seq LIMIT ?", (kind.value, CHUNK))
+    return [seq for (seq,) in oldest]
 
 
 def _too_old(connection: sqlite3.Connection, kind: EventClass, before_us: int, ages: Ages) -> list[int]:
@@ -116,14 +123,15 @@ def _too_old(connection: sqlite3.Connection, kind: EventClass, before_us: int, a
     return past
 
 
-def _is_short(connection: sqlite3.Connection, step: Step) -> bool:
+def _is_short(connection: sqlite3.Connection, step: Step, part: float) -> bool:
+    limit = (step.max_bytes or 0) * part
     if step.event_class:
-        return weights.read(connection).of.get(step.event_class.value, 0) > (step.max_bytes or 0)
+        return weights.read(connection).of.get(step.event_class.value, 0) > limit
     ((pages,),) = connection.execute("PRAGMA page_count")
     ((free,),) = connection.execute("PRAGMA freelist_count")
     ((size,),) = connection.execute("PRAGMA page_size")
     if step.max_bytes is not None:
-        return bool((pages - free) * size > step.max_bytes)
+        return bool((pages - free) * size > limit)
     return bool(pages > (step.spare_in or 0) and free < max(16, pages * _SPARE))
 
 

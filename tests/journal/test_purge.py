@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from gateway.board import Board
 from gateway.clock import ClockTrust
-from gateway.journal import Cursor, Journal, Row, ages, weights
+from gateway.journal import Cursor, DiskFull, Journal, Row, ages, weights
 from gateway.journal.chain import CHECKPOINT
 from gateway.journal.purge import CHUNK
 from gateway.settings import Budget, Retain
 from gateway.settings import Journal as Policy
 from gateway.types import Event, EventClass
+from gateway.upkeep import Upkeep
 from tests.facts import BOOT, event, stamp
 
 ALL = list(EventClass)
@@ -118,6 +123,45 @@ def test_a_class_keeps_to_its_budget_and_the_others_stay(journal: Journal) -> No
     journal.close()
 
 
+def used(journal: Journal) -> int:
+    """Bytes of the file that hold something."""
+    with closing(sqlite3.connect(journal.folder / "journal.db")) as connection:
+        ((pages,),) = connection.execute("PRAGMA page_count")
+        ((free,),) = connection.execute("PRAGMA freelist_count")
+        ((size,),) = connection.execute("PRAGMA page_size")
+    return int((pages - free) * size)
+
+
+def held(journal: Journal) -> int:
+    return journal.usage().held[EventClass.ACCESS]
+
+
+def by_budget(journal: Journal) -> None:
+    journal.purge(Policy(budget=Budget(access=held(journal) - 1), min_free=0), stamp())
+
+
+def by_size(journal: Journal) -> None:
+    journal.purge(Policy(max_bytes=used(journal) - 1, min_free=0), stamp())
+
+
+def by_a_full_disk(journal: Journal) -> None:
+    Upkeep(journal, Policy(max_bytes=used(journal) - 1, min_free=0), Board(), BOOT).make_room(DiskFull("full"))
+
+
+@pytest.mark.parametrize(("size", "purge_by"), [(held, by_budget), (used, by_size), (used, by_a_full_disk)])
+def test_one_byte_over_the_limit_takes_a_twentieth_in_however_many_pieces(
+    journal: Journal, size: Callable[[Journal], int], purge_by: Callable[[Journal], None]
+) -> None:
+    for start in range(0, 60_000, 10_000):  # small ones: they go in many transactions
+        journal.append([event(n) for n in range(start, start + 10_000)], BOOT)
+    while not journal.weigh():
+        pass
+    before = size(journal)
+    purge_by(journal)
+    assert 0.90 < size(journal) / before <= 0.95
+    journal.close()
+
+
 def test_an_old_journal_is_weighed_bit_by_bit(journal: Journal) -> None:
     journal.append([event(n, "device.online") for n in range(3 * weights.STEP + 1)], BOOT)
     whole = journal.usage()
@@ -130,6 +174,24 @@ def test_a_purge_leaves_the_rest_for_later_where_it_is_told_to(journal: Journal)
     journal.append([old(n) for n in range(2500)] + [event(1)], BOOT)
     assert [journal.purge(WEEK, stamp(), most=CHUNK) for _ in range(4)] == [1000, 1000, 500, 0]
     journal.close()
+
+
+def test_rounds_that_stop_early_end_where_one_that_goes_on_does(tmp_path: Path) -> None:
+    left: dict[int | None, list[tuple[int, str, object]]] = {}
+    for most in (None, CHUNK):
+        journal = Journal(tmp_path / str(most) / "journal.db")
+        for name in ["access.granted", "device.online"] * 2:
+            journal.append([event(n, name) for n in range(10_000)], BOOT)
+        while not journal.weigh():
+            pass
+        budget, size = Budget(access=int(held(journal) * 0.9), device=held(journal) - 1), int(used(journal) * 0.8)
+        policy = Policy(budget=budget, max_bytes=size, min_free=0)
+        while journal.purge(policy, stamp(), most=most):
+            pass
+        assert 0.90 * size < used(journal) <= 0.95 * size
+        left[most] = [(row.seq, row.name, row.data) for row in rows(journal)]
+        journal.close()
+    assert left[CHUNK] == left[None]
 
 
 def test_the_age_of_an_unsynced_row_is_found_bit_by_bit(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
