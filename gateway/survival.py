@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from gateway.errors import StoreError
 from gateway.journal import JournalReader
 from gateway.journal.purge import CHEAPEST_FIRST
 from gateway.journal.values import Usage
@@ -71,7 +72,11 @@ def capacity(policy: Policy, usage: Usage, free: int) -> int:
 def estimate(policy: Policy, journal: JournalReader, wanted: Collection[EventClass]) -> Survival | None:
     """Measured on the journal as it is. Raises `StoreError`."""
     usage = journal.usage()
-    return survive(policy, usage, capacity(policy, usage, shutil.disk_usage(journal.folder).free), wanted)
+    try:
+        free = shutil.disk_usage(journal.folder).free
+    except OSError as error:
+        raise StoreError(str(error)) from error
+    return survive(policy, usage, capacity(policy, usage, free), wanted)
 
 
 def _limits(
