@@ -1,7 +1,9 @@
 """How well the whole pipeline finds and reads drawn plates, by what makes them hard.
 
     python -m models.train.evaluate_drawn
+    python -m models.train.evaluate_drawn --models FOLDER --detector hyperlpr_det_640 --refiner "" --reader plate_rec_color
 
+The second measures other models, each a folder with its card (docs/models.md) in FOLDER.
 One plate a scene of 640x384, in scenery that training never saw: in clear air, and spoilt by weather, lens and
 compression as the training scenes are (of which a share can be read by nobody). Found: overlaps the plate by 0.4 and
 reads as something. Read: every character.
@@ -126,11 +128,15 @@ def main() -> None:
     parser.add_argument("--glyphs", type=Path, default=DEFAULT_GLYPHS)
     parser.add_argument("--backgrounds", type=Path, default=DEFAULT_BACKGROUNDS)
     parser.add_argument("--mode", choices=["normal", "fast"], default="normal")
+    for part in ("detector", "refiner", "reader"):
+        parser.add_argument(f"--{part}", default=f"plate-{part}", help="a model's name")
+    parser.add_argument("--int8", action="store_true", help="where this box gains from it; float32 otherwise")
     parser.add_argument("--each", type=int, default=EACH)
     options = parser.parse_args()
     cv2.setNumThreads(1)
     dirs = [options.models] if options.models else []
-    recogniser = open_recogniser([*dirs, *model_dirs()], PlateReading(mode=options.mode))
+    chosen = {name: getattr(options, name) for name in ("mode", "detector", "refiner", "reader", "int8")}
+    recogniser = open_recogniser([*dirs, *model_dirs()], PlateReading(**chosen))
     files = backgrounds(options.backgrounds, held_out=True)
     for line in lines(recogniser, Glyphs(options.glyphs), files, options.each):
         sys.stdout.write(f"{line}\n")
