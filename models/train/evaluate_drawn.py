@@ -1,7 +1,8 @@
 """How well the whole pipeline finds and reads drawn plates, by what makes them hard.
 
     python -m models.train.evaluate_drawn
-    python -m models.train.evaluate_drawn --models FOLDER --detector hyperlpr_det_640 --refiner "" --reader plate_rec_color
+    python -m models.train.evaluate_drawn --models FOLDER --detector hyperlpr_det_640 --refiner "" \
+        --reader plate_rec_color
 
 The second measures other models, each a folder with its card (docs/models.md) in FOLDER.
 One plate a scene of 640x384, in scenery that training never saw: in clear air, and spoilt by weather, lens and
