@@ -4,7 +4,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check bench chaos schemas lock format clean
+.PHONY: help demo test check bench chaos soak schemas lock format clean
 
 help:
 	@echo "make demo    the main job on this machine: cards, plates and faces to an MQTT subscriber"
@@ -12,6 +12,7 @@ help:
 	@echo "make check   ruff and mypy --strict"
 	@echo "make bench   speed and memory, as ratios measured in one run"
 	@echo "make chaos   kills, cuts, full disks, dead networks: what was accepted, what arrived (CHAOS='--kills 1000' for more)"
+	@echo "make soak    the whole program for an hour: does its memory grow (SOAK='--hours 24' for longer)"
 	@echo "make schemas write docs/schemas and docs/asyncapi.json from the code"
 	@echo "make lock    pin the dependencies again"
 
@@ -43,6 +44,10 @@ bench: $(READY)
 chaos: $(READY)
 	$(BIN)/python -m tests.chaos $(CHAOS)
 
+soak: $(READY)
+	tests/install-servers
+	$(BIN)/python -m tests.soak $(SOAK)
+
 schemas: $(READY)
 	$(BIN)/compound-gateway schemas docs
 
@@ -56,4 +61,4 @@ lock: $(READY)
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --extra dev -o requirements/dev.lock
 
 clean:
-	rm -rf $(VENV) build dist demo-data bench-out chaos-out
+	rm -rf $(VENV) build dist demo-data bench-out chaos-out soak.svg soak.csv
