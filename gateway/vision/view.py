@@ -69,6 +69,7 @@ class View:
         self._sent: deque[tuple[float, int]] = deque(maxlen=32)  # when, and how many frames had come by then
         self._born = time.monotonic()
         self._threshold = threshold
+        self._thorough_s = max(_THOROUGH_S, 3 / camera.fps)  # most looks stay usual ones, by which the pace is kept
         self._next_thorough = -inf  # a longer look is not worth it before
         self.pace = 1.0  # the share of `fps` that this box has time for
 
@@ -103,9 +104,9 @@ class View:
         if frame.source is not None:
             return frame
         mono = frame.stamp.mono
-        thorough = self.pace >= 1.0 and mono >= self._next_thorough
+        thorough = "plate" in self.camera.recognise and self.pace >= 1.0 and mono >= self._next_thorough
         if thorough:
-            self._next_thorough = mono + _THOROUGH_S
+            self._next_thorough = mono + self._thorough_s
         return replace(frame, doubts=tuple(self._plates.doubts(mono)), thorough=thorough)
 
     def see(self, frame: Frame, sightings: Mapping[Recogniser, Sequence[Any]]) -> list[Seen]:
@@ -115,7 +116,7 @@ class View:
             return self._still_seen(frame, found)
         mono = frame.stamp.mono
         if any(one.plate.confidence >= self._threshold for one in found.get("plate", [])):
-            self._next_thorough = mono + _THOROUGH_S
+            self._next_thorough = mono + self._thorough_s
         plates = self._plates.see(found.get("plate", []), mono, self._shoot(frame))
         return [*plates, *self._faces.see(found.get("face", []), mono)]
 

@@ -68,7 +68,7 @@ class Resting(Capture):
 
 
 def test_a_longer_look_is_taken_once_a_second_while_no_plate_is_clear_and_the_box_has_time() -> None:
-    camera = Camera(driver="replay", point="gate")
+    camera = Camera(driver="replay", point="gate", recognise=["plate"])
     capture = Capture("cam", camera, None, lambda _: None, threading.Event())  # type: ignore[arg-type]  # never run
     view = View("cam", camera, capture, threshold=0.85, vote=vote, counters=Counter())
     start = now()
@@ -84,6 +84,19 @@ def test_a_longer_look_is_taken_once_a_second_while_no_plate_is_clear_and_the_bo
     assert [look(second, 0.5) for second in (2.5, 3.1)] == [False, True]
     view.pace = 0.9
     assert not look(5.0)
+    seldom = View(
+        "cam",
+        Camera(driver="replay", point="gate", fps=1, recognise=["plate"]),
+        capture,
+        threshold=0.85,
+        vote=vote,
+        counters=Counter(),
+    )
+    stamps = [replace(start, mono=start.mono + second) for second in range(7)]
+    assert [seldom.prepared(Frame(PIXELS, stamp)).thorough for stamp in stamps] == [True, *[False] * 2] * 2 + [True]
+    faces = Camera(driver="replay", point="gate", recognise=["face"])
+    face = View("cam", faces, capture, threshold=0.85, vote=vote, counters=Counter())
+    assert not face.prepared(Frame(PIXELS, start)).thorough
     still = Frame(PIXELS, start, source="a.jpg", origin="a")
     assert view.prepared(still) is still
 
