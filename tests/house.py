@@ -48,6 +48,18 @@ hold_s = 0
 driver = "log"
 """
 
+GATE = """
+[points.gate]
+name = "东门车行"
+kind = "vehicle"
+direction = "in"
+
+[cameras.gate-cam]
+point = "gate"
+recognise = ["plate"]
+{camera}
+"""
+
 UPLINK = """
 [uplinks.city]
 host = "127.0.0.1"

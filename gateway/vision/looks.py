@@ -20,7 +20,7 @@ from gateway.types import Box, Frame
 from gateway.vision.catalogue import find, model_dirs
 from gateway.vision.providers import prefer
 from gateway.vision.shots import quality
-from gateway.vision.sightings import FaceMatch, FaceSighting, PlateSighting
+from gateway.vision.sightings import FaceMatch, FaceSighting, PlateSighting, moved
 
 if TYPE_CHECKING:
     from gateway.types import Image
@@ -153,11 +153,6 @@ def look_near(roi: Sequence[tuple[float, float]], look: Look, frame: Frame) -> S
     doubts = tuple(moved(box, -left, -top) for box in frame.doubts)
     found = look(replace(frame, pixels=frame.pixels[top:bottom, left:right], doubts=doubts))
     return [replace(one, box=moved(one.box, left, top)) for one in found]
-
-
-def moved(box: Box, right: float, down: float) -> Box:
-    """The same box so many pixels farther."""
-    return Box(box.left + right, box.top + down, box.right + right, box.bottom + down)
 
 
 def _span(shares: Sequence[float], size: int) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from math import log
 from typing import Generic, Protocol, TypeVar
 
 from gateway.types import Box
+from gateway.vision.sightings import moved
 
 _MOST_TRACKS = 64
 _LEAST_OVERLAP = 0.08
@@ -53,9 +54,7 @@ class Track(Generic[S]):
     def box_at(self, mono: float) -> Box:
         """Where it should be by now."""
         passed = mono - self.last_mono
-        across, down = self.speed[0] * passed, self.speed[1] * passed
-        box = self.last.box
-        return Box(box.left + across, box.top + down, box.right + across, box.bottom + down)
+        return moved(self.last.box, self.speed[0] * passed, self.speed[1] * passed)
 
     def add(self, sighting: S, mono: float) -> None:
         passed = mono - self.last_mono

@@ -9,6 +9,7 @@ import os
 import select
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from contextlib import suppress
 
@@ -20,18 +21,13 @@ ON = bytes.fromhex("A00101A2")  # what an LCUS-1 relay is told when the door sha
 _DOOR_WITHIN_S = 5.0
 
 
-class Rush:
-    """Unknown cards at `rate` a second, alternating between the lines. A full line makes the next card wait."""
+class _Source(ABC):
+    """A thread that presents cards, from `start` to `stop`; while `resting` is set it presents none."""
 
-    def __init__(self, lines: list[SerialLine], rate: float) -> None:
-        self._lines = lines
-        for line in lines:
-            os.set_blocking(line.master, False)
-        self._rate = rate
+    def __init__(self, name: str) -> None:
         self._stop = threading.Event()
         self.resting = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="rush", daemon=True)
-        self.presented: list[bytes] = []
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -40,6 +36,21 @@ class Rush:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(10)
+
+    @abstractmethod
+    def _run(self) -> None: ...
+
+
+class Rush(_Source):
+    """Unknown cards at `rate` a second, alternating between the lines. A full line makes the next card wait."""
+
+    def __init__(self, lines: list[SerialLine], rate: float) -> None:
+        super().__init__("rush")
+        self._lines = lines
+        for line in lines:
+            os.set_blocking(line.master, False)
+        self._rate = rate
+        self.presented: list[bytes] = []
 
     def _run(self) -> None:
         due = time.monotonic()
@@ -67,26 +78,16 @@ class Rush:
         return not frame
 
 
-class Door:
+class Door(_Source):
     """A resident at a door with a relay: one card, then the wait for the order to the relay."""
 
     def __init__(self) -> None:
+        super().__init__("door")
         self.reader, self.relay = SerialLine(), SerialLine()
         os.set_blocking(self.relay.master, False)
         os.set_blocking(self.reader.master, False)
-        self._stop = threading.Event()
-        self.resting = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="door", daemon=True)
         self.presented = 0
         self.waits: list[float] = []  # seconds; a door that stayed shut counts with the longest wait
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(10)
 
     def close(self) -> None:
         self.reader.close()

@@ -9,22 +9,12 @@ from tests.cameras.rough_wire import RoughWire, lose_key_pictures
 from tests.cameras.streaming import RtspServer, record
 from tests.chaos.compound import Compound
 from tests.chaos.scenario import Outcome, Plan, Scenario, judge
+from tests.house import GATE
 from tests.real import wait_until
 
 _CAR = "鄂J12345"
 _ONLINE = "camera gate-cam is online"
-_GATE = """
-[points.gate]
-name = "东门车行"
-kind = "vehicle"
-direction = "in"
-
-[cameras.gate-cam]
-driver = "rtsp"
-url = "{url}"
-point = "gate"
-recognise = ["plate"]
-"""
+_CAMERA = 'driver = "rtsp"\nurl = "{url}"'
 
 
 def no_key_pictures(plan: Plan) -> Outcome:
@@ -33,7 +23,7 @@ def no_key_pictures(plan: Plan) -> Outcome:
     film = record(sorted((plan.folder / "drive").iterdir()), plan.folder / "car.h264", fps=5)
     with RtspServer(plan.folder, film) as server, RoughWire(server.port) as wire:
         wire.harm = lose_key_pictures
-        with Compound(plan.folder, more=_GATE.format(url=wire.url)) as compound:
+        with Compound(plan.folder, more=GATE.format(camera=_CAMERA.format(url=wire.url))) as compound:
             time.sleep(plan.seconds(30))
             faults = ["the camera was found before a key picture"] if _ONLINE in compound.house.log() else []
             wire.harm, began = None, time.monotonic()

@@ -13,24 +13,16 @@ import numpy as np
 from gateway.demo.pictures import drive
 from tests.cameras.streaming import RtspServer, record
 from tests.downlink.parts import Platform
-from tests.house import SerialLine, Subscriber, door_house, prove_complete
+from tests.house import GATE, SerialLine, Subscriber, door_house, prove_complete
 from tests.real import Mosquitto, needed, wait_until
 
 if TYPE_CHECKING:
     from gateway.types import Image
 
 CAR = "鄂J12345"
-GATE = """
-[points.gate]
-name = "东门车行"
-kind = "vehicle"
-direction = "in"
-
-[cameras.gate-cam]
+CAMERA = """
 driver = "rtsp"
 url = "{url}"
-point = "gate"
-recognise = ["plate"]
 roi = [[0.3, 0.2], [0.75, 0.2], [0.9, 1.0], [0.1, 1.0]]
 
 [captures]
@@ -50,7 +42,7 @@ def test_a_car_drives_by_and_the_platform_fetches_the_very_crop_that_was_read(
     drive(CAR, (52, 52, 150), tmp_path / "drive", 0)
     frames = sorted((tmp_path / "drive").iterdir())
     server = RtspServer(tmp_path, record(frames, tmp_path / "car.h264", fps=5))
-    house = door_house(tmp_path, line, broker, GATE.format(url=server.url))
+    house = door_house(tmp_path, line, broker, GATE.format(camera=CAMERA.format(url=server.url)))
     house.environment["LD_PRELOAD"] = str(kept_clock(tmp_path))
     with server, Subscriber(broker.port) as platform, house:
         wait_until(lambda: platform.events("vehicle"), 60, "the car's event")

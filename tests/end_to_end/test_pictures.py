@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import KNOWN, SerialLine, Subscriber, door_house, prove_complete
+from tests.house import GATE, KNOWN, SerialLine, Subscriber, door_house, prove_complete
 from tests.real import Mosquitto, wait_until
 
 
@@ -22,7 +22,7 @@ def test_sighup_adds_a_camera_and_leaves_the_doors_alone(tmp_path: Path, line: S
         house.config.write_text(good + "\nnonsense", encoding="utf-8")
         house.hang_up()
         wait_until(lambda: "the old settings stay" in house.log())
-        house.config.write_text(good + GATE, encoding="utf-8")
+        house.config.write_text(good + GATE.format(camera=CAMERA), encoding="utf-8")
         house.hang_up()
         wait_until(lambda: [device for device in house.status()["devices"] if device["name"] == "gate-cam"], 20)
         line.present(KNOWN)
@@ -57,18 +57,7 @@ def test_sighup_tries_a_recogniser_again_that_was_off(tmp_path: Path, line: Seri
         wait_until(lambda: house.status()["vision"].get("recognisers") == {"face": "ready"}, 30)
 
 
-GATE = """
-[points.gate]
-name = "东门车行"
-kind = "vehicle"
-direction = "in"
-
-[cameras.gate-cam]
-driver = "folder"
-path = "pictures"
-point = "gate"
-recognise = ["plate"]
-"""
+CAMERA = 'driver = "folder"\npath = "pictures"'
 
 
 @pytest.mark.shared
@@ -80,7 +69,7 @@ def test_photographs_of_cars_reach_the_platform(
         scenes = [row for row in csv.DictReader(file) if row["source_repo"].endswith("EasyPR")][:12]
     pictures = tmp_path / "pictures"
     pictures.mkdir()
-    house = door_house(tmp_path, line, broker, GATE)
+    house = door_house(tmp_path, line, broker, GATE.format(camera=CAMERA))
     with Subscriber(broker.port) as platform:
         house.start()
         house.wait_online("camera")

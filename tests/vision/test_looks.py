@@ -7,8 +7,8 @@ import pytest
 
 from gateway.clock import now
 from gateway.types import Box, Frame
-from gateway.vision.looks import inside, look_near, moved
-from gateway.vision.sightings import PlateSighting
+from gateway.vision.looks import inside, look_near
+from gateway.vision.sightings import PlateSighting, moved
 from tests.striped import plate
 
 LANE = [(0.5, 0.0), (1.0, 0.0), (1.0, 1.0), (0.25, 1.0)]
