@@ -70,9 +70,8 @@ class Box:
 class Frame:
     """One picture from one camera. `source` is the file name where each picture is a passage of its own.
 
-    `origin` is then what tells this picture from every other of that camera, the same after a restart. `doubts` are
-    the places, in pixels, where a plate should be by now that earlier pictures did not show clearly enough;
-    `thorough` asks for a longer look where no plate is clear.
+    `origin` then tells it from all others, also after a restart. `doubts`: where, in pixels, a plate should be that was
+    not clear yet; `thorough` asks for a longer look where none is; `small` is it shrunk for the plate detector.
     """
 
     pixels: Image
@@ -81,6 +80,7 @@ class Frame:
     origin: str | None = None
     doubts: tuple[Box, ...] = ()
     thorough: bool = False
+    small: Image | None = None
 
 
 @dataclass(frozen=True, slots=True)

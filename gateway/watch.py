@@ -31,6 +31,7 @@ from gateway.settings import Camera, Settings
 from gateway.types import Frame, Unreadable
 from gateway.vision import heap
 from gateway.vision.capture import Capture
+from gateway.vision.letterbox import wanted
 from gateway.vision.looks import Build, Look, Recogniser, build, look_near
 from gateway.vision.nursery import Nursery
 from gateway.vision.pace import Pace, share
@@ -131,7 +132,10 @@ class Watch:
     def _view(self, name: str) -> View:
         camera, site = self._settings.cameras[name], self._settings.site
         most = self._settings.vision.max_decoder_rss
-        capture = Capture(name, camera, self._nursery, self._say, self._arrived, language=site.language, max_rss=most)
+        small = wanted(self._settings, camera)
+        capture = Capture(
+            name, camera, self._nursery, self._say, self._arrived, language=site.language, max_rss=most, small=small
+        )
         threshold = self._settings.plate.threshold
         return View(
             name,

@@ -10,17 +10,22 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
 from gateway.errors import BadFrame
 from gateway.settings import Camera
 from gateway.text import Language, spoken
 from gateway.types import DeviceStatus, Frame, Unreadable
 from gateway.vision.handover import Alive, FromDecoder, Opened, Settled, Shown, Spoilt, Taken, Task
+from gateway.vision.letterbox import fit
 from gateway.vision.nursery import Nursery
 from gateway.vision.running import CameraGone, RunningDecoder
+from gateway.vision.slots import Slots
 from gateway.wire import DeviceReport
+
+if TYPE_CHECKING:
+    from gateway.types import Image
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +37,10 @@ _WEIGH_S: Final = 1.0
 
 
 class Capture:
-    """`arrived` is set whenever there is something new to take. All but `run` may be called from another thread."""
+    """`arrived` is set whenever there is something new to take. All but `run` may be called from another thread.
+
+    `small`: height and width into which its decoder shrinks each picture for the detector of plates.
+    """
 
     def __init__(
         self,
@@ -45,11 +53,12 @@ class Capture:
         language: Language = Language.EN,
         max_rss: int = 640 << 20,
         gated: bool = True,
+        small: Sequence[int] = (),
     ) -> None:
         self.name = name
         self._nursery, self._report, self._arrived, self._language = nursery, report, arrived, language
         table = camera.model_dump(mode="json")
-        self._task = Task(name, camera.driver, table["options"], camera.fps, table["roi"], language, gated)
+        self._task = Task(name, camera.driver, table["options"], camera.fps, table["roi"], language, gated, list(small))
         self._max_rss = max_rss
         self._voice = threading.Lock()
         self._lock = threading.Lock()  # over the two that follow
@@ -92,12 +101,20 @@ class Capture:
                 self._decoder.tell(Taken(0, looked=True))
                 return Unreadable(waiting.stamp, waiting.source, waiting.origin, waiting.fault)
             try:
-                pixels = self._decoder.slots.copy(waiting.slot, waiting.height, waiting.width)
+                pixels, small = self._copy(self._decoder.slots, waiting)
             except BadFrame:  # it took its picture back: a slot less for it, and at the end it stalls
                 log.warning("camera %s: a picture that was shown is not there", self.name)
                 return None
             self._decoder.tell(Taken(waiting.slot, looked=True))
-            return Frame(pixels, waiting.stamp, waiting.source, waiting.origin)
+            return Frame(pixels, waiting.stamp, waiting.source, waiting.origin, small=small)
+
+    def _copy(self, slots: Slots, shown: Shown) -> tuple[Image, Image | None]:
+        """A picture and the small one behind it. Raises `BadFrame`."""
+        pixels = slots.copy(shown.slot, shown.height, shown.width)
+        if not self._task.small:
+            return pixels, None
+        to = fit((shown.height, shown.width), self._task.small)
+        return pixels, slots.copy(shown.slot, to.height, to.width, behind=pixels.size)
 
     def settle(self, source: str) -> None:
         """The events of this still are kept. Where its decoder is gone by now, the next one shows it again."""

@@ -33,6 +33,7 @@ from gateway.vision.handover import (
     Task,
     ToDecoder,
 )
+from gateway.vision.letterbox import fit, shrink
 from gateway.vision.motion import MotionGate
 from gateway.vision.slots import COUNT, Slots
 
@@ -139,9 +140,12 @@ class Decoder:
 
     def _show(self, frame: Frame) -> None:
         slot = min(self._free)
-        self._slots.put(slot, frame.pixels)
-        self._free.discard(slot)
         height, width = frame.pixels.shape[:2]
+        self._slots.put(slot, frame.pixels)
+        if self._task.small:
+            small = shrink(frame.pixels, fit((height, width), self._task.small))
+            self._slots.put(slot, small, behind=frame.pixels.size)
+        self._free.discard(slot)
         self._post.say(Shown(slot, width, height, frame.stamp, frame.source, frame.origin))
 
     def _obey(self, wait_s: float) -> None:

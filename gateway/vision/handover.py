@@ -17,7 +17,10 @@ from gateway.vision.slots import COUNT, MOST_PIXELS
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """To a decoder, first of all: the camera that it opens. Where it is not `gated`, it shows also what is still."""
+    """To a decoder, first of all: the camera that it opens. Where it is not `gated`, it shows also what is still.
+
+    `small`: height and width into which it shrinks each picture, too (`gateway.vision.letterbox`), or nothing.
+    """
 
     name: str
     driver: str
@@ -26,6 +29,7 @@ class Task:
     roi: list[list[float]]
     language: Language
     gated: bool
+    small: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A picture lies in a slot; it stays there until it is `Taken`."""
+    """A picture lies in a slot, the small one behind it; they stay there until it is `Taken`."""
 
     slot: int
     width: int

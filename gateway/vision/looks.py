@@ -56,7 +56,8 @@ def _plate_look(settings: Settings) -> Look:
 
     def look(frame: Frame) -> list[PlateSighting]:
         still = frame.source is not None  # it has no next frame
-        found = recogniser.recognise(frame.pixels, thorough=still or frame.thorough, doubts=frame.doubts)
+        thorough = still or frame.thorough
+        found = recogniser.recognise(frame.pixels, small=frame.small, thorough=thorough, doubts=frame.doubts)
         return [
             PlateSighting(one.box, frame.stamp, plate, quality(frame.pixels, one.box, plate.confidence))
             for one, plate in found
@@ -151,7 +152,7 @@ def look_near(roi: Sequence[tuple[float, float]], look: Look, frame: Frame) -> S
     left, right = _span([x for x, _ in roi], width)
     top, bottom = _span([y for _, y in roi], height)
     doubts = tuple(moved(box, -left, -top) for box in frame.doubts)
-    found = look(replace(frame, pixels=frame.pixels[top:bottom, left:right], doubts=doubts))
+    found = look(replace(frame, pixels=frame.pixels[top:bottom, left:right], small=None, doubts=doubts))
     return [replace(one, box=moved(one.box, left, top)) for one in found]
 
 

@@ -39,9 +39,9 @@ _LOOKS_AGAIN = 2  # how often a doubtful plate's corners are refined once more
 class Finds(Protocol):
     """Where the plates are (`PlateFinder`)."""
 
-    def detect(self, image: Image) -> list[PlateDetection]: ...
+    def detect(self, image: Image, small: Image | None = None) -> list[PlateDetection]: ...
 
-    def propose(self, image: Image) -> list[PlateDetection]: ...
+    def propose(self, image: Image, small: Image | None = None) -> list[PlateDetection]: ...
 
     def confirm(self, image: Image, proposed: Sequence[PlateDetection]) -> list[PlateDetection]: ...
 
@@ -56,15 +56,17 @@ class PlateRecogniser:
         self._reader = reader
         self._plate = plate or PlateReading()
 
-    def recognise(self, image: Image, *, thorough: bool = False, doubts: Sequence[Box] = ()) -> Found:
+    def recognise(
+        self, image: Image, *, small: Image | None = None, thorough: bool = False, doubts: Sequence[Box] = ()
+    ) -> Found:
         """Image: uint8 (H, W, 3) BGR of any size. Best detection first; what reads as nothing is left out.
 
         `thorough`: where no plate is sure, parts of the picture are looked at larger, at five times the work. It is for
         pictures that have no next frame, and now and then for one of a stream. `doubts`: where a plate should be; a
-        place at which none is sure is looked at larger, too.
+        place at which none is sure is looked at larger, too. `small`: see `Proposes`.
         """
         glances = self._plate.mode == "fast" and not thorough
-        found = self._glance(image) if glances else self.read(image, self._finder.detect(image))
+        found = self._glance(image, small) if glances else self.read(image, self._finder.detect(image, small))
         if not (thorough or doubts):
             return found
         sure = [one.box for one, plate in found if plate.confidence >= _SURE]
@@ -77,12 +79,12 @@ class PlateRecogniser:
             found = _surest(found + self.read(image, close))
         return found
 
-    def _glance(self, image: Image) -> Found:
+    def _glance(self, image: Image, small: Image | None) -> Found:
         """Read where the detector is clear about it; what lies elsewhere or is in doubt is refined and read again.
 
         A sure plate spares no look at the others: a parked car must not hide one that comes.
         """
-        proposed = self._finder.propose(image)
+        proposed = self._finder.propose(image, small)
         found = self.read(image, [one for one in proposed if one.score >= _CLEAR], patient=False)
         sure = [one for one, plate in found if plate.confidence >= _SURE]
         rest = [one for one in proposed if all(one.box.iou(other.box) < _SAME_PLACE for other in sure)]

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 COUNT: Final = 2  # one waits to be looked at, one is being written
 MOST_PIXELS: Final = 40_000_000  # of a picture; what `drivers.cameras.pictures` lets pass
-_SIZE: Final = 3 * MOST_PIXELS
+_MOST_SMALL: Final = 4_000_000  # of the one behind it
+_SIZE: Final = 3 * (MOST_PIXELS + _MOST_SMALL)
 _PUNCH_HOLE: Final = 0x01 | 0x02  # linux/falloc.h: FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE
 
 
@@ -34,21 +35,24 @@ class Slots:
     def made(cls) -> Slots:
         return cls(os.memfd_create("frames"))
 
-    def put(self, slot: int, pixels: Image) -> None:
-        """Write a picture. Raises `BadFrame` for one that is too large, `OSError` where there is no memory."""
-        if pixels.size > _SIZE:
+    def put(self, slot: int, pixels: Image, behind: int = 0) -> None:
+        """Write a picture, `behind` so many bytes of another.
+
+        Raises `BadFrame` for one that is too large, `OSError` where there is no memory.
+        """
+        if pixels.size > 3 * (_MOST_SMALL if behind else MOST_PIXELS):
             raise BadFrame(f"a picture of {pixels.shape[1]} x {pixels.shape[0]} is too large")
-        view, at = np.ascontiguousarray(pixels).data.cast("B"), slot * _SIZE
+        view, at = np.ascontiguousarray(pixels).data.cast("B"), slot * _SIZE + behind
         while view:
             written = os.pwrite(self.descriptor, view, at)
             view, at = view[written:], at + written
 
-    def copy(self, slot: int, height: int, width: int) -> Image:
+    def copy(self, slot: int, height: int, width: int, behind: int = 0) -> Image:
         """The picture in a slot, as one's own. Raises `BadFrame` where there is none of that size."""
         if not (0 <= slot < COUNT and height > 0 and width > 0 and height * width <= MOST_PIXELS):
             raise BadFrame(f"no picture of {width} x {height} in slot {slot}")
         pixels = np.empty((height, width, 3), np.uint8)
-        view, at = pixels.data.cast("B"), slot * _SIZE
+        view, at = pixels.data.cast("B"), slot * _SIZE + behind
         while view:
             read = os.preadv(self.descriptor, [view], at)
             if not read:

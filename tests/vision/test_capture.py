@@ -9,11 +9,12 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
@@ -23,6 +24,7 @@ from gateway.types import DeviceStatus, Frame, Unreadable
 from gateway.vision import capture as capturing
 from gateway.vision import running
 from gateway.vision.capture import Capture
+from gateway.vision.letterbox import fit, shrink
 from gateway.vision.nursery import Nursery
 from gateway.wire import DeviceReport
 from tests.real import wait_until
@@ -47,6 +49,7 @@ class Watched:
         language: Language = Language.EN,
         *,
         driver: str = "test",
+        small: Sequence[int] = (),
         **options: Any,
     ) -> None:
         if marker is not None:
@@ -54,7 +57,9 @@ class Watched:
         camera = Camera(driver=driver, point="gate", fps=30, options=options)
         self.said: list[str] = []
         arrived = threading.Event()
-        self.capture = Capture("cam", camera, nursery, self._report, arrived, language=language, max_rss=200 << 20)
+        self.capture = Capture(
+            "cam", camera, nursery, self._report, arrived, language=language, max_rss=200 << 20, small=small
+        )
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self.capture.run, args=(self._stop,))
 
@@ -91,6 +96,15 @@ def test_of_a_stream_only_the_newest_frame_waits(nursery: Nursery, tmp_path: Pat
         assert frame.pixels.shape == (40, 80, 3)
         assert watched.look().stamp.mono > frame.stamp.mono
     assert watched.said == ["online"]
+
+
+def test_each_frame_comes_with_the_small_picture_that_was_asked_for(nursery: Nursery, tmp_path: Path) -> None:
+    with Watched(nursery, tmp_path / "x", small=(32, 64)).running() as watched:
+        frame = watched.look()
+        assert frame.small is not None
+        assert np.array_equal(frame.small, shrink(frame.pixels, fit(frame.pixels.shape, (32, 64))))
+    with Watched(nursery, tmp_path / "y").running() as watched:
+        assert watched.look().small is None
 
 
 def test_of_stills_each_waits_its_turn_and_is_settled(nursery: Nursery, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ class Side:
         self.camera = Street()
         self._orders, self._into = os.pipe()
         self._out, self._lines = os.pipe()
-        task = Task("cam", "test", {}, fps, [], Language.EN, gated)
+        task = Task("cam", "test", {}, fps, [], Language.EN, gated, [])
         self._decoder = Decoder(self.camera, task, Slots.made(), Post(self._orders, self._lines))
         self.said: list[FromDecoder] = []
         self.takes = True

@@ -123,8 +123,8 @@ def test_the_border_stays_grey_when_sizes_change(tmp_path: Path) -> None:
     finder = CornerMap(plate_detector(tmp_path / "d", []))
     for size in ((720, 1280), (100, 640), (384, 200), (720, 1280)):
         finder.propose(np.full((*size, 3), 255, np.uint8))
-        canvas, scale = finder._letterbox(np.full((*size, 3), 255, np.uint8))
-        height, width = round(size[0] * scale), round(size[1] * scale)
+        scale = finder._lay(np.full((*size, 3), 255, np.uint8), None)
+        canvas, height, width = finder._canvas, round(size[0] * scale), round(size[1] * scale)
         assert (canvas[0, :height, :width] == 255).all()
         assert (canvas[0, height:] == quads.GREY).all()
         assert (canvas[0, :, width:] == quads.GREY).all()

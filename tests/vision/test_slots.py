@@ -45,6 +45,16 @@ def test_a_picture_that_is_not_there_is_a_bad_frame(slots: Slots, slot: int, hei
         slots.copy(slot, height, width)
 
 
+def test_a_small_picture_lies_behind_its_large_one(slots: Slots) -> None:
+    large, small = (np.random.default_rng(0).integers(0, 255, (*size, 3), np.uint8) for size in ((60, 80), (30, 40)))
+    slots.put(1, large)
+    slots.put(1, small, behind=large.size)
+    assert np.array_equal(slots.copy(1, 60, 80), large)
+    assert np.array_equal(slots.copy(1, 30, 40, behind=large.size), small)
+    with pytest.raises(BadFrame):
+        slots.copy(1, 30, 41, behind=large.size)
+
+
 def test_a_picture_larger_than_a_slot_is_refused(slots: Slots) -> None:
     row = np.zeros((1, 1, 3), np.uint8)
     with pytest.raises(BadFrame):

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
-from gateway.errors import ModelError
 from gateway.vision import quads
-from gateway.vision.catalogue import VERIFY, Model
+from gateway.vision.catalogue import Model
 from gateway.vision.images import normalise
+from gateway.vision.letterbox import fit, shrink, size_of
 from gateway.vision.plates.values import SAME_PLATE, PlateDetection, plate_colours, shares
 from gateway.vision.quads import Floats
 from gateway.vision.quicker import open_quicker
@@ -36,7 +35,7 @@ class CornerMap:
     """
 
     def __init__(self, model: Model, *, fast: bool = False) -> None:
-        width, height = _size(model, fast)
+        height, width = size_of(model, fast=fast)
         sizes = {"height": height, "width": width}
         self._session = open_quicker(model, sizes) if fast else Session(model.read(), name=model.name, sizes=sizes)
         self._session.require((1, height, width, 3), ("score", "corners", "rows", "colour"))
@@ -47,40 +46,29 @@ class CornerMap:
         self._canvas = np.full((1, height, width, 3), quads.GREY, np.uint8)
         self._filled = (height, width)
 
-    def propose(self, image: Image) -> list[PlateDetection]:
+    def propose(self, image: Image, small: Image | None = None) -> list[PlateDetection]:
         """See `Proposes`. Grey, 16-bit and 4-channel pictures are converted."""
         image = normalise(image)
         height, width = image.shape[:2]
-        canvas, scale = self._letterbox(image)
-        score, corners, rows, colour = self._session.run(canvas)
+        scale = self._lay(image, small)
+        score, corners, rows, colour = self._session.run(self._canvas)
         found = self._vote(
             score.ravel(), corners.reshape(-1, 8), rows.ravel(), colour.reshape(-1, len(self._colours)), scale
         )
         return [one for one in found if quads.is_sound(one.quad, width, height)]
 
-    def _letterbox(self, image: Image) -> tuple[Image, float]:
-        """Scale into the canvas, top left, the rest grey; returns the canvas and the scale.
-
-        By two, four or eight pixels at once first, which cv2 averages many times faster than parts of pixels; at the
-        right and lower edge fewer than that are lost.
-        """
-        tall, wide = self._canvas.shape[1:3]
-        ratio = max(image.shape[1] / wide, image.shape[0] / tall)
-        times = next((by for by in (8, 4, 2) if by <= ratio and by <= min(image.shape[:2])), 1)
-        if times > 1:
-            height, width = (side - side % times for side in image.shape[:2])
-            smaller = cv2.resize(
-                image[:height, :width], (width // times, height // times), interpolation=cv2.INTER_AREA
-            )
-            image = np.asarray(smaller, np.uint8)
-        height, width = image.shape[:2]
-        scale = min(wide / width, tall / height)
-        size = (max(1, round(height * scale)), max(1, round(width * scale)))
-        if size != self._filled:
+    def _lay(self, image: Image, small: Image | None) -> float:
+        """The picture onto the canvas, top left, the rest grey; returns the scale. See `gateway.vision.letterbox`."""
+        to = fit(image.shape, self._canvas.shape[1:3])
+        if (to.height, to.width) != self._filled:
             self._canvas[:] = quads.GREY
-            self._filled = size
-        cv2.resize(image, size[::-1], dst=self._canvas[0, : size[0], : size[1]], interpolation=cv2.INTER_LINEAR)
-        return self._canvas, scale / times
+            self._filled = (to.height, to.width)
+        place = self._canvas[0, : to.height, : to.width]
+        if small is not None and small.shape == place.shape:
+            place[:] = small
+        else:
+            shrink(image, to, place)
+        return to.scale
 
     def _vote(self, score: Floats, corners: Floats, rows: Floats, colour: Floats, scale: float) -> list[PlateDetection]:
         """Cells -> candidates, best first. The corners are the mean over a plate's cells, weighted by their scores."""
@@ -104,19 +92,3 @@ class CornerMap:
             found.append(PlateDetection(quad, float(weights[best]), float(share @ rows[at]), tints))
             free &= (agrees < SAME_PLATE) & ~voters
         return found
-
-
-def _size(model: Model, fast: bool) -> tuple[int, int]:
-    """Width and height of the letterbox by the card: multiples of 32."""
-    given = model.card.input
-    names = ("fast_width", "fast_height") if fast and "fast_width" in given else ("width", "height")
-    width, height = (given.get(name) for name in names)
-    if (
-        not isinstance(width, int)
-        or not isinstance(height, int)
-        or width % 32
-        or height % 32
-        or min(width, height) < 32
-    ):
-        raise ModelError(f"the card of model {model.name} must give {names[0]} and {names[1]} in 32s", hint=VERIFY)
-    return width, height

@@ -19,13 +19,13 @@ class PlateFinder:
     def __init__(self, detector: Proposes, refiner: Refines | None = None) -> None:
         self._detector, self._refiner = detector, refiner
 
-    def detect(self, image: Image) -> list[PlateDetection]:
-        """Image: uint8 (H, W, 3) BGR of any size. The plates in it, best first."""
-        return self.confirm(image, self.propose(image))
+    def detect(self, image: Image, small: Image | None = None) -> list[PlateDetection]:
+        """Image: uint8 (H, W, 3) BGR of any size; `small`: see `Proposes`. The plates in it, best first."""
+        return self.confirm(image, self.propose(image, small))
 
-    def propose(self, image: Image) -> list[PlateDetection]:
+    def propose(self, image: Image, small: Image | None = None) -> list[PlateDetection]:
         """Where plates may be, by the detector alone."""
-        return self._detector.propose(normalise(image))
+        return self._detector.propose(normalise(image), small)
 
     def confirm(self, image: Image, proposed: Sequence[PlateDetection]) -> list[PlateDetection]:
         """Those of the proposed that the refiner holds for plates, where it sees them, best first."""

@@ -41,8 +41,8 @@ class QuadRows:
         self._score = model.card.thresholds.get("score", 0.3)
         self._overlap = model.card.thresholds.get("overlap", 0.5)
 
-    def propose(self, image: Image) -> list[PlateDetection]:
-        """See `Proposes`."""
+    def propose(self, image: Image, small: Image | None = None) -> list[PlateDetection]:  # noqa: ARG002
+        """See `Proposes`. Its card gives no size, so nobody has made the small picture before."""
         image = normalise(image)
         height, width = image.shape[:2]
         tensor, scale, shift = self._sheet(image)

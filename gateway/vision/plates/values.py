@@ -63,8 +63,11 @@ class PlateRead:
 class Proposes(Protocol):
     """An adapter for `plate.detect`: where plates may be."""
 
-    def propose(self, image: Image) -> list[PlateDetection]:
-        """Image: uint8 (H, W, 3) BGR of any size. Candidates, best first; none lies over a better one."""
+    def propose(self, image: Image, small: Image | None = None) -> list[PlateDetection]:
+        """Image: uint8 (H, W, 3) BGR of any size. Candidates, best first; none lies over a better one.
+
+        `small` is the same picture as `letterbox.shrink` makes it for the size in the card, where that was done before.
+        """
 
 
 class Refines(Protocol):
