@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from gateway import fastjson
 from gateway.clock import ClockTrust
 from gateway.types import EventClass, class_of
 
@@ -114,7 +114,7 @@ def row_of(found: tuple[Any, ...]) -> Row:
         boot_id=boot_id,
         passage=passage,
         origin=origin,
-        data=json.loads(data),
+        data=fastjson.read(data),
         gaps=parse_gaps(gaps),
         chain=chain,
     )
