@@ -63,7 +63,7 @@ def encode(row: Row, source: str, previous: int, replay: bool, fields: Fields, k
         "subject": row.subject,
         "time": local_time(row.time, zone),
         "datacontenttype": "application/json",
-        "dataschema": data_schema(row.event_class),
+        "dataschema": _SCHEMAS[row.event_class],
         "sequence": row.seq,
         "previous": previous,
         "clock": row.clock,
@@ -86,6 +86,9 @@ def local_time(moment: datetime, zone: ZoneInfo) -> str:
 
 def data_schema(event_class: EventClass) -> str:
     return f"{URN}:{event_class.value}:{SCHEMA_VERSION[event_class]}"
+
+
+_SCHEMAS = {kind: data_schema(kind) for kind in EventClass}
 
 
 def message_schemas() -> dict[str, str]:
