@@ -33,6 +33,12 @@ def face_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def no_language_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands speak the language of the configuration they read last, in this process of the test before."""
+    monkeypatch.setattr("gateway.cli.options._site_language", None)
+
+
 @pytest.fixture(scope="session")
 def portrait() -> Path:
     """A free portrait: NASA's photo of Eileen Collins, which scikit-image carries."""

@@ -110,11 +110,15 @@ class House:
         self._process: subprocess.Popen[bytes] | None = None
 
     def command(self, *words: str, code: int = 0) -> str:
-        """Run one command; fails where its exit code is another."""
+        """Run one command; fails where its exit code is another. What it said, on both streams."""
+        done = self._run(words, code)
+        return done.stdout + done.stderr
+
+    def _run(self, words: tuple[str, ...], code: int = 0) -> subprocess.CompletedProcess[str]:
         line = [sys.executable, "-m", "gateway", *words, "--config", str(self.config)]
         done = subprocess.run(line, capture_output=True, text=True, encoding="utf-8", check=False, cwd=self.folder)
         assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout + done.stderr
+        return done
 
     def start(self) -> None:
         log = (self.folder / "daemon.log").open("ab")
@@ -166,7 +170,7 @@ class House:
 
     def events(self) -> list[dict[str, Any]]:
         """The journal, by the public command."""
-        return [json.loads(line) for line in self.command("events", "--json").splitlines()]
+        return [json.loads(line) for line in self._run(("events", "--json")).stdout.splitlines()]
 
     def __enter__(self) -> Self:
         self.start()

@@ -128,9 +128,8 @@ class Stranger:
             self.faults.append(f"sequence {event['sequence']} came under two ids")
         if event["type"].split(".")[1] != kind.removeprefix("event-"):
             self.faults.append(f"{event['type']} came as {kind}")
-        if self._acknowledge:
-            body = json.dumps({"seq": self.complete_upto()})
-            self._client.publish(f"{self.root}/ack", body, 1)
+        if self._acknowledge and (upto := self.complete_upto()):  # 0 while an alarm has overtaken the first event
+            self._client.publish(f"{self.root}/ack", json.dumps({"seq": upto}), 1)
 
     def close(self) -> None:
         self._client.disconnect()

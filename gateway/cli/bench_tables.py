@@ -15,6 +15,7 @@ from rich.table import Table
 
 from gateway.text import Language, Text
 
+_SHARES: Final = ("exact", "among", "but_province", "colour", "sure", "sure_right", "trusted", "trusted_right")
 _MOST_CONFUSED: Final = 12
 _WIDTH: Final = 120  # where the output is no terminal
 
@@ -33,7 +34,7 @@ def print_plates(found: dict[str, Any], language: Language) -> None:
     if found["groups"]:
         table = _table([heading.with_(threshold=f"{found['threshold']:g}") for heading in _PLATES], language)
         for row in found["groups"]:
-            shares = (row[key] for key in ("exact", "among", "but_province", "colour", "sure", "sure_right"))
+            shares = (row[key] for key in _SHARES)
             table.add_row(row["group"], str(row["photographs"]), *map(_share, shares), str(row["nothing"]))
         _print(table)
         table = _table(_RELIABILITY, language)
@@ -50,7 +51,7 @@ def print_plates(found: dict[str, Any], language: Language) -> None:
 
 
 def print_faces(rows: Sequence[dict[str, Any]], language: Language) -> None:
-    """How faces are told apart."""
+    """How faces are told apart, and what the card's rule makes of them with some people enrolled."""
     table = _table(_FACES, language)
     for row in rows:
         table.add_row(
@@ -59,6 +60,12 @@ def print_faces(rows: Sequence[dict[str, Any]], language: Language) -> None:
             *(_share(row[f"tar_at_{rate}"]) for rate in ("0.01", "0.001")),
             *(f"{row[f'distance_at_{rate}']:.3f}" for rate in ("0.01", "0.001")),
         )
+    _print(table)
+    table = _table(_ENROLLED, language)
+    for row in rows:
+        if "enrolled" in row:
+            shares = (_share(row[key]) for key in ("own", "wrong", "strangers"))
+            table.add_row(row["group"], str(row["enrolled"]), *shares)
     _print(table)
     click.echo(_ON_SITE.say(language))
 
@@ -95,7 +102,9 @@ _PLATES = (
     Text("除省份外", "but province"),
     Text("颜色", "colour"),
     Text("≥ {threshold}", "≥ {threshold}"),
-    Text("其中正确", "of these right"),
+    Text("其中正确", "right"),
+    Text("≥ 0.9", "≥ 0.9"),
+    Text("其中正确", "right"),
     Text("未读出", "nothing"),
 )
 _RELIABILITY = (
@@ -113,6 +122,13 @@ _FACES = (
     Text("通过率 @1e-3", "matched @1e-3"),
     Text("距离 @1e-2", "distance @1e-2"),
     Text("距离 @1e-3", "distance @1e-3"),
+)
+_ENROLLED = (
+    Text("分组", "group"),
+    Text("每次登记人数", "enrolled at a time"),
+    Text("本人通过", "own accepted"),
+    Text("误认为他人", "taken for another"),
+    Text("陌生人通过", "strangers accepted"),
 )
 _CONFUSED = Text("易混字符（实际→读作 次数）：{pairs}", "confused (on the plate→read, times): {pairs}")
 _WITHOUT = Text(

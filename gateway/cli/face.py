@@ -48,7 +48,7 @@ def command() -> None:
 @click.option(
     "--min-eyes",
     type=click.FloatRange(10, 500),
-    help="两眼间距下限（像素），默认 24 · Least pixels between the eyes, default 24.",
+    help="两眼间距下限（像素），默认 60 · Least pixels between the eyes, default 60.",
 )
 @click.option(
     "--allow-similar", is_flag=True, help="与他人相似也登记（如双胞胎） · Enrol although somebody enrolled looks alike."

@@ -40,7 +40,16 @@ _FALSE_MATCH_RATES = (1e-2, 1e-3)
     type=_FOLDER,
     help="带 labels.csv（file、identity）的照片目录，测人脸准确率 · Measure faces on a folder with labels.csv.",
 )
+@click.option("--float32", is_flag=True, help="不用 int8，如模型卡所测 · No int8 nets, as the cards were measured.")
+@click.option(
+    "--once", is_flag=True, help="每张只看一次，如视频的一帧 · Look once at each scene, as at a frame of a video."
+)
 @click.option("--split", default="", help="姓名前缀，分开统计 · Identities that begin with this are a group apart.")
+@click.option(
+    "--enrolled",
+    type=click.IntRange(1, 100_000),
+    help="同时登记的人数，默认半数加一 · So many people enrolled at a time; default: half of them and one.",
+)
 @click.option(
     "--picture",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -53,8 +62,11 @@ def bench(
     rounds: int,
     plates: Path | None,
     without: Path | None,
+    float32: bool,
+    once: bool,
     faces: Path | None,
     split: str,
+    enrolled: int | None,
     picture: Path | None,
     as_json: bool,
     config_path: Path,
@@ -67,15 +79,17 @@ def bench(
     if picture and not (plates or faces):
         raise click.UsageError("--picture 需要 --plates 或 --faces · --picture needs --plates or --faces")
     site = _Site(config_path)
+    if float32:
+        site.plate = site.plate.model_copy(update={"int8": False})
     prefer(site.providers)
     if picture is not None:
         from gateway.vision.charts import check
 
         check(picture)
     if plates or without:
-        _bench_plates(plates, without, picture, as_json, site)
+        _bench_plates(plates, without, once, picture, as_json, site)
     elif faces:
-        _bench_faces(faces, split, picture, as_json, site)
+        _bench_faces(faces, split, enrolled or 0, picture, as_json, site)
     else:
         _bench_speed(rounds, as_json, site)
     for note in fallbacks():
@@ -117,19 +131,23 @@ def _bench_speed(rounds: int, as_json: bool, site: _Site) -> None:
     _print(rows, as_json, bench_tables.print_speed)
 
 
-def _bench_plates(folder: Path | None, without: Path | None, picture: Path | None, as_json: bool, site: _Site) -> None:
+def _bench_plates(
+    folder: Path | None, without: Path | None, once: bool, picture: Path | None, as_json: bool, site: _Site
+) -> None:
     from gateway.vision import plate_accuracy as accuracy
+    from gateway.vision.catalogue import find
     from gateway.vision.recogniser import open_recogniser
 
     threshold = site.plate.threshold
     recogniser = open_recogniser(site.dirs, site.plate)
+    halved = find(site.plate.reader, site.dirs).card.learnt_from is not None
     with _counting() as seen:
-        outcomes = accuracy.measure_plates(folder, recogniser, seen) if folder else []
+        outcomes = accuracy.measure_plates(folder, recogniser, seen, once=once) if folder else []
         false = accuracy.count_false(without, recogniser, threshold, seen) if without else None
     bins, pairs = accuracy.reliability(outcomes), accuracy.confusions(outcomes)
     found: dict[str, Any] = {
         "threshold": threshold,
-        "groups": accuracy.summary(outcomes, threshold),
+        "groups": accuracy.summary(outcomes, threshold, halved=halved),
         "reliability": [asdict(one) for one in bins],
         "confused": [
             {"plate": true, "read": read, "count": count} for (true, read), count in pairs.most_common() if true != read
@@ -148,19 +166,23 @@ def _bench_plates(folder: Path | None, without: Path | None, picture: Path | Non
     _print(found, as_json, bench_tables.print_plates)
 
 
-def _bench_faces(folder: Path, split: str, picture: Path | None, as_json: bool, site: _Site) -> None:
+def _bench_faces(folder: Path, split: str, enrolled: int, picture: Path | None, as_json: bool, site: _Site) -> None:
     from gateway.vision.catalogue import find
+    from gateway.vision.enrolled import rule_of
     from gateway.vision.faces import FaceFinder, open_embedder
     from gateway.vision.verification import measure_faces
 
     finder = FaceFinder(find(site.face.detector, site.dirs), min_face=site.face.min_face)
     embedder = open_embedder(find(site.face.model, site.dirs))
     with _counting() as seen:
-        groups = measure_faces(folder, finder, embedder, split, seen)
+        rule = rule_of(embedder.model)
+        groups = measure_faces(folder, finder, embedder, rule, split=split, enrolled=enrolled, seen=seen)
     rows: list[dict[str, Any]] = [
         {"group": one.group, "photographs": one.photographs, "missed": one.missed, "people": one.people}
+        | {"found": 1 - one.missed / one.photographs}
         | {f"tar_at_{far:g}": round(one.at(far)[0], 4) for far in _FALSE_MATCH_RATES}
         | {f"distance_at_{far:g}": round(one.at(far)[1], 4) for far in _FALSE_MATCH_RATES}
+        | (asdict(one.identification) if one.identification else {})
         for one in groups
     ]
     if picture is not None:

@@ -47,6 +47,14 @@ class ModelFile(_Table):
     bytes: Annotated[int, Field(gt=0, le=_LARGEST)]
 
 
+class Bench(_Table):
+    """Where `models bench`, given these options, says a figure: of which group of photographs, under which key."""
+
+    options: str
+    group: str
+    figure: str
+
+
 class Accuracy(_Table):
     """One measurement, as the maker of the model reports it."""
 
@@ -54,6 +62,7 @@ class Accuracy(_Table):
     value: float
     metric: str
     note: str = ""
+    bench: Bench | None = None
 
 
 class PrepareSource(_Table):
@@ -87,6 +96,7 @@ class Card(_Table):
     output: dict[str, Value] = {}
     thresholds: dict[str, float] = {}
     accuracy: list[Accuracy] = []
+    learnt_from: Literal["half"] | None = None  # of labelled photographs, those that `labels.of_learnt_half` names
     prepare: Prepare | None = None  # its files are made on the box, not shipped
 
 

@@ -1,7 +1,7 @@
 """How well the plate models read labelled photographs, through the program's own pipeline.
 
-Rule: a photograph counts as it would in service: read as a still, by the grammar and the province of the configuration;
-nothing is left out because it was not found.
+Rule: a photograph counts as it would in service: by the grammar and the province of the configuration; nothing is left
+out because it was not found. Photographs that the reader may have learnt from are told apart from the others.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from gateway.errors import Rejected
 from gateway.text import Text
 from gateway.vision.images import read_image
-from gateway.vision.labels import LABELS, pictures, read_labels
+from gateway.vision.labels import LABELS, of_learnt_half, pictures, read_labels
 from gateway.vision.plates import COLOURS, PlateDetection
 from gateway.vision.recogniser import PlateRecogniser
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _KINDS: Final = ("scene", "crop")
 _BINS: Final = (0.0, 0.3, 0.6, 0.85, 0.9, 0.95, 0.98, 1.0)
+_TRUSTED: Final = 0.9  # of the reads that are told with this confidence, 97 % at least should be right
+_FRESH: Final = "not learnt from"
 _MISREAD: Final = 2  # characters: with more of them wrong, another car's plate was read
 
 
@@ -59,14 +61,19 @@ class Bin:
     true: float  # share that is right
 
 
-def measure_plates(folder: Path, recogniser: PlateRecogniser, seen: Callable[[], None] = lambda: None) -> list[Outcome]:
-    """Read each photograph that labels.csv (file, plate; and if known colour, kind) names. Raises `Rejected`."""
+def measure_plates(
+    folder: Path, recogniser: PlateRecogniser, seen: Callable[[], None] = lambda: None, *, once: bool = False
+) -> list[Outcome]:
+    """Read each photograph that labels.csv (file, plate; and if known colour, kind) names. Raises `Rejected`.
+
+    As stills; with `once` in one look, as frames of a video.
+    """
     rows = read_labels(folder, ("plate",))
     for number, row in enumerate(rows, start=2):
         _check(row, number)
     outcomes = []
     for row in rows:
-        outcomes.append(judge(recogniser, read_image(folder / row["file"]), row))
+        outcomes.append(judge(recogniser, read_image(folder / row["file"]), row, once=once))
         seen()
     return outcomes
 
@@ -83,8 +90,11 @@ def count_false(
     return dict(counts)
 
 
-def summary(outcomes: Sequence[Outcome], threshold: float) -> list[dict[str, Any]]:
-    """One row for all photographs of a kind, and for each folder and each colour of scenes."""
+def summary(outcomes: Sequence[Outcome], threshold: float, *, halved: bool = False) -> list[dict[str, Any]]:
+    """One row for all photographs of a kind, and for each folder and each colour of scenes.
+
+    `halved`: the reader has learnt from one half of the photographs, so the other half has rows of its own.
+    """
     groups: dict[str, list[Outcome]] = defaultdict(list)
     for one in outcomes:
         groups[f"{one.kind}s"].append(one)
@@ -92,6 +102,9 @@ def summary(outcomes: Sequence[Outcome], threshold: float) -> list[dict[str, Any
             groups[f"{one.file.partition('/')[0]}/"].append(one)
         if one.kind == "scene" and one.colour:
             groups[f"scenes {one.colour}"].append(one)
+        if halved and not of_learnt_half(one.file):
+            groups[f"{one.kind}s {_FRESH}"].append(one)
+            groups[f"all {_FRESH}"].append(one)
     return [{"group": name, **_figures(members, threshold)} for name, members in sorted(groups.items())]
 
 
@@ -119,7 +132,7 @@ def confusions(outcomes: Iterable[Outcome]) -> Counter[tuple[str, str]]:
 
 
 def _figures(members: Sequence[Outcome], threshold: float) -> dict[str, Any]:
-    sure = [one for one in members if one.confidence >= threshold]
+    sure, trusted = ([one for one in members if one.confidence >= least] for least in (threshold, _TRUSTED))
     coloured = [one.colour_right for one in members if one.colour_right is not None]
     return {
         "photographs": len(members),
@@ -129,13 +142,16 @@ def _figures(members: Sequence[Outcome], threshold: float) -> dict[str, Any]:
         "colour": _mean(coloured) if coloured else None,
         "sure": len(sure) / len(members),
         "sure_right": _mean(one.right for one in sure) if sure else None,
+        "trusted": len(trusted) / len(members),
+        "trusted_right": _mean(one.right for one in trusted) if trusted else None,
         "nothing": sum(not one.read for one in members),
     }
 
 
-def judge(recogniser: PlateRecogniser, image: Image, row: dict[str, str]) -> Outcome:
+def judge(recogniser: PlateRecogniser, image: Image, row: dict[str, str], *, once: bool = False) -> Outcome:
+    """Read one photograph and set it beside its row of labels.csv."""
     kind, colour = row.get("kind") or "scene", row.get("colour") or ""
-    found = recogniser.read(image, [whole(image)]) if kind == "crop" else recogniser.recognise(image, thorough=True)
+    found = recogniser.read(image, [whole(image)]) if kind == "crop" else recogniser.recognise(image, thorough=not once)
     plate = max((plate for _, plate in found), key=lambda plate: plate.confidence, default=None)
     number = row["plate"].strip()
     return Outcome(

@@ -22,9 +22,9 @@ import numpy as np
 from gateway.settings import PlateReading
 from gateway.vision.catalogue import find, model_dirs
 from gateway.vision.grammar import Calibration
+from gateway.vision.labels import of_learnt_half
 from gateway.vision.plate_accuracy import Outcome, measure_plates, reliability
 from gateway.vision.recogniser import open_recogniser
-from models.train.photos import is_taught
 
 READER = PlateReading().reader
 
@@ -55,7 +55,7 @@ def show(title: str, outcomes: Sequence[Outcome]) -> None:
 def untaught(data: Path, into: Path) -> Path:
     """The same folder with the labels of the other half only."""
     with (data / "labels.csv").open(encoding="utf-8-sig", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if not is_taught(row["file"])]
+        rows = [row for row in csv.DictReader(file) if not of_learnt_half(row["file"])]
     with (into / "labels.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 import torch
 
+from gateway.vision.labels import of_learnt_half
 from models.train.crops import EASY, crop
 from models.train.glyphs import DEFAULT_GLYPHS, Glyphs
 from models.train.numbers import ALPHABET, COLOURS, invent
@@ -25,7 +26,6 @@ from models.train.photos import (
     DEFAULT_PLATES,
     Photo,
     greedy,
-    is_taught,
     photographs,
     read_with_yardstick,
     session,
@@ -56,7 +56,7 @@ class Checks:
         """
         rendered = render(seed, HELD_OUT, Glyphs(DEFAULT_GLYPHS), RENDERED)
         photos = list(photographs(DEFAULT_PLATES, DEFAULT_MODELS)) if DEFAULT_PLATES.exists() else []
-        return cls([photo for photo in photos if not (untaught and is_taught(photo.file))], rendered)
+        return cls([photo for photo in photos if not (untaught and of_learnt_half(photo.file))], rendered)
 
 
 def read_with_net(net: ReaderNet, images: npt.NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:

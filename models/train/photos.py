@@ -7,7 +7,6 @@ Nothing here is trained on but what `taught` takes. The detector (hyperlpr_det_6
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,11 +41,6 @@ class Photo:
     def source(self) -> str:
         """The folder the photograph comes from."""
         return self.file.split("/")[0]
-
-
-def is_taught(file: str) -> bool:
-    """Whether a photograph belongs to the half that is learnt from."""
-    return hashlib.sha256(file.encode()).digest()[0] % 2 == 0
 
 
 def session(path: Path) -> ort.InferenceSession:

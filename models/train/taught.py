@@ -19,12 +19,11 @@ import numpy as np
 from gateway.vision import quads
 from gateway.vision.catalogue import model_dirs
 from gateway.vision.images import read_image
-from gateway.vision.labels import read_labels
+from gateway.vision.labels import of_learnt_half, read_labels
 from gateway.vision.plate_accuracy import whole
 from gateway.vision.plates import PlateDetection
 from gateway.vision.recogniser import PlateRecogniser, open_recogniser
 from models.train.numbers import ALPHABET, COLOURS, Random
-from models.train.photos import is_taught
 from models.train.reader_net import FRAMES
 from models.train.reader_shards import LONGEST, UNKNOWN, Shard
 from models.train.scenes import Image
@@ -67,7 +66,7 @@ def gather(data: Path, seed: int) -> Shard:
     rng, recogniser = np.random.default_rng([seed, 5]), open_recogniser(model_dirs())
     images, texts, hues = [], [], []
     for row in read_labels(data, ("plate", "colour")):
-        if not is_taught(row["file"]) or any(character not in ALPHABET for character in row["plate"]):
+        if not of_learnt_half(row["file"]) or any(character not in ALPHABET for character in row["plate"]):
             continue
         image = read_image(data / row["file"])
         plate = plate_of(recogniser, image, row)

@@ -143,7 +143,7 @@ def test_a_face_enrolled_from_one_photo_is_known_in_another(
     shutil.copytree(face_models, tmp_path / "data" / "models")
     people = shared / "data" / "faces"
     consent = ["--consent-version", "1", "--consent-channel", "paper", "--consent-ref", "X-1"]
-    house.command("face", "enrol", "r-0502", str(people / "lfw_Colin_Powell" / "01.jpg"), *consent)
+    house.command("face", "enrol", "r-0502", str(people / "lfw_Colin_Powell" / "01.jpg"), *consent, "--min-eyes", "30")
     with Subscriber(broker.port) as platform, house:
         house.wait_online("camera")
         for number in (2, 3, 4):

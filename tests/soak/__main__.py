@@ -112,7 +112,7 @@ def _running(folder: Path) -> Iterator[tuple[House, SerialLine, Subscriber]]:
         house.command("roster", "import", str(folder / "roster.csv"))
         house.command("models", "prepare")
         consent = ["--consent-version", "1", "--consent-channel", "paper", "--consent-ref", "SOAK"]
-        house.command("face", "enrol", "r-0502", str(portrait_path()), *consent)
+        house.command("face", "enrol", "r-0502", str(portrait_path()), *consent, "--min-eyes", "40")
         with house:
             house.wait_online("camera", 120)
             yield house, line, platform

@@ -160,7 +160,7 @@ def set_up(box: Container) -> None:
     box.run("compound-gateway", "roster", "import", "-", text=ROSTER)  # as root, as staff do
     box.run("compound-gateway", "models", "import", "/opt/models")
     consent = ["--consent-version", "1", "--consent-channel", "paper", "--consent-ref", "A-1"]
-    box.run("compound-gateway", "face", "enrol", "r-0502", "/opt/pictures/astronaut.png", *consent)
+    box.run("compound-gateway", "face", "enrol", "r-0502", "/opt/pictures/astronaut.png", *consent, "--min-eyes", "40")
     box.run("systemctl", "daemon-reload")
     box.run("systemctl", "enable", "--now", UNIT)
 

@@ -50,12 +50,13 @@ class Side:
 
     def __init__(self, fps: float = 10.0, *, gated: bool = True) -> None:
         self.camera = Street()
-        orders, self._into = os.pipe()
-        self._out, lines = os.pipe()
+        self._orders, self._into = os.pipe()
+        self._out, self._lines = os.pipe()
         task = Task("cam", "test", {}, fps, [], Language.EN, gated)
-        self._decoder = Decoder(self.camera, task, Slots.made(), Post(orders, lines))
+        self._decoder = Decoder(self.camera, task, Slots.made(), Post(self._orders, self._lines))
         self.said: list[FromDecoder] = []
         self.takes = True
+        self._writing = threading.Lock()  # nothing is written where the pipe is closed, and something else may be open
         self._thread = threading.Thread(target=self._decode)
         self._listener = threading.Thread(target=self._listen, daemon=True)
 
@@ -70,8 +71,9 @@ class Side:
             for line in whole:
                 message = REPORTS.decode(line + b"\n")
                 self.said.append(message)
-                if isinstance(message, Shown) and self.takes:
-                    os.write(self._into, ORDERS.encode(Taken(message.slot, looked=True)))
+                with self._writing:
+                    if isinstance(message, Shown) and self.takes:
+                        os.write(self._into, ORDERS.encode(Taken(message.slot, looked=True)))
 
     @contextmanager
     def running(self) -> Iterator[Side]:
@@ -80,9 +82,15 @@ class Side:
         try:
             yield self
         finally:
-            os.close(self._into)
+            with self._writing:
+                self.takes = False
+                os.close(self._into)
             self._thread.join(3)
             assert not self._thread.is_alive()
+            os.close(self._lines)
+            self._listener.join(3)
+            os.close(self._orders)
+            os.close(self._out)
 
     def shown(self) -> int:
         return sum(isinstance(one, Shown) for one in list(self.said))

@@ -21,6 +21,7 @@ from gateway.vision.detectors.candidates import suppress
 from gateway.vision.detectors.mtcnn import pyramid, squared
 from gateway.vision.faces import FaceEmbedder, FaceFinder, Vector, open_embedder
 from gateway.vision.gallery import Gallery, Rule
+from gateway.vision.verification import identify
 from tests.vision.nets import card, constant_net
 
 if TYPE_CHECKING:
@@ -210,50 +211,13 @@ def embedded(shared: Path, finder: FaceFinder, embedder: FaceEmbedder) -> dict[s
     return found
 
 
-def open_set(people: dict[str, list[Vector]], rule: Rule, draws: int = 40) -> dict[str, float]:
-    """Half of those with over three photos enrolled with three: shares of own, wrong and strange faces accepted."""
-    rng = np.random.default_rng(0)
-    able = sorted(name for name, vectors in people.items() if len(vectors) > 3)
-    own = wrong = strange = owns = strangers = 0
-    for _ in range(draws):
-        enrolled = rng.choice(able, len(able) // 2 + 1, replace=False).tolist()
-        chosen = {name: set(rng.choice(len(people[name]), 3, replace=False).tolist()) for name in enrolled}
-        gallery = Gallery(
-            [(name, people[name][index].tobytes()) for name, indices in chosen.items() for index in indices], rule
-        )
-        for name, vectors in people.items():
-            for index, vector in enumerate(vectors):
-                match = gallery.match(vector)
-                if name not in enrolled:
-                    strangers += 1
-                    strange += match is not None
-                elif index not in chosen[name]:
-                    owns += 1
-                    own += match is not None and match.subject == name
-                    wrong += match is not None and match.subject != name
-    return {"own": own / owns, "wrong": wrong / owns, "strangers": strange / strangers}
-
-
-@pytest.mark.shared
-def test_the_open_set_rule_on_both_groups(people: dict[str, list[Vector]], face_models: Path) -> None:
-    """models.md reports 95.8 % of own and no stranger (western), 78.1 % and 1.7 % (East Asian, 24 enrolled)."""
-    rule = Rule.of(open_model(face_models / "dlib-resnet").card.thresholds)
-    western = open_set({name: each for name, each in people.items() if not name.startswith("ea_")}, rule)
-    asian = open_set({name: each for name, each in people.items() if name.startswith("ea_")}, rule)
-    print(f"\nwestern {western}\nEast Asian {asian}")
-    assert western["own"] >= 0.95
-    assert western["strangers"] == western["wrong"] == 0
-    assert asian["own"] >= 0.75
-    assert asian["wrong"] <= 0.005
-    assert asian["strangers"] <= 0.15  # nine look-alikes, five enrolled: the margin protects less than with 24
-    assert western["own"] - western["strangers"] > 0.9
-    assert asian["own"] - asian["strangers"] > 0.65
-
-
 @pytest.mark.shared
 def test_the_customary_threshold_would_let_strangers_in(people: dict[str, list[Vector]]) -> None:
     asian = {name: each for name, each in people.items() if name.startswith("ea_")}
-    assert open_set(asian, Rule(0.6, 0.0, 0.6), draws=5)["strangers"] > 0.9
+    found = identify(asian, Rule(0.6, 0.0, 0.6), draws=5)
+    assert found is not None
+    assert found.strangers is not None
+    assert found.strangers > 0.9
 
 
 def mixed(people: dict[str, list[Vector]], rule: Rule, draws: int = 25) -> tuple[float, float, float]:
@@ -311,10 +275,13 @@ def test_a_stronger_net_needs_only_its_card(shared: Path, finder: FaceFinder, tm
     model = open_model(card_of_docs(shared, tmp_path))
     people = embedded(shared, finder, FaceEmbedder(model))
     rule = Rule.of(model.card.thresholds)
-    western = open_set({name: each for name, each in people.items() if not name.startswith("ea_")}, rule)
-    asian = open_set({name: each for name, each in people.items() if name.startswith("ea_")}, rule)
+    western = identify({name: each for name, each in people.items() if not name.startswith("ea_")}, rule)
+    asian = identify({name: each for name, each in people.items() if name.startswith("ea_")}, rule)
     print(f"\nwestern {western}\nEast Asian {asian}")
-    assert western["own"] > 0.99
-    assert asian["own"] > 0.97
-    assert western["strangers"] == western["wrong"] == asian["wrong"] == 0
-    assert asian["strangers"] <= 0.01
+    assert western is not None
+    assert asian is not None
+    assert western.own > 0.99
+    assert asian.own > 0.97
+    assert western.strangers == western.wrong == asian.wrong == 0
+    assert asian.strangers is not None
+    assert asian.strangers <= 0.01

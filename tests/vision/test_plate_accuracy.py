@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from gateway.cli import cli
 from gateway.errors import GatewayError, Rejected
-from gateway.vision.labels import read_labels
+from gateway.vision.labels import of_learnt_half, read_labels
 from gateway.vision.plate_accuracy import Outcome, confusions, reliability, summary
 from tests.installed import ROOT
 
@@ -43,6 +43,16 @@ def test_shares_are_of_all_photographs_of_a_group() -> None:
     assert scenes["colour"] == pytest.approx(2 / 3)
     assert rows["crops"]["exact"] == 1
     assert (rows["crops"]["sure"], rows["crops"]["sure_right"]) == (0, None)
+    assert (scenes["trusted"], scenes["trusted_right"]) == (0.5, 0.5)
+
+
+def test_what_the_reader_has_not_learnt_from_has_rows_of_its_own() -> None:
+    outcomes = [outcome("皖A12345", "皖A12345", file=f"{number}.jpg") for number in range(20)]
+    fresh = [one for one in outcomes if not of_learnt_half(one.file)]
+    assert 0 < len(fresh) < 20
+    rows = {row["group"]: row for row in summary(outcomes, 0.85, halved=True)}
+    assert list(rows) == ["all not learnt from", "scenes", "scenes blue", "scenes not learnt from"]
+    assert rows["scenes not learnt from"]["photographs"] == rows["all not learnt from"]["photographs"] == len(fresh)
 
 
 def test_reliability_sets_what_was_said_beside_what_is_true() -> None:
@@ -83,8 +93,10 @@ def test_the_command_reads_a_labelled_folder_and_draws(folder: Path) -> None:
     result = bench("--plates", folder, "--picture", folder / "plates.svg", "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    (crops,) = found["groups"]
-    assert (crops["group"], crops["photographs"], crops["colour"]) == ("crops", 6, None)
+    rows = {row["group"]: row for row in found["groups"]}
+    crops = rows["crops"]
+    assert (crops["photographs"], crops["colour"]) == (6, None)
+    assert 0 < rows["crops not learnt from"]["photographs"] == rows["all not learnt from"]["photographs"] < 6
     assert crops["exact"] == pytest.approx(5 / 6)
     assert [(one["file"], one["plate"], one["read"]) for one in found["wrong"]] == [
         ("0.png", "京A00000", DRAWN[0].stem)

@@ -1,4 +1,4 @@
-"""Real photographs through the program's own pipeline: floors that were measured, less a margin."""
+"""Real photographs through the program's own pipeline: what the cards' figures (test_cards.py) do not tell."""
 
 from __future__ import annotations
 
@@ -48,34 +48,14 @@ def scenes(recogniser: PlateRecogniser, shared: Path) -> list[Outcome]:
     return outcomes(recogniser, shared, "scene", 2)
 
 
-def test_scenes_are_read(scenes: list[Outcome]) -> None:
-    assert among(scenes) >= 0.88
-
-
 def test_what_is_above_the_threshold_is_right(scenes: list[Outcome]) -> None:
     sure = [one for one in scenes if one.confidence >= THRESHOLD]
     assert len(sure) >= 0.8 * len(scenes)
     assert exact(sure) >= 0.90  # some of the surest reads are of a second car
 
 
-def test_crops_are_read(recogniser: PlateRecogniser, shared: Path) -> None:
-    assert exact(outcomes(recogniser, shared, "crop", 5)) >= 0.80
-
-
 def test_nothing_but_possible_plates_is_said(scenes: list[Outcome]) -> None:
     assert all(classify(one.read) for one in scenes if one.read)
-
-
-def test_no_face_photograph_bears_a_plate(recogniser: PlateRecogniser, shared: Path) -> None:
-    photos = sorted((shared / "data" / "faces").rglob("*.jpg"))[::4]
-    assert len(photos) > 30
-    sure = [
-        path.name
-        for path in photos
-        for _, plate in recogniser.recognise(read_image(path), thorough=True)
-        if plate.confidence >= THRESHOLD
-    ]
-    assert sure == []
 
 
 def clear_scenes(scenes: list[Outcome], shared: Path, count: int) -> list[tuple[str, Image]]:
@@ -108,6 +88,14 @@ def test_a_plate_cut_by_the_edge_is_never_sure_and_wrong(
             part = np.ascontiguousarray(image[:, : round(box.left + share * box.width)])
             sure = [plate.number for _, plate in recogniser.recognise(part) if plate.confidence >= THRESHOLD]
             assert set(sure) <= {number}
+
+
+def test_an_upside_down_photograph_is_never_read_surely(
+    recogniser: PlateRecogniser, scenes: list[Outcome], shared: Path
+) -> None:
+    for _, image in clear_scenes(scenes, shared, 30):
+        turned = np.ascontiguousarray(image[::-1, ::-1])
+        assert [plate.number for _, plate in recogniser.recognise(turned) if plate.confidence >= THRESHOLD] == []
 
 
 def test_third_party_nets_need_a_card_and_no_code(shared: Path, tmp_path: Path) -> None:

@@ -15,7 +15,10 @@ from gateway.cli import cli
 from gateway.errors import Rejected
 from gateway.types import Box
 from gateway.vision.faces import Face
-from gateway.vision.verification import measure_faces
+from gateway.vision.gallery import Rule
+from gateway.vision.verification import identify, measure_faces
+
+RULE = Rule(match=5.0, margin=0.0, alone=5.0)
 
 
 class Finder:
@@ -46,7 +49,7 @@ def photographs(folder: Path, **greys: tuple[int, ...]) -> Path:
 
 def test_all_pairs_are_compared_by_group(tmp_path: Path) -> None:
     folder = photographs(tmp_path, ea_a=(10, 12, 30), ea_b=(40, 0), we_a=(100, 101), we_b=(200, 203))
-    east, west = measure_faces(folder, Finder(), Embedder(), "ea_")  # type: ignore[arg-type]
+    east, west = measure_faces(folder, Finder(), Embedder(), RULE, split="ea_")  # type: ignore[arg-type]
     assert (east.group, east.photographs, east.missed, east.people) == ("ea_", 5, 1, 2)
     assert len(east.genuine) == len(east.impostor) == 3
     rate, distance = east.at(0.0)  # below the nearest pair of two people: 30 and 40
@@ -55,19 +58,35 @@ def test_all_pairs_are_compared_by_group(tmp_path: Path) -> None:
     assert west.group == "not ea_"
     assert west.at(1e-3)[0] == 1
     assert [len(one.curve()) for one in (east, west)] == [120, 120]
-    (whole,) = measure_faces(folder, Finder(), Embedder())  # type: ignore[arg-type]
+    (whole,) = measure_faces(folder, Finder(), Embedder(), RULE)  # type: ignore[arg-type]
     assert (whole.group, whole.people) == ("all", 4)
+
+
+def test_people_are_looked_for_among_those_enrolled() -> None:
+    """On a line: four photographs of each of two people, the second's last among those of the first; and a stranger."""
+    one, two = [np.float32([value]) for value in (0, 1, 2, 3)], [np.float32([value]) for value in (50, 51, 52, 2.5)]
+    people = {"a": one, "b": two, "c": [np.float32([90])], "d": [np.float32([1.5])]}
+    found = identify(people, RULE, enrolled=9)  # more than there are with enough photographs
+    assert found is not None
+    assert found.enrolled == 2
+    assert 0 < found.wrong < 0.5
+    assert found.own < 1
+    assert found.strangers == 0.5
+    assert identify({"c": [np.float32([90])]}, RULE) is None
+    all_known = identify({"a": one}, RULE, draws=3)
+    assert all_known is not None
+    assert (all_known.own, all_known.strangers) == (1, None)
 
 
 def test_labels_that_are_of_no_use_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Rejected, match="labels"):
-        measure_faces(tmp_path, Finder(), Embedder())  # type: ignore[arg-type]
+        measure_faces(tmp_path, Finder(), Embedder(), RULE)  # type: ignore[arg-type]
     for text in ("name,who\na,b\n", "file,identity\n../../etc/passwd,a\n", "file,identity\ngone.png,a\n"):
         (tmp_path / "labels.csv").write_text(text, encoding="utf-8")
         with pytest.raises(Rejected):
-            measure_faces(tmp_path, Finder(), Embedder())  # type: ignore[arg-type]
+            measure_faces(tmp_path, Finder(), Embedder(), RULE)  # type: ignore[arg-type]
     with pytest.raises(Rejected, match="too few"):
-        measure_faces(photographs(tmp_path, one=(10, 20)), Finder(), Embedder())  # type: ignore[arg-type]
+        measure_faces(photographs(tmp_path, one=(10, 20)), Finder(), Embedder(), RULE)  # type: ignore[arg-type]
 
 
 @pytest.mark.shared
