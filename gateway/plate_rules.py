@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 PROVINCES = "京津冀晋蒙辽吉黑沪苏浙皖闽赣鲁豫鄂湘粤桂琼渝川贵云藏陕甘青宁新"
@@ -91,14 +91,16 @@ def classify(number: str, color: str = "", *, rows: int = 1, narrow: bool = Fals
     `color` is the PlateColor that was seen ("" where nobody looked), `rows` the rows of characters seen, `narrow`
     whether the plate has a motorcycle's proportions (220 x 140 mm).
     """
-    if len(number) > LONGEST:
-        return None
-    for rule in RULES:
-        if rule.name == _WHITE_ONLY and color not in ("", WHITE):
-            continue
-        if _PATTERNS[rule.name].fullmatch(number):
+    for rule in fitting(number):
+        if rule.name != _WHITE_ONLY or color in ("", WHITE):
             return kind_of(rule, color, rows=rows, narrow=narrow)
     return None
+
+
+def fitting(number: str) -> Iterator[Rule]:
+    """The rules that a cleaned number fits, in their order."""
+    if len(number) <= LONGEST:
+        yield from (rule for rule in RULES if _PATTERNS[rule.name].fullmatch(number))
 
 
 def kind_of(rule: Rule, color: str, *, rows: int = 1, narrow: bool = False) -> PlateKind:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.plate_rules import BLACK, BLUE, GREEN, RULES, WHITE, YELLOW, classify, clean
+from gateway.plate_rules import BLACK, BLUE, GREEN, RULES, WHITE, YELLOW, classify, clean, fitting
 
 CASES = [
     ("鄂J12345", BLUE, "ordinary", "02", BLUE),
@@ -61,6 +61,12 @@ def test_wj_is_armed_police_before_it_is_military() -> None:
     kind = classify("WJ12345")
     assert kind is not None
     assert kind.plate_class == "31"
+
+
+def test_all_rules_that_a_number_fits_are_named_in_their_order() -> None:
+    assert [rule.name for rule in fitting("WJ12345")] == ["armed_police", "military"]
+    assert not list(fitting("鄂J1234"))
+    assert not list(fitting("鄂J12345" * 9))
 
 
 @pytest.mark.parametrize(("number", "color"), [("鄂AD12345", BLUE), ("鄂A12345", GREEN), ("鄂A1234警", BLUE)])

@@ -5,16 +5,18 @@ Rule: the confidence is the probability of the whole number; every doubt (colour
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
+from itertools import pairwise
 from math import exp, log
+from typing import NamedTuple
 
 import numpy as np
 
-from gateway.plate_rules import BLACK, PLACES, PROVINCES, RULES, WHITE, PlateKind, Rule, kind_of
+from gateway.plate_rules import BLACK, PLACES, PROVINCES, RULES, WHITE, PlateKind, Rule, fitting, kind_of
 from gateway.types import Plate
-from gateway.vision.ctc import Floats, Ints, Path, greedy, lean, probability, runs, search, squeeze
+from gateway.vision.ctc import Floats, Ints, greedy, lean, probability, search, squeeze
 
 # How much rarer than ordinary plates, in nats; decides only between forms that fit almost equally well.
 _RARITY = {
@@ -47,13 +49,10 @@ class _Forms:
 
     output: str  # the characters the search may say
     own: Ints  # (V,) the recogniser's column of each character; the last column is an empty one
-    said: Ints  # (1 + len(alphabet),) the character of each column of the recogniser, -1 where no form has it
     twin: Ints  # (V,) the column of the character it is mistaken for, where that one may not stand
-    allowed: Floats  # (P, 1, V) 1 where a character may stand in a kind of place
-    usual: Floats  # (P, 1, V) the same, less where it is rare
+    usual: Floats  # (P, 1, V) 1 where a character may stand in a kind of place, less where it is rare
     places: Ints  # (F, K) kinds of place, -1 after the last
     rules: tuple[Rule, ...]  # (F,)
-    penalty: tuple[float, ...]  # (F,) nats
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +79,13 @@ def _forms_for(alphabet: str) -> _Forms:
     column = {character: index + 1 for index, character in enumerate(alphabet)}
     own = np.array([column.get(character, empty) for character in output], np.intp)
     twin = np.array([column.get(_TWINS.get(character, ""), empty) for character in output], np.intp)
-    allowed = np.array([[[character in PLACES.get(kind, kind) for character in output]] for kind in kinds], np.float32)
-    usual = allowed.copy()
+    usual = np.array([[[character in PLACES.get(kind, kind) for character in output]] for kind in kinds], np.float32)
     usual[kinds.index("l"), 0, output.index("O")] = _RARE_O
     longest = max(len(form) for _, form in written)
     places = np.full((len(written), longest), -1, np.intp)
     for row, (_, form) in enumerate(written):
         places[row, : len(form)] = [kinds.index(place) for place in form]
-    penalty = tuple(_RARITY.get(rule.name, _RARE) + _OLD_EMBASSY * form.startswith("使") for rule, form in written)
-    said = np.array([-1, *(output.find(character) for character in alphabet)], np.intp)
-    return _Forms(output, own, said, twin, allowed, usual, places, tuple(rule for rule, _ in written), penalty)
+    return _Forms(output, own, twin, usual, places, tuple(rule for rule, _ in written))
 
 
 def best(
@@ -109,18 +105,21 @@ def best(
     PlateColor, empty where unknown. `rows`, `narrow`: see `plate_rules.classify`. `province`: the one most cars at this
     site are from; it decides only where the character is in doubt.
     """
-    if float((1 - prob[:, 0]).sum()) < _FEWEST:
+    blank = prob[:, 0].tolist()
+    if len(blank) - sum(blank) < _FEWEST:
         return None
-    forms = _forms_for(alphabet)
-    candidates = _candidates(squeeze(_at_home(prob, alphabet, province)), forms, colour)
-    chosen = max(candidates, key=lambda candidate: candidate.score, default=None)
+    lattice = _Lattice(_at_home(prob, alphabet, province), alphabet, blank, squeeze(blank))
+    raw, strongest = greedy(prob, alphabet)
+    likeliest = (raw, strongest) if lattice.prob is prob else greedy(lattice.prob, alphabet)
+    candidates = _plain(lattice, *likeliest, colour) or _searched(lattice, colour)
+    chosen = max(candidates, key=_score, default=None)
     if chosen is None or chosen.probability < _NOTHING:
         return None
     kind = _kind(chosen.rule, colour, rows, narrow)
     sure = calibration(chosen.probability) * doubt(chosen.number, kind, mismatch=kind.colour_mismatch)
     return Plate(
         number=chosen.number,
-        raw=greedy(prob, alphabet),
+        raw=raw,
         plate_class=nev_class if nev_class and kind.name in _NEW_ENERGY else kind.plate_class,
         plate_color=kind.plate_color,
         confidence=round(sure, 4),
@@ -137,8 +136,16 @@ def _at_home(prob: Floats, alphabet: str, province: str | None) -> Floats:
     return lean(prob, rivals, alphabet.index(province) + 1, _HOME_ODDS)
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Lattice(NamedTuple):
+    """What the recogniser said of one plate. `blank` is the first column, `frames` those that count (`squeeze`)."""
+
+    prob: Floats
+    alphabet: str
+    blank: list[float]
+    frames: list[int]
+
+
+class _Candidate(NamedTuple):
     """One possible number. `corrected` counts the characters that were read as their twins."""
 
     number: str
@@ -149,69 +156,77 @@ class _Candidate:
     score: float
 
 
-def _candidates(frames: Floats, forms: _Forms, colour: Mapping[str, float]) -> list[_Candidate]:
-    """The numbers worth choosing from. What is more probable than all others together needs no search."""
-    columns = np.column_stack([frames, np.zeros(len(frames), np.float32)])
-    twins = columns[:, forms.twin]
-    each = columns[:, forms.own] + twins
-    emission = each * forms.allowed
-    weigh = partial(_weigh, frames=frames, twins=twins, emission=emission, forms=forms, colour=colour)
-    plain = list(weigh(_plain(frames, forms)))
-    lead = max(plain, key=lambda one: one.score, default=None)
-    if lead is not None and lead.number[1] != "O" and lead.score > log(max(1 - lead.probability, 1e-30)):
-        return plain
-    return list(weigh(search(each * forms.usual, frames[:, 0], forms.places)))
+def _plain(lattice: _Lattice, number: str, strongest: Sequence[int], colour: Mapping[str, float]) -> list[_Candidate]:
+    """The number of the best path, under each rule that allows it, where no search can find a better one.
+
+    It then is more probable than all others together.
+    """
+    rules = (rule for rule in fitting(number) if not _excludes(colour, rule))
+    found = [_weigh(lattice, number, rule, strongest, colour) for rule in rules]
+    lead = max(found, key=_score, default=None)
+    if lead is None or number[1] == "O" or lead.score <= log(max(1 - lead.probability, 1e-30)):
+        return []
+    return found
 
 
-def _plain(frames: Floats, forms: _Forms) -> Iterator[Path]:
-    """The recogniser's own best path, under each form that allows its characters."""
-    labels, at = runs(frames)
-    characters = forms.said[labels]
-    if not 0 < len(labels) <= forms.places.shape[1] or (characters < 0).any():
-        return
-    for form in np.flatnonzero((forms.places >= 0).sum(axis=1) == len(labels)):
-        kinds = forms.places[form, : len(labels)]
-        if (forms.allowed[kinds, 0, characters] > 0).all():
-            yield Path(int(form), characters, at, 0.0)
+def _searched(lattice: _Lattice, colour: Mapping[str, float]) -> list[_Candidate]:
+    """The best number of each form that is not far behind."""
+    forms = _forms_for(lattice.alphabet)
+    prob = lattice.prob[lattice.frames]
+    columns = np.column_stack([prob, np.zeros(len(prob), np.float32)])
+    emission = (columns[:, forms.own] + columns[:, forms.twin]) * forms.usual
+    found = []
+    for path in search(emission, prob[:, 0], forms.places):
+        rule = forms.rules[path.form]
+        if _excludes(colour, rule):
+            continue
+        number = "".join(forms.output[index] for index in path.characters)
+        strongest = [lattice.frames[frame] for frame in path.frames]
+        found.append(_weigh(lattice, number, rule, strongest, colour))
+    return found
 
 
 def _weigh(
-    paths: Iterable[Path],
-    *,
-    frames: Floats,
-    twins: Floats,
-    emission: Floats,
-    forms: _Forms,
-    colour: Mapping[str, float],
-) -> Iterator[_Candidate]:
-    """Paths with what speaks for and against each: probability, colour, rarity, corrections."""
-    for path in paths:
-        rule, characters = forms.rules[path.form], path.characters
-        fitting = _colour_share(rule, colour)
-        if fitting <= 0:
-            continue
-        kinds = forms.places[path.form, : len(characters)]
-        repeats = np.zeros(len(characters), bool)
-        repeats[1:] = characters[1:] == characters[:-1]
-        value = probability(emission[kinds, :, characters], frames[:, 0], repeats)
-        shares = emission[kinds, path.frames, characters]
-        corrected = int((twins[path.frames, characters] > shares / 2).sum())
-        yield _Candidate(
-            number="".join(forms.output[index] for index in characters),
-            rule=rule,
-            probability=value,
-            shares=tuple(round(min(float(share), 1.0), 4) for share in shares),
-            corrected=corrected,
-            score=log(max(value, 1e-30)) + log(fitting) - forms.penalty[path.form] - _CORRECTED * corrected,
-        )
+    lattice: _Lattice, number: str, rule: Rule, strongest: Sequence[int], colour: Mapping[str, float]
+) -> _Candidate:
+    """A number with what speaks for and against it: probability, colour, rarity, corrections.
+
+    `strongest`: the frame in which each of its characters is.
+    """
+    seen, mistaken = zip(*(_seen(lattice, character) for character in number), strict=True)
+    repeats = [one == before for before, one in pairwise(" " + number)]
+    value = probability(seen, lattice.blank, repeats, lattice.frames)
+    shares = [column[frame] for column, frame in zip(seen, strongest, strict=True)]
+    twins = [column[frame] for column, frame in zip(mistaken, strongest, strict=True)]
+    corrected = sum(twin > share / 2 for share, twin in zip(shares, twins, strict=True))
+    penalty = _RARITY.get(rule.name, _RARE) + _OLD_EMBASSY * number.startswith("使") + _CORRECTED * corrected
+    score = log(max(value, 1e-30)) + log(_colour_share(rule, colour)) - penalty
+    return _Candidate(number, rule, value, tuple(round(min(share, 1.0), 4) for share in shares), corrected, score)
+
+
+def _seen(lattice: _Lattice, character: str) -> tuple[list[float], list[float]]:
+    """How probable a character is in each frame, and how much of that was read as its twin."""
+    own, twin = lattice.alphabet.find(character), lattice.alphabet.find(_TWINS.get(character, "\0"))
+    mistaken = lattice.prob[:, twin + 1].tolist() if twin >= 0 else [0.0] * len(lattice.blank)
+    if own < 0:
+        return mistaken, mistaken
+    seen = lattice.prob[:, own + 1].tolist()
+    return [one + other for one, other in zip(seen, mistaken, strict=True)] if twin >= 0 else seen, mistaken
+
+
+def _score(candidate: _Candidate) -> float:
+    return candidate.score
+
+
+def _excludes(colour: Mapping[str, float], rule: Rule) -> bool:
+    """Whether a rule means nothing on a plate of this colour."""
+    return rule.name == "military" and bool(colour) and max(colour, key=colour.__getitem__) != WHITE
 
 
 def _colour_share(rule: Rule, colour: Mapping[str, float]) -> float:
-    """How much of the colours seen is possible for the rule; 0 excludes it."""
+    """How much of the colours seen is possible for the rule."""
     if not colour:
         return 1.0
-    if rule.name == "military" and max(colour, key=colour.__getitem__) != WHITE:
-        return 0.0
     return max(sum(colour.get(code, 0.0) for code in rule.codes), _COLOUR_FLOOR)
 
 

@@ -6,11 +6,15 @@ picture; (0, 0) is the centre of the first pixel, as in cv2. Pictures are uint8 
 
 from __future__ import annotations
 
+from functools import lru_cache
+from math import dist, isfinite
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from gateway.types import Box
 
 if TYPE_CHECKING:
     from gateway.types import Image
@@ -33,25 +37,32 @@ def boxes_of(quads: Floats) -> Floats:
 
 def overlap(box: Floats, boxes: Floats) -> Floats:
     """Intersection over union of one box (4,) with boxes (n, 4)."""
-    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
-    sides = np.maximum(sides, 0)
+    sides = np.maximum(np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2]), 0)
+    own, others = box[2:] - box[:2], boxes[:, 2:] - boxes[:, :2]
     common = sides[:, 0] * sides[:, 1]
-    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) + (box[2] - box[0]) * (box[3] - box[1])
-    return np.asarray(common / np.maximum(areas - common, 1e-6), np.float32)
+    either = others[:, 0] * others[:, 1] + (own[0] * own[1] - common)
+    return np.asarray(common / np.maximum(either, 1e-6), np.float32)
+
+
+def box_of(quad: Floats) -> Box:
+    """The bounding box of one quad."""
+    across, down = quad.T.tolist()
+    return Box(min(across), min(down), max(across), max(down))
 
 
 def is_sound(quad: Floats, width: int, height: int) -> bool:
     """Whether the quad is a convex shape, clockwise as seen, not tiny, at least half inside the picture."""
-    if not np.isfinite(quad).all():
+    corners = quad.tolist()
+    if not isfinite(sum(x + y for x, y in corners)):
         return False
-    sides = np.roll(quad, -1, axis=0) - quad
-    after = np.roll(sides, -1, axis=0)
-    turns = sides[:, 0] * after[:, 1] - sides[:, 1] * after[:, 0]
-    if (turns <= 0).any() or (np.hypot(sides[:, 0], sides[:, 1]) < _SMALLEST_SIDE).any():
-        return False
-    (left, top), (right, bottom) = quad.min(axis=0), quad.max(axis=0)
-    inside = max(0.0, min(right, width) - max(left, 0)) * max(0.0, min(bottom, height) - max(top, 0))
-    return bool(inside >= 0.5 * (right - left) * (bottom - top))
+    for here, there, beyond in zip(corners, corners[1:] + corners[:1], corners[2:] + corners[:2], strict=True):
+        (x, y), (u, v), (p, q) = here, there, beyond
+        if (u - x) * (q - v) <= (v - y) * (p - u) or dist(here, there) < _SMALLEST_SIDE:
+            return False
+    box = box_of(quad)
+    across = min(box.right, width) - max(box.left, 0)
+    down = min(box.bottom, height) - max(box.top, 0)
+    return max(across, 0) * max(down, 0) >= 0.5 * box.width * box.height
 
 
 def warp(image: Image, quad: Floats, target: Floats, size: tuple[int, int]) -> tuple[Image, Matrix]:
@@ -61,7 +72,7 @@ def warp(image: Image, quad: Floats, target: Floats, size: tuple[int, int]) -> t
     plate much larger than its target is shrunk by area first.
     """
     matrix = np.asarray(cv2.getPerspectiveTransform(quad, target), np.float64)
-    factor = 0.8 * size[0] / max(float(np.hypot(*(quad[1] - quad[0]))), 1.0)
+    factor = 0.8 * size[0] / max(dist(quad[0], quad[1]), 1.0)
     source, moved = image, matrix
     if factor < _SHRINK_BELOW:
         source, moved = _shrunk(image, matrix, size, max(2, round(1 / factor)))
@@ -74,8 +85,7 @@ def _shrunk(image: Image, matrix: Matrix, size: tuple[int, int], times: int) -> 
 
     A whole number of times: cv2 averages whole pixels up to twenty times faster than parts of pixels.
     """
-    width, height = size
-    shown = place(np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32), matrix)
+    shown = place(_upright(*size), matrix)
     limits = image.shape[1] - times, image.shape[0] - times
     # inside the picture and never empty: outside it the border is repeated
     left, top = np.clip(np.floor(shown.min(axis=0)) - 2 * times, 0, np.maximum(limits, 0)).astype(int)
@@ -89,9 +99,9 @@ def _shrunk(image: Image, matrix: Matrix, size: tuple[int, int], times: int) -> 
 
 
 def place(corners: Floats, matrix: Matrix) -> Floats:
-    """Corners (4, 2) in a cut's pixels -> quad in the picture the cut was taken from."""
-    points = np.column_stack([corners.astype(np.float64), np.ones(4)]) @ np.linalg.inv(matrix).T
-    return np.asarray(points[:, :2] / points[:, 2:], np.float32)
+    """Corners (4, 2) in a cut's pixels -> quad in the picture the cut was taken from, by the matrix to the cut."""
+    back = np.asarray(cv2.invert(matrix)[1], np.float64)
+    return np.asarray(cv2.perspectiveTransform(corners[None].astype(np.float64), back)[0], np.float32)
 
 
 def widen(quad: Floats, x: float = WIDEN_X, y: float = WIDEN_Y) -> Floats:
@@ -112,5 +122,6 @@ def crop(image: Image, quad: Floats, *, two_rows: bool) -> Image:
     return np.asarray(cv2.resize(np.hstack([upper, lower]), (width, height)), np.uint8)
 
 
+@lru_cache
 def _upright(width: int, height: int) -> Floats:
     return np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)

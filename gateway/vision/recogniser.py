@@ -65,6 +65,8 @@ class PlateRecogniser:
         """
         glances = self._plate.mode == "fast" and not thorough
         found = self._glance(image) if glances else self.read(image, self._finder.detect(image))
+        if not (thorough or doubts):
+            return found
         sure = [one.box for one, plate in found if plate.confidence >= _SURE]
         places = [_around(box, image) for box in doubts if not any(box.iou(other) >= _SAME_PLACE for other in sure)]
         if thorough and not sure:
@@ -99,11 +101,13 @@ class PlateRecogniser:
         self, image: Image, detections: Sequence[PlateDetection], best: dict[int, tuple[PlateDetection, Plate]]
     ) -> None:
         """Cut doubtful plates tighter, then look for their corners again: each step only for what is still in doubt."""
-        doubtful = _doubtful(len(detections), best)
+        if not (doubtful := _doubtful(len(detections), best)):
+            return
         self._look(image, [(index, way) for index in doubtful for way in _ways(_tighter(detections[index]))], best)
         places = dict(enumerate(detections))
         for _ in range(_LOOKS_AGAIN):
-            doubtful = _doubtful(len(detections), best)
+            if not (doubtful := _doubtful(len(detections), best)):
+                return
             again = self._finder.look_again(image, [places[index] for index in doubtful])
             places.update(zip(doubtful, again, strict=True))
             ways = [(index, way) for index in doubtful for way in (*_ways(places[index]), _tighter(places[index]))]

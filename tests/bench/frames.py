@@ -1,12 +1,12 @@
 """Plates in pictures: frames a second through detect, refine and read, against the bare runs of the same models.
 
 Twenty frames of 1280 x 720 with one car each (the demo's). The floor replays, frame by frame and in turn with the
-pipeline, exactly the arrays that the pipeline gave its models: nothing but `session.run`.
+pipeline, exactly the arrays that the pipeline gave its models: nothing but `session.run`. Of both the processor's time
+is measured, so that a busy box compares alike.
 """
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from gateway.errors import ModelError
 from gateway.vision.catalogue import model_dirs
 from gateway.vision.recogniser import open_recogniser
 from gateway.vision.session import Array, Session
-from tests.bench.figures import Aim, Figure, Report
+from tests.bench.figures import Aim, Figure, Report, worked
 
 ROUNDS = 10
 _CARS = slice(10, 30)  # of the drive's frames, those with a car
@@ -40,6 +40,7 @@ class Recording:
 
 
 def bench(folder: Path, progress: Progress) -> Report:
+    cv2.setNumThreads(1)  # as the vision process does
     try:
         recogniser = open_recogniser(model_dirs())
     except ModelError as error:
@@ -50,16 +51,11 @@ def bench(folder: Path, progress: Progress) -> Report:
     busy = bare = 0.0
     for _ in progress.track(range(ROUNDS), description="frames, and bare runs in turn"):
         for frame, script in zip(frames, scripts, strict=True):
-            began = time.perf_counter()
-            recogniser.recognise(frame)
-            middle = time.perf_counter()
-            for session, array in script:
-                session.run(array)
-            busy += middle - began
-            bare += time.perf_counter() - middle
+            busy += worked(lambda: recogniser.recognise(frame))  # noqa: B023, called at once
+            bare += worked(lambda: [session.run(array) for session, array in script])  # noqa: B023
     count = ROUNDS * len(frames)
     return Report(
-        [Figure("plates, one thread", count / busy, "frames/s", count / bare, Aim("ratio", "≥", 0.8))],
+        [Figure("plates, one thread", count / busy, "frames/s", count / bare, Aim("ratio", "≥", 0.9))],
         [f"{len(frames)} frames of 1280 x 720, {ROUNDS} times; {plates} plates read in them"],
     )
 

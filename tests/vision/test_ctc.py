@@ -50,19 +50,18 @@ def test_the_best_path_and_the_sum_of_all_are_those_of_brute_force(seed: int) ->
         weight, text = best[path.form]
         assert path.log_probability == pytest.approx(np.log(weight), abs=1e-3)
         assert tuple(path.characters + 1) == text
-        repeats = np.r_[False, path.characters[1:] == path.characters[:-1]]
-        total = ctc.probability(prob[:, path.characters + 1].T, prob[:, 0], repeats)
+        repeats = [False, *(path.characters[1:] == path.characters[:-1])]
+        total = ctc.probability(prob[:, path.characters + 1].T.tolist(), prob[:, 0].tolist(), repeats, range(len(prob)))
         assert total == pytest.approx(mass[text], rel=1e-4)
 
 
 def test_runs_of_sure_blanks_fold_into_one() -> None:
-    prob = np.array([[1, 0], [1, 0], [0, 1], [1, 0], [1, 0], [1, 0]], np.float32)
-    assert ctc.squeeze(prob).tolist() == [[1, 0], [0, 1], [1, 0]]
+    assert ctc.squeeze([1, 1, 0, 1, 1, 1]) == [0, 2, 3]
 
 
 def test_greedy_drops_repeats_and_blanks() -> None:
     labels = [1, 1, 0, 1, 2, 2, 3, 0]
-    assert ctc.greedy(np.eye(4, dtype=np.float32)[labels], ALPHABET) == "AAB1"
+    assert ctc.greedy(np.eye(4, dtype=np.float32)[labels], ALPHABET)[0] == "AAB1"
 
 
 def test_an_empty_lattice_has_no_path() -> None:

@@ -75,6 +75,18 @@ def test_senseless_corners_are_no_plate(quad: Array) -> None:
     assert not quads.is_sound(quad.astype(np.float32), 640, 384)
 
 
+def test_a_plate_is_sound_while_half_of_it_is_in_the_picture() -> None:
+    assert quads.is_sound(CUT + np.array([-20, 0], np.float32), 640, 384)
+    assert not quads.is_sound(CUT + np.array([-21, 0], np.float32), 640, 384)
+
+
+def test_a_quad_is_widened_along_its_own_sides() -> None:
+    slanted = np.array([[0, 0], [100, 20], [100, 60], [0, 40]], np.float32)
+    wide = quads.widen(slanted, 0.1, 0.5)
+    assert np.allclose(wide, [[-10, -22], [110, 2], [110, 82], [-10, 58]], atol=1e-4)
+    assert np.allclose(quads.widen(slanted, 0, 0), slanted)
+
+
 def test_senseless_corners_of_the_nets_do_no_harm(tmp_path: Path) -> None:
     for index, wild in enumerate((np.zeros(8), np.full(8, np.nan), np.full(8, 1e20), np.arange(8) * -500.0)):
         folder = tmp_path / str(index)

@@ -53,8 +53,9 @@ class CornerMap:
         height, width = image.shape[:2]
         canvas, scale = self._letterbox(image)
         score, corners, rows, colour = self._session.run(canvas)
-        placed = np.asarray(corners.reshape(-1, 4, 2) / scale, np.float32)
-        found = self._vote(score.reshape(-1), placed, rows.reshape(-1), colour.reshape(-1, len(self._colours)))
+        found = self._vote(
+            score.ravel(), corners.reshape(-1, 8), rows.ravel(), colour.reshape(-1, len(self._colours)), scale
+        )
         return [one for one in found if quads.is_sound(one.quad, width, height)]
 
     def _letterbox(self, image: Image) -> tuple[Image, float]:
@@ -81,26 +82,26 @@ class CornerMap:
         cv2.resize(image, size[::-1], dst=self._canvas[0, : size[0], : size[1]], interpolation=cv2.INTER_LINEAR)
         return self._canvas, scale / times
 
-    def _vote(self, score: Floats, corners: Floats, rows: Floats, colour: Floats) -> list[PlateDetection]:
+    def _vote(self, score: Floats, corners: Floats, rows: Floats, colour: Floats, scale: float) -> list[PlateDetection]:
         """Cells -> candidates, best first. The corners are the mean over a plate's cells, weighted by their scores."""
-        chosen = np.flatnonzero(score >= self._cell_score)
-        chosen = chosen[np.argsort(-score[chosen])][:_MOST_CELLS]
-        weights, cells = score[chosen], corners[chosen]
-        boxes = quads.boxes_of(cells) if chosen.size else np.empty((0, 4), np.float32)
+        (chosen,) = (score >= self._cell_score).nonzero()
+        chosen = chosen[(-score[chosen]).argsort()][:_MOST_CELLS]
+        weights, cells = score[chosen], corners[chosen] / np.float32(scale)
+        boxes = quads.boxes_of(cells.reshape(-1, 4, 2))
         free = np.ones(len(chosen), bool)
         found: list[PlateDetection] = []
         while len(found) < MOST_CANDIDATES and free.any():
-            best = int(np.argmax(free))
+            best = int(free.argmax())
             if weights[best] < self._candidate_score:
                 break
             agrees = quads.overlap(boxes[best], boxes)
             voters = free & (agrees >= _VOTE_OVERLAP)
             voters[best] = True
-            share = weights[voters] / weights[voters].sum()
-            quad = (share @ cells[voters].reshape(-1, 8)).reshape(4, 2).astype(np.float32)
-            at = chosen[voters]
-            colours = shares(self._colours, share @ colour[at])
-            found.append(PlateDetection(quad, float(weights[best]), float(share @ rows[at]), colours))
+            share, at = weights[voters], chosen[voters]
+            share /= share.sum()
+            quad = (share @ cells[voters]).reshape(4, 2)
+            tints = shares(self._colours, share @ colour[at])
+            found.append(PlateDetection(quad, float(weights[best]), float(share @ rows[at]), tints))
             free &= (agrees < SAME_PLATE) & ~voters
         return found
 

@@ -55,7 +55,7 @@ class CtcReader:
             return []
         image = normalise(image)
         cuts = [quads.crop(image, quads.widen(one.quad), two_rows=one.two_rows) for one in detections]
-        prob, colour = self._session.run(self._input(np.stack(cuts)))
+        prob, colour = self._session.run(self._input(np.array(cuts)))
         if self._logits:
             prob, colour = _softmax(prob), _softmax(colour)
         return [

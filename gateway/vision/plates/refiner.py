@@ -39,7 +39,7 @@ class CornerPatch:
         if not candidates:
             return []
         cuts = [patch(image, one.quad) for one in candidates]
-        corners, score, rows, colour = self._session.run(np.stack([cut for cut, _ in cuts]))
+        corners, score, rows, colour = self._session.run(np.array([cut for cut, _ in cuts]))
         return [
             PlateDetection(
                 quads.place(corners[index].reshape(4, 2), matrix),

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import dist
 from typing import TYPE_CHECKING, Protocol
-
-import numpy as np
 
 from gateway.errors import ModelError
 from gateway.plate_rules import BLACK, BLUE, GREEN, WHITE, YELLOW
-from gateway.types import Box
 from gateway.vision import quads
 from gateway.vision.catalogue import VERIFY, Model
 from gateway.vision.grammar import Calibration
 from gateway.vision.quads import Floats
 
 if TYPE_CHECKING:
-    from gateway.types import Image
+    from gateway.types import Box, Image
 
 COLOURS = {"black": BLACK, "white": WHITE, "blue": BLUE, "yellow": YELLOW, "green": GREEN}
 SAME_PLATE = 0.30  # boxes that overlap by this much are one plate
@@ -43,13 +41,12 @@ class PlateDetection:
     @property
     def narrow(self) -> bool:
         """Whether width to height is a motorcycle's."""
-        sides = np.hypot(*(np.roll(self.quad, -1, axis=0) - self.quad).T)
-        return bool(sides[0] + sides[2] < _NARROW * (sides[1] + sides[3]))
+        tl, tr, br, bl = self.quad.tolist()
+        return dist(tl, tr) + dist(br, bl) < _NARROW * (dist(tr, br) + dist(bl, tl))
 
     @property
     def box(self) -> Box:
-        left, top, right, bottom = (float(side) for side in quads.boxes_of(self.quad[None])[0])
-        return Box(left, top, right, bottom)
+        return quads.box_of(self.quad)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,4 +96,4 @@ def plate_colours(model: Model) -> tuple[str, ...]:
 
 def shares(colours: Sequence[str], column: Floats) -> dict[str, float]:
     """The colour output (C,) of one plate by PlateColor."""
-    return {code: float(share) for code, share in zip(colours, column, strict=True)}
+    return dict(zip(colours, column.tolist(), strict=True))
