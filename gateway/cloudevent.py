@@ -6,7 +6,6 @@ too: a recognising camera writes the plate into its file names. A row encoded tw
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any, Literal
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
+from gateway import fastjson
 from gateway.journal import Row
 from gateway.keys import Keys
 from gateway.messages import MESSAGE_VERSION, URN, DataEntry, Envelope
@@ -29,7 +29,6 @@ Field = Literal["plate_no", "holder", "room"]
 Fields = Mapping[Field, Treatment]
 DEFAULT_FIELDS: Fields = {"plate_no": "clear", "holder": "hash", "room": "clear"}
 
-_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _PLATE_KEYS = {"plate_no", "raw", "candidate"}
 _HOLDER_KEYS = ("ref", "kind", "category", "room")
 _PLATE_LIKE = re.compile(
@@ -64,7 +63,7 @@ def encode(row: Row, source: str, previous: int, replay: bool, fields: Fields, k
         "subject": row.subject,
         "time": local_time(row.time, zone),
         "datacontenttype": "application/json",
-        "dataschema": data_schema(row.event_class),
+        "dataschema": _SCHEMAS[row.event_class],
         "sequence": row.seq,
         "previous": previous,
         "clock": row.clock,
@@ -77,7 +76,7 @@ def encode(row: Row, source: str, previous: int, replay: bool, fields: Fields, k
         envelope["passage"] = row.passage
     if row.chain is not None:
         envelope["chain"] = row.chain
-    return _to_json(envelope).encode()
+    return fastjson.write(envelope)
 
 
 def local_time(moment: datetime, zone: ZoneInfo) -> str:
@@ -87,6 +86,9 @@ def local_time(moment: datetime, zone: ZoneInfo) -> str:
 
 def data_schema(event_class: EventClass) -> str:
     return f"{URN}:{event_class.value}:{SCHEMA_VERSION[event_class]}"
+
+
+_SCHEMAS = {kind: data_schema(kind) for kind in EventClass}
 
 
 def message_schemas() -> dict[str, str]:

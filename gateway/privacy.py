@@ -89,9 +89,13 @@ def _inspect_map(values: Mapping[Any, object], depth: int, tally: _Tally) -> Non
         raise Rejected(f"{next(iter(values))} is nested deeper than {_DEEPEST} levels")
     characters = _refuse_keys(tuple(values))
     for name, value in values.items():
-        if isinstance(value, str) and len(value) < _SHORT and value.isascii():
-            characters += len(value)
-        elif value is not None and value is not True and value is not False:
+        if type(value) is str and (length := len(value)) < _SHORT and value.isascii():
+            characters += length
+        elif type(value) is dict:
+            _inspect_map(value, depth + 1, tally)
+        elif type(value) is int and -_WHOLE < value < _WHOLE:
+            tally.wholes += 1
+        elif value is not None and type(value) is not bool:
             _inspect(name, value, depth + 1, tally)
     tally.characters += characters
 

@@ -37,11 +37,9 @@ def link(before: str, row: Sequence[Any]) -> str:
     return hashlib.sha256(json.dumps(covered, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
 
 
-def extend(heads: Heads, row: Sequence[Any]) -> str | None:
-    """Chain a new row to its class; None for a class that has no chain."""
+def extend(heads: Heads, row: Sequence[Any]) -> str:
+    """Chain a new row to its class, which is one of `heads`."""
     kind = row[2]
-    if kind not in heads:
-        return None
     heads[kind] = link(heads[kind], row)
     return heads[kind]
 

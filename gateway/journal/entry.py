@@ -6,14 +6,12 @@ looks at each event once on its way in, and on the thread that brings it: the on
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
+from gateway import fastjson
 from gateway.errors import Rejected
 from gateway.privacy import refuse_face_data, refuse_face_text
 from gateway.types import Event
-
-_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Entry(NamedTuple):
@@ -37,4 +35,4 @@ def write_down(event: Event) -> Entry:
         event_class = event.event_class.value
     except ValueError as error:
         raise Rejected(f"{event.name!r} belongs to no class of events") from error
-    return Entry(event, event_class, event.origin or event.id, _to_json(event.data))
+    return Entry(event, event_class, event.origin or event.id, fastjson.write(event.data).decode())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,6 +36,7 @@ class JournalFile:
 
     def __init__(self, path: Path, on_replace: Callable[[], None]) -> None:
         self._path = path
+        self._where = os.fspath(path)  # asked before every commit: a `Path` answers more slowly
         self._on_replace = on_replace  # another file lies at `path` now
         self._sequence = SequenceFile(path.with_suffix(".seq"))
         self.last = self.weighed = 0
@@ -183,15 +185,16 @@ class JournalFile:
         """One transaction; `deed` may change or delete rows in it and return further events that tell of it."""
         self._settle_doubt()
         known = self._known(entries)
-        last, lasts, heads, rows = self.last, dict(self._lasts), dict(self._heads), []
+        last, lasts, heads, rows = self.last, self._lasts.copy(), self._heads.copy(), []
         self._sequence.reserve(last, len(entries) + _MOST_TOLD)
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-            for entry in (*entries, *(map(write_down, deed()) if deed else ())):
-                if entry.identity not in known:
-                    known[entry.identity] = last = last + 1
+            for entry in (*entries, *map(write_down, deed())) if deed else entries:
+                _, kind, identity, _ = entry
+                if identity not in known:
+                    known[identity] = last = last + 1
                     rows.append(_row(last, entry, boot, lasts, heads))
-                    lasts[entry.event_class] = last
+                    lasts[kind] = last
             schema.insert_events(self._writer, rows)
             unset = restamp.note(self._writer, self._unset, boot, rows)
             self._writer.execute("COMMIT")
@@ -205,8 +208,7 @@ class JournalFile:
     def _known(self, entries: Sequence[Entry]) -> dict[str, int]:
         """Sequences of events that are kept already, by origin or, after a doubtful commit, by id."""
         known: dict[str, int] = {}
-        for entry in entries:
-            event = entry.event
+        for event, _, identity, _ in entries:
             if event.origin:
                 found = self._writer.execute("SELECT seq FROM events WHERE origin = ?", (event.origin,)).fetchone()
             elif self._doubtful:
@@ -215,13 +217,13 @@ class JournalFile:
             else:
                 continue
             if found:
-                known[entry.identity] = found[0]
+                known[identity] = found[0]
         return known
 
     def _settle_doubt(self) -> None:
         """The file was taken away, or a commit failed and may yet have reached the disk: ask the file."""
         try:
-            in_place = self._path.stat().st_ino == self._inode
+            in_place = os.stat(self._where).st_ino == self._inode
         except OSError:
             in_place = False
         if not in_place:
@@ -260,12 +262,12 @@ class JournalFile:
 
 def _row(seq: int, entry: Entry, boot: str, lasts: Mapping[str, int], heads: chain.Heads) -> tuple[Any, ...]:
     """In the order of `schema.EVENT_COLUMNS`."""
-    event = entry.event
+    event, kind, _, data = entry
     stamp = event.stamp
     values = (
         seq,
         event.id,
-        entry.event_class,
+        kind,
         event.name,
         event.subject,
         microseconds(stamp.time),
@@ -274,10 +276,10 @@ def _row(seq: int, entry: Entry, boot: str, lasts: Mapping[str, int], heads: cha
         boot,
         event.passage,
         event.origin,
-        entry.data,
+        data,
         write_gaps(seq, lasts),
     )
-    return (*values, chain.extend(heads, values))
+    return (*values, chain.extend(heads, values) if kind in heads else None)
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

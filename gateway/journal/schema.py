@@ -51,7 +51,8 @@ def insert_events(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]
     whole = len(rows) - len(rows) % _TOGETHER
     for at in range(0, whole, _TOGETHER):
         connection.execute(_INSERT_TOGETHER, [value for row in rows[at : at + _TOGETHER] for value in row])
-    connection.executemany(INSERT_EVENT, rows[whole:])
+    for row in rows[whole:]:
+        connection.execute(INSERT_EVENT, row)
 
 
 def open_reader(path: Path) -> sqlite3.Connection:

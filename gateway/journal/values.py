@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from gateway import fastjson
 from gateway.clock import ClockTrust
 from gateway.types import EventClass, class_of
 
@@ -103,23 +103,12 @@ def open_end(upto: int | None) -> int:
 
 def row_of(found: tuple[Any, ...]) -> Row:
     seq, id_, _, name, subject, time_us, clock, uptime_ms, boot_id, passage, origin, data, gaps, chain = found
-    return Row(
-        seq=seq,
-        id=id_,
-        name=name,
-        subject=subject,
-        time=EPOCH + timedelta(microseconds=time_us),
-        clock=_TRUST[clock],
-        uptime_ms=uptime_ms,
-        boot_id=boot_id,
-        passage=passage,
-        origin=origin,
-        data=json.loads(data),
-        gaps=parse_gaps(gaps),
-        chain=chain,
-    )
+    time, trust = EPOCH + timedelta(microseconds=time_us), _TRUST[clock]
+    rest = fastjson.read(data), parse_gaps(gaps), chain
+    return Row(seq, id_, name, subject, time, trust, uptime_ms, boot_id, passage, origin, *rest)
 
 
+@lru_cache(maxsize=256)  # rows of one class follow each other
 def parse_gaps(text: str) -> tuple[int, ...]:
     return tuple(map(int, text.split(",")))
 

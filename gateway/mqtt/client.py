@@ -8,10 +8,18 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+_NOTHING = Properties(PacketTypes.PUBACK)  # type: ignore[no-untyped-call]
+_SUCCESS = ReasonCode(PacketTypes.PUBACK, identifier=0x00)
+_NO_SUBSCRIBER = ReasonCode(PacketTypes.PUBACK, identifier=0x10)
+_PLAIN = {b"": _SUCCESS, b"\x00": _SUCCESS, b"\x10": _NO_SUBSCRIBER}  # what follows the number
 
 
 class GuardedClient(Client):
@@ -65,6 +73,18 @@ class GuardedClient(Client):
     def cork(self, is_corked: bool) -> None:
         """While corked, messages gather in the kernel until a packet is full."""
         self._tune(socket.TCP_CORK, is_corked)
+
+    def _handle_pubackcomp(self, cmd: Literal["PUBACK", "PUBCOMP"]) -> MQTTErrorCode:
+        """Nearly every answer says yes and no more; paho spends 8 to 12 µs on three objects for it."""
+        packet = self._in_packet["packet"]
+        code = _PLAIN.get(bytes(packet[2:])) if len(packet) >= 2 else None
+        if code is None:
+            return super()._handle_pubackcomp(cmd)
+        number = int.from_bytes(packet[:2])
+        with self._out_message_mutex:
+            if number in self._out_messages:
+                return self._do_on_publish(number, code, _NOTHING)
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def _soften(self) -> None:
         """An alarm must not wait until the message before it is confirmed (Nagle's algorithm on our side)."""

@@ -66,7 +66,7 @@ class Link:
             reconnect_on_failure=False,
         )
         self._client.connect_timeout = _CONNECT_TIMEOUT
-        self._client.max_inflight_messages_set(options.window)
+        self._client.max_inflight_messages_set(0)  # no bound of paho's own: the owner keeps to the window
         if will is not None:
             properties = _will() if self._is_five else None
             self._client.will_set(will.topic, will.payload, qos=1, retain=True, properties=properties)

@@ -18,6 +18,7 @@ from gateway.settings import Journal as Policy
 from gateway.settings import Retain
 from gateway.types import EventClass
 from tests.facts import BOOT, NOON, event, stamp
+from tests.test_fastjson import standard
 
 DAY = 86_400
 NAMES = ["access.granted", "alarm.tamper", "audit.command", "device.online"]
@@ -54,6 +55,20 @@ def test_an_untouched_journal_is_sound_also_after_a_restart(path: Path) -> None:
     assert (finding.first, finding.last, finding.rows) == (1, 41, 41)
     assert (finding.chains["alarm"].rows, finding.chains["alarm"].last) == (11, 41)
     assert (finding.chains["audit"].rows, finding.chains["audit"].first) == (10, 3)
+
+
+def test_rows_of_the_standard_library_are_read_and_their_chain_goes_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = {"score": 1e-05, "large": 1e16, "room": "3号楼"}
+    before, now = event(41, "alarm.tamper", data=data), event(42, "alarm.tamper", data=data)
+    with monkeypatch.context() as patch, closing(Journal(path)) as journal:
+        patch.setattr("gateway.fastjson.write", lambda value: standard(value).encode())
+        journal.append([before], BOOT)
+    with closing(Journal(path)) as journal:
+        journal.append([now], BOOT)
+        assert [row.data for row in journal.read_after(40, set(EventClass), 9)] == [before.data, now.data]
+        assert verify(path).is_sound
 
 
 @pytest.mark.parametrize(
