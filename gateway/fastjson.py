@@ -25,4 +25,7 @@ def read(text: str) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:  # say NaN, in a row from before the guard refused it: whoever sends it, refuses it
-        return json.loads(text)
+        try:
+            return json.loads(text)
+        except RecursionError as error:
+            raise ValueError("JSON that is nested too deeply") from error

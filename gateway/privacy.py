@@ -67,17 +67,17 @@ def _inspect(key: str, value: object, depth: int, tally: _Tally) -> None:
         if not -_WHOLE < value < _WHOLE:
             raise _refusal(f"{key} is a whole number of {value.bit_length()} bits")
         tally.wholes += 1
-    elif isinstance(value, float):
+    elif type(value) is float:
         if not math.isfinite(value):
             raise Rejected(f"{key} is {value}, which JSON cannot say")
         tally.floats += 1
-    elif isinstance(value, (dict, Mapping)):  # dict first: the check of an abstract class is slow
+    elif isinstance(value, dict):
         _inspect_map(value, depth, tally)
-    elif isinstance(value, (list, tuple)):
+    elif isinstance(value, list) or type(value) is tuple:
         _refuse_series(key, value)
         for inner in value:
             _inspect(key, inner, depth + 1, tally)
-    else:
+    else:  # floats and tuples of kinds that orjson would refuse, or write as something else, among them
         raise _refusal(f"{key} is a {type(value).__name__}")
     if tally.characters > MAX_TEXT or tally.floats > MAX_FLOATS or tally.wholes > MAX_WHOLES:
         raise _refusal(f"its data has more than {MAX_TEXT} characters or {MAX_FLOATS} numbers of a kind")

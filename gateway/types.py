@@ -71,7 +71,7 @@ class Frame:
     """One picture from one camera. `source` is the file name where each picture is a passage of its own.
 
     `origin` then tells it from all others, also after a restart. `doubts`: where, in pixels, a plate should be that was
-    not clear yet; `thorough` asks for a longer look where none is; `small` is it shrunk for the plate detector.
+    not clear yet; `thorough` asks for a longer look where none is; `small`: the picture shrunk for the plate detector.
     """
 
     pixels: Image

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from enum import StrEnum
+from enum import Enum, StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,7 +45,26 @@ def test_an_enum_is_its_text() -> None:
     assert fastjson.write({Word.ONE: Word.ONE}) == b'{"one":"one"}'
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, 1 << 63, 1 << 4096, "\ud800"])
+class Pair(NamedTuple):
+    one: int
+    two: int
+
+
+class Hidden(float, Enum):
+    """orjson would write what it holds instead of the number that it is."""
+
+    def __new__(cls, values: list[float]) -> Hidden:
+        made = float.__new__(cls, 1.5)
+        made._value_ = values
+        return made
+
+    FACE = [0.5] * 200
+
+
+@pytest.mark.parametrize(
+    "value",
+    [math.nan, math.inf, 1 << 63, 1 << 4096, "\ud800", np.float64(0.5), Pair(1, 2), Hidden.FACE, MappingProxyType({})],
+)
 def test_what_orjson_would_change_or_refuse_is_refused_by_the_guard_before(value: object) -> None:
     with pytest.raises(Rejected):
         refuse_face_data({"value": value})
@@ -52,7 +74,7 @@ def test_a_row_from_before_the_guard_refused_it_can_be_read() -> None:
     assert math.isnan(fastjson.read('{"value":NaN}')["value"])
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"a":1}}', "[" * 2000])
+@pytest.mark.parametrize("text", ["", "{", '{"a":1}}', "[" * 100_000])
 def test_what_is_no_json_is_a_value_error(text: str) -> None:
-    with pytest.raises((ValueError, RecursionError)):
+    with pytest.raises(ValueError):  # noqa: PT011 - the libraries' own words
         fastjson.read(text)

@@ -63,10 +63,11 @@ def print_faces(rows: Sequence[dict[str, Any]], language: Language) -> None:
     _print(table)
     table = _table(_ENROLLED, language)
     for row in rows:
-        if "enrolled" in row:
+        if row["enrolled"]:
             shares = (_share(row[key]) for key in ("own", "wrong", "strangers"))
             table.add_row(row["group"], str(row["enrolled"]), *shares)
-    _print(table)
+    if table.rows:
+        _print(table)
     click.echo(_ON_SITE.say(language))
 
 

@@ -20,6 +20,7 @@ from gateway.text import Language, spoken
 
 _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 _FALSE_MATCH_RATES = (1e-2, 1e-3)
+_IDENTIFIED = ("enrolled", "own", "wrong", "strangers")
 
 
 @click.command()
@@ -76,6 +77,10 @@ def bench(
 
     if faces and (plates or without):
         raise click.UsageError("车牌与人脸请分开测量 · measure plates and faces one after the other")
+    if (once or float32) and not (plates or without):
+        raise click.UsageError("--once、--float32 需要 --plates 或 --without · they need --plates or --without")
+    if (split or enrolled) and not faces:
+        raise click.UsageError("--split、--enrolled 需要 --faces · they need --faces")
     if picture and not (plates or faces):
         raise click.UsageError("--picture 需要 --plates 或 --faces · --picture needs --plates or --faces")
     site = _Site(config_path)
@@ -136,11 +141,13 @@ def _bench_plates(
 ) -> None:
     from gateway.vision import plate_accuracy as accuracy
     from gateway.vision.catalogue import find
+    from gateway.vision.labels import fingerprint
     from gateway.vision.recogniser import open_recogniser
 
     threshold = site.plate.threshold
     recogniser = open_recogniser(site.dirs, site.plate)
-    halved = find(site.plate.reader, site.dirs).card.learnt_from is not None
+    learnt_from = find(site.plate.reader, site.dirs).card.learnt_from
+    halved = folder is not None and learnt_from == fingerprint(folder)
     with _counting() as seen:
         outcomes = accuracy.measure_plates(folder, recogniser, seen, once=once) if folder else []
         false = accuracy.count_false(without, recogniser, threshold, seen) if without else None
@@ -182,7 +189,7 @@ def _bench_faces(folder: Path, split: str, enrolled: int, picture: Path | None, 
         | {"found": 1 - one.missed / one.photographs}
         | {f"tar_at_{far:g}": round(one.at(far)[0], 4) for far in _FALSE_MATCH_RATES}
         | {f"distance_at_{far:g}": round(one.at(far)[1], 4) for far in _FALSE_MATCH_RATES}
-        | (asdict(one.identification) if one.identification else {})
+        | (asdict(one.identification) if one.identification else dict.fromkeys(_IDENTIFIED))
         for one in groups
     ]
     if picture is not None:

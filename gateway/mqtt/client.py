@@ -10,7 +10,7 @@ import socket
 from contextlib import suppress
 from typing import Any, Literal
 
-from paho.mqtt.client import Client
+from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -77,7 +77,8 @@ class GuardedClient(Client):
     def _handle_pubackcomp(self, cmd: Literal["PUBACK", "PUBCOMP"]) -> MQTTErrorCode:
         """Nearly every answer says yes and no more; paho spends 8 to 12 µs on three objects for it."""
         packet = self._in_packet["packet"]
-        code = _PLAIN.get(bytes(packet[2:])) if len(packet) >= 2 else None
+        is_plain = len(packet) == 2 or (len(packet) == 3 and self._protocol == MQTTv5)
+        code = _PLAIN.get(bytes(packet[2:])) if is_plain else None
         if code is None:
             return super()._handle_pubackcomp(cmd)
         number = int.from_bytes(packet[:2])

@@ -26,6 +26,7 @@ _LARGEST_CARD = 1 << 18
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,47}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Value = int | float | str | list[int] | list[float] | list[str]
 
 VERIFY = Text(
@@ -43,7 +44,7 @@ class ModelFile(_Table):
     """One file of the folder and what it must be."""
 
     name: FileName
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Sha256
     bytes: Annotated[int, Field(gt=0, le=_LARGEST)]
 
 
@@ -69,7 +70,7 @@ class PrepareSource(_Table):
     """A data file of an installed package, and what it must be."""
 
     path: str
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Sha256
 
 
 class Prepare(_Table):
@@ -96,7 +97,7 @@ class Card(_Table):
     output: dict[str, Value] = {}
     thresholds: dict[str, float] = {}
     accuracy: list[Accuracy] = []
-    learnt_from: Literal["half"] | None = None  # of labelled photographs, those that `labels.of_learnt_half` names
+    learnt_from: Sha256 | None = None  # the labels.csv of photographs of which one half was (`labels.of_learnt_half`)
     prepare: Prepare | None = None  # its files are made on the box, not shipped
 
 

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+import cv2
+
 from gateway.contracts import Camera, SkippingCamera, StillCamera
 from gateway.errors import BadFrame, DeviceLost
 from gateway.registry import Driver, load_driver
@@ -175,6 +177,7 @@ _load = partial(load_driver, "camera")
 
 def decode_camera(orders: int, lines: int, slots: Slots, load: Callable[[str], Driver] = _load) -> None:
     """The whole life of a decoder process, after its birth: read its task, open the camera, show what moves."""
+    cv2.setNumThreads(1)  # leave the cores to the doors
     post = Post(orders, lines)
     camera: Camera | None = None
     try:

@@ -38,6 +38,7 @@ _LETTERS_CUT = 0.9  # more than two letters in the serial
 _RARE_O = 0.3  # of the letter O in second place, against D and Q: for choosing, not for the confidence
 _FEWEST = 4.0  # frames that are not blank: fewer hold no number
 _NOTHING = 1e-6  # no number at all
+_CERTAIN = 1.001  # a net that is surer than this, but for rounding, is broken
 _TWINS = {"0": "O", "1": "I", "O": "0"}  # read as the second, means the first in its place
 _HOME_ODDS = 30.0  # how much more often plates of the site's own province come than those of each other one
 _NEW_ENERGY = ("new_energy_small", "new_energy_large")
@@ -113,7 +114,7 @@ def best(
     likeliest = (raw, strongest) if lattice.prob is prob else greedy(lattice.prob, alphabet)
     candidates = _plain(lattice, *likeliest, colour) or _searched(lattice, colour)
     chosen = max(candidates, key=_score, default=None)
-    if chosen is None or chosen.probability < _NOTHING:
+    if chosen is None or not _NOTHING <= chosen.probability <= _CERTAIN:
         return None
     kind = _kind(chosen.rule, colour, rows, narrow)
     sure = calibration(chosen.probability) * doubt(chosen.number, kind, mismatch=kind.colour_mismatch)

@@ -41,6 +41,14 @@ def read_labels(folder: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     return rows
 
 
+def fingerprint(folder: Path) -> str:
+    """The sha256 of its labels, empty where there are none: by it a card names photographs that were learnt from."""
+    try:
+        return hashlib.sha256((folder / LABELS).read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
 def of_learnt_half(file: str) -> bool:
     """Whether a labelled photograph is of the half that may be learnt from: a matter of its file's name alone."""
     return hashlib.sha256(file.encode()).digest()[0] % 2 == 0

@@ -16,6 +16,7 @@ import numpy as np
 from gateway.errors import ModelError
 from gateway.settings import Camera, Settings
 from gateway.vision.catalogue import VERIFY, Model, find, model_dirs
+from gateway.vision.slots import MOST_SMALL
 
 if TYPE_CHECKING:
     from gateway.types import Image
@@ -74,12 +75,14 @@ def size_of(model: Model, *, fast: bool) -> tuple[int, int]:
 def wanted(settings: Settings, camera: Camera) -> Sequence[int]:
     """Height and width into which this camera's pictures are to be shrunk; none where nobody looks at small ones.
 
-    Not where only a region is looked at, which is cut out first. What is wrong with a model its recogniser says.
+    Not where only a region is looked at, which is cut out first, nor for a detector that wants more than a slot takes.
+    What is wrong with a model its recogniser says.
     """
     if "plate" not in camera.recognise or camera.roi:
         return ()
     try:
         model = find(settings.plate.detector, model_dirs(settings.gateway.data_dir))
-        return size_of(model, fast=settings.plate.mode == "fast")
+        height, width = size_of(model, fast=settings.plate.mode == "fast")
     except ModelError:
         return ()
+    return (height, width) if height * width <= MOST_SMALL else ()

@@ -99,7 +99,12 @@ def _shrunk(image: Image, matrix: Matrix, size: tuple[int, int], times: int) -> 
 
 
 def place(corners: Floats, matrix: Matrix) -> Floats:
-    """Corners (4, 2) in a cut's pixels -> quad in the picture the cut was taken from, by the matrix to the cut."""
+    """Corners (4, 2) in a cut's pixels -> quad in the picture the cut was taken from, by the matrix to the cut.
+
+    Corners that are no numbers stay so; cv2 would put them into the picture's own corner.
+    """
+    if not np.isfinite(corners).all():
+        return np.full((4, 2), np.nan, np.float32)
     back = np.asarray(cv2.invert(matrix)[1], np.float64)
     return np.asarray(cv2.perspectiveTransform(corners[None].astype(np.float64), back)[0], np.float32)
 

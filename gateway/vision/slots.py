@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 COUNT: Final = 2  # one waits to be looked at, one is being written
 MOST_PIXELS: Final = 40_000_000  # of a picture; what `drivers.cameras.pictures` lets pass
-_MOST_SMALL: Final = 4_000_000  # of the one behind it
-_SIZE: Final = 3 * (MOST_PIXELS + _MOST_SMALL)
+MOST_SMALL: Final = 4_000_000  # of the one behind it
+_SIZE: Final = 3 * (MOST_PIXELS + MOST_SMALL)
 _PUNCH_HOLE: Final = 0x01 | 0x02  # linux/falloc.h: FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE
 
 
@@ -40,7 +40,7 @@ class Slots:
 
         Raises `BadFrame` for one that is too large, `OSError` where there is no memory.
         """
-        if pixels.size > 3 * (_MOST_SMALL if behind else MOST_PIXELS):
+        if pixels.size > 3 * (MOST_SMALL if behind else MOST_PIXELS):
             raise BadFrame(f"a picture of {pixels.shape[1]} x {pixels.shape[0]} is too large")
         view, at = np.ascontiguousarray(pixels).data.cast("B"), slot * _SIZE + behind
         while view:

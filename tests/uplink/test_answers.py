@@ -93,6 +93,14 @@ def test_an_answer_that_cannot_be_read_ends_the_connection(talk: Talk, rest: byt
     assert isinstance(talk.next(), Lost)
 
 
+@pytest.mark.parametrize("protocol", ["3.1.1"], indirect=True)
+@pytest.mark.parametrize("rest", [b"\x00", b"\x10"])
+def test_on_3_1_1_an_answer_has_no_reason(talk: Talk, rest: bytes) -> None:
+    number = talk.link.publish("event", b"{}")
+    talk.broker.sendall(puback(number, rest))
+    assert isinstance(talk.next(), Lost)
+
+
 def test_paho_still_asks_where_the_gateway_answers() -> None:
     """Were it renamed there, every answer would be slow again, and nothing else would tell."""
     assert "_handle_pubackcomp" in vars(Client)

@@ -1,4 +1,4 @@
-"""Every accuracy that a shipped card states is what `models bench` says of the photographs of ../shared."""
+"""Every accuracy that a card of ours states is what `models bench` says of the photographs of ../shared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.vision.catalogue import Accuracy, folders, model_dirs, open_model
 Rows = dict[str, dict[str, Any]]  # of each group of photographs, its figures
 CARDS = [open_model(folder).card for folder in folders(model_dirs())]
 STATED = [pytest.param(card.name, one, id=f"{card.name} {one.metric}") for card in CARDS for one in card.accuracy]
-MADE_WHERE_IT_GAINS = "dlib-resnet-int8"  # so not on every machine that runs the tests
+MADE_WHERE_IT_GAINS = "dlib-resnet-int8"  # each box makes its own
 
 
 def test_every_accuracy_says_how_it_is_measured() -> None:
@@ -26,7 +26,7 @@ def test_every_accuracy_says_how_it_is_measured() -> None:
 
 
 @pytest.fixture(scope="module")
-def bench(shared: Path, face_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Rows]:
+def bench(shared: Path, face_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Rows]:
     """`models bench` with a card's options, by the embedded face models."""
     folder = tmp_path_factory.mktemp("bench")
     (folder / "models").symlink_to(face_models)

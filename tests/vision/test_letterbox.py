@@ -11,6 +11,7 @@ import pytest
 
 from gateway.demo.pictures import drive
 from gateway.settings import Settings
+from gateway.shipped import shipped
 from gateway.vision.catalogue import model_dirs
 from gateway.vision.letterbox import fit, shrink, wanted
 from gateway.vision.recogniser import open_recogniser
@@ -55,12 +56,12 @@ def test_a_small_picture_of_another_size_is_not_believed() -> None:
     assert recogniser.recognise(frame, small=np.zeros((5, 5, 3), np.uint8)) == []
 
 
-def site(plate: dict[str, Any] | None = None, **camera: Any) -> Settings:
+def site(plate: dict[str, Any] | None = None, data_dir: Path = Path("/nowhere"), **camera: Any) -> Settings:
     given = {"driver": "replay", "point": "gate", "path": "x", "recognise": ["plate"], **camera}
     return Settings.model_validate(
         {
             "site": {"compound_id": "east", "name": "East"},
-            "gateway": {"id": "b", "data_dir": "/nowhere"},
+            "gateway": {"id": "b", "data_dir": data_dir},
             "points": {"gate": {"kind": "vehicle", "name": "Gate", "direction": "in"}},
             "cameras": {"cam": given},
             "plate": plate or {},
@@ -80,3 +81,13 @@ def site(plate: dict[str, Any] | None = None, **camera: Any) -> Settings:
 )
 def test_it_is_made_where_the_detector_looks_at_the_whole_picture(settings: Settings, size: tuple[int, ...]) -> None:
     assert tuple(wanted(settings, settings.cameras["cam"])) == size
+
+
+def test_a_detector_that_wants_more_than_fits_behind_a_picture_shrinks_it_itself(tmp_path: Path) -> None:
+    card = (shipped("models") / "plate-detector" / "model.toml").read_text(encoding="utf-8")
+    (tmp_path / "models" / "plate-detector").mkdir(parents=True)
+    large = card.replace("\nwidth = 608\nheight = 352", "\nwidth = 2688\nheight = 1536")
+    assert large != card
+    (tmp_path / "models" / "plate-detector" / "model.toml").write_text(large, encoding="utf-8")
+    settings = site(data_dir=tmp_path)
+    assert wanted(settings, settings.cameras["cam"]) == ()

@@ -88,7 +88,8 @@ def test_a_quad_is_widened_along_its_own_sides() -> None:
 
 
 def test_senseless_corners_of_the_nets_do_no_harm(tmp_path: Path) -> None:
-    for index, wild in enumerate((np.zeros(8), np.full(8, np.nan), np.full(8, 1e20), np.arange(8) * -500.0)):
+    half = np.array([np.nan, np.nan, 100, 20, 100, 50, 20, 50])
+    for index, wild in enumerate((np.zeros(8), np.full(8, np.nan), half, np.full(8, 1e20), np.arange(8) * -500.0)):
         folder = tmp_path / str(index)
         refiner = plate_refiner(folder / "r", corners=wild.astype(np.float32))
         finder = finder_of(plate_detector(folder / "d", [(LEFT, 0.9), (RIGHT, 0.8)]), refiner)
