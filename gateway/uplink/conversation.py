@@ -33,7 +33,7 @@ _BUSY = Text("平台暂不接收：{why}", "the broker takes no messages now: {w
 _NO_PUBACK = Text("{s:.0f} 秒没有收到平台确认（PUBACK）", "no PUBACK for {s:.0f} s")
 _CHECK = Text("检查平台的 host、port 和 TLS 设置", "check host, port and TLS of the uplink")
 _STATUS_EVERY = 600.0
-_SAVE_EVERY = 1.0
+_SAVE_EVERY, _SAVE_AFTER = 1.0, 256  # seconds; rows, for whoever is killed again and again does not live so long
 _WATERMARK_WITHIN = 120.0  # ack_required: rows that the platform has not confirmed by then are sent again
 
 
@@ -89,7 +89,7 @@ class Conversation:
         self._speak()
         self._send_rows()
         self._check_progress()
-        if time.monotonic() >= self._save_due:
+        if time.monotonic() >= self._save_due or self._lanes.unsaved >= _SAVE_AFTER:
             self._save_due = time.monotonic() + _SAVE_EVERY
             self.save()
         return self._allowance.wait if self._allowance.is_spent else 0.5

@@ -136,6 +136,7 @@ class Lanes:
         self._buried: dict[int, str] = {}
         self._revived: list[int] = []
         self._saved: list[Cursor] = []
+        self.unsaved = 0  # rows that the broker has since the last save: a kill would send them again
         self._boundary = 0
         self._next_retry = 0.0
         self._restamps = journal.restamps
@@ -179,6 +180,7 @@ class Lanes:
     def answered(self, lane: str, seq: int) -> None:
         """The broker has the row."""
         self._lanes[lane].answer(seq)
+        self.unsaved += 1
         if lane == "dead":
             self._revived.append(seq)
 
@@ -212,6 +214,7 @@ class Lanes:
 
     def save(self) -> None:
         """Write down how far we have come. Raises `StoreError`; then the next save does it."""
+        self.unsaved = 0
         cursors = [
             Cursor(lane.name, after, upto)
             for lane in (self._alarm, self._backlog, self._live)

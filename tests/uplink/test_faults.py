@@ -19,6 +19,7 @@ from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.errors import StoreError
+from gateway.uplink import conversation
 from tests.facts import BOOT, event
 from tests.real import Mosquitto, free_port, wait_until
 from tests.uplink.parts import ALL, House, Subscriber, Wire, subscriber
@@ -37,6 +38,17 @@ def assert_complete(platform: Subscriber, last: int) -> None:
     identities = {(found["sequence"], found["id"], found["previous"]) for found in platform.events()}
     assert len(identities) == last
     assert all(previous == seq - 1 for seq, _, previous in identities)
+
+
+def test_who_is_killed_soon_sends_little_again(
+    house: House, broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long before a second is over, what a burst has passed is written down."""
+    monkeypatch.setattr(conversation, "_SAVE_EVERY", 1e6)
+    house.journal.append([event(number) for number in range(600)], BOOT)
+    with subscriber(broker.port) as platform, house.running(house.uplink(broker.port, backlog_rate=100_000.0)):
+        wait_until(lambda: len(platform.events()) == 600)
+        wait_until(lambda: house.journal.pending("city", ALL).count <= 600 - 2 * conversation._SAVE_AFTER)
 
 
 class Traffic:
