@@ -1,8 +1,8 @@
 """Adapter `corner-map`: each cell of a coarse map says whether a plate is there and where its four corners are.
 
 Rule: the small letterboxed picture serves only to find candidates. Pre- and post-processing are those the model was
-trained with (models/train/decode.py). The card's [input] gives `width` and `height` of the letterbox and, for the fast
-mode, `fast_width` and `fast_height`; its [thresholds] may give `fast_score`.
+trained with (models/train/detector.py); `gateway.vision.letterbox` makes the picture. The card's [input] gives `width`
+and `height` of it and, for the fast mode, `fast_width` and `fast_height`; its [thresholds] may give `fast_score`.
 """
 
 from __future__ import annotations
