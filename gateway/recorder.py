@@ -94,7 +94,7 @@ class Recorder:
         `shots` become captures before it does. While the disk holds up too many of them, events come without.
         """
         try:
-            entry = write_down(event)
+            entry = write_down(event, self._boot)
         except Rejected as error:
             self._note_refusal(event, error)
             return
@@ -122,7 +122,7 @@ class Recorder:
         self._tell()
         self._board.retire("recorder")
 
-    def _gather(self, wait: float) -> list[tuple[Entry, Then]]:
+    def _gather(self, wait: float) -> list[_Waiting]:
         waiting: list[_Waiting] = []
         try:
             waiting.append(self._queue.get(timeout=wait) if wait else self._queue.get_nowait())
@@ -130,12 +130,7 @@ class Recorder:
                 waiting.append(self._queue.get_nowait())
         except queue.Empty:
             pass
-        batch: list[tuple[Entry, Then]] = []
-        for entry, then, shots in waiting:
-            whole = self._illustrated(entry, shots) if shots else entry
-            if whole is not None:
-                batch.append((whole, then))
-        return batch
+        return [whole for taken in waiting if (whole := self._illustrated(*taken) if taken[2] else taken)]
 
     # ── pictures ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -155,27 +150,26 @@ class Recorder:
         with self._lock:
             self._shots_waiting -= sum(len(shot.jpeg) for shot in shots)
 
-    def _illustrated(self, entry: Entry, shots: Sequence[Shot]) -> Entry | None:
+    def _illustrated(self, entry: Entry, then: Then, shots: Sequence[Shot]) -> _Waiting | None:
         """The event as it shall be kept: its pictures are on the disk by then, or it names none. None if refused."""
-        if self._captures is None:
-            return entry
+        assert self._captures is not None, "pictures are admitted only where they can be kept"
         event = self._captures.keep(entry.event, shots)
         self._dismiss(shots)
         try:
-            return write_down(event)
+            return write_down(event, self._boot), then, ()
         except Rejected as error:
             self._note_refusal(event, error)
             return None
 
     # ── batches ───────────────────────────────────────────────────────────────────────────────────────────
 
-    def _keep(self, batch: list[tuple[Entry, Then]], stop: threading.Event) -> bool:
+    def _keep(self, batch: Sequence[_Waiting], stop: threading.Event) -> bool:
         """Write the batch, however long the disk takes; False if `stop` came first."""
-        entries = [entry for entry, _ in batch]
+        entries = [entry for entry, _, _ in batch]
         pause = 0.1
         while True:
             try:
-                self._journal.keep(entries, self._boot)
+                self._journal.keep(entries)
             except StoreError as error:
                 self._note_failure(error)
                 self._board.beat("recorder", allowed_age=_BEAT)
@@ -189,13 +183,13 @@ class Recorder:
                 self._finish(batch)
                 return True
 
-    def _finish(self, batch: list[tuple[Entry, Then]]) -> None:
-        for _, then in batch:
-            try:
-                if then is not None:
+    def _finish(self, batch: Sequence[_Waiting]) -> None:
+        for _, then, _ in batch:
+            if then is not None:
+                try:
                     then()
-            except (GatewayError, OSError) as error:  # the event is kept; whoever waits for it may have gone
-                log.warning("the event is kept, but what was to follow failed: %s", error)
+                except (GatewayError, OSError) as error:  # the event is kept; whoever waits for it may have gone
+                    log.warning("the event is kept, but what was to follow failed: %s", error)
 
     # ── failures ──────────────────────────────────────────────────────────────────────────────────────────
 

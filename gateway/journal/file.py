@@ -11,10 +11,9 @@ import logging
 import os
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from gateway.clock import Stamp, boot_id, now
 from gateway.errors import StoreError
@@ -22,7 +21,7 @@ from gateway.journal import chain, migrations, purge, repair, restamp, schema, w
 from gateway.journal.ages import Ages
 from gateway.journal.entry import Entry, write_down
 from gateway.journal.sequence import SequenceFile
-from gateway.journal.values import last_per_class, microseconds, parse_gaps, write_gaps
+from gateway.journal.values import last_per_class, parse_gaps, write_gaps
 from gateway.text import Text
 from gateway.types import Event, EventClass
 
@@ -52,15 +51,15 @@ class JournalFile:
             self._sequence.close()
             raise
 
-    def append(self, entries: Sequence[Entry], boot: str) -> list[int]:
+    def append(self, entries: Sequence[Entry]) -> list[int]:
         """Keep `entries` in one synced transaction; return their sequences. A damaged file is replaced on the way."""
         try:
-            return self._write(entries, boot)
+            return self._write(entries)
         except sqlite3.Error as error:
             if not schema.is_damage(error):
                 raise
             self._recover(str(error))
-            return self._write(entries, boot)
+            return self._write(entries)
 
     def save_cursors(
         self,
@@ -94,13 +93,13 @@ class JournalFile:
         told: list[Event] = []
         left: restamp.Unset | None = None
 
-        def set_time() -> list[Event]:
+        def set_time() -> list[Entry]:
             nonlocal left
             found, left = restamp.restamp(self._writer, unset, at)
             told.extend(found)
-            return found
+            return [write_down(event, boot) for event in found]
 
-        self._write([], boot, set_time)
+        self._write([], set_time)
         self._unset = left
         self._ages.clear()  # what it knows, it knows of rows without a time
         return sum(event.data["count"] for event in told)
@@ -109,15 +108,15 @@ class JournalFile:
         """Delete for one reason, and tell of it, in one transaction."""
         shed = purge.Shed(0, [], None)
 
-        def delete() -> list[Event]:
+        def delete() -> list[Entry]:
             nonlocal shed
             shed = purge.delete(self._writer, step, uplinks, self._ages[step.event_class], self._begun)
             if shed.count:
                 fact = json.dumps(self._lasts)
                 self._writer.execute("INSERT OR REPLACE INTO facts VALUES ('lasts', ?)", (fact,))
-            return shed.told
+            return [write_down(event, boot_id()) for event in shed.told]
 
-        self._write([], boot_id(), delete)
+        self._write([], delete)
         return shed
 
     def weigh(self) -> None:
@@ -181,22 +180,22 @@ class JournalFile:
             return newest[0], last_per_class(newest[0], newest[1], parse_gaps(newest[2]))
         return max(noted.values(), default=0), noted
 
-    def _write(self, entries: Sequence[Entry], boot: str, deed: Callable[[], list[Event]] | None = None) -> list[int]:
-        """One transaction; `deed` may change or delete rows in it and return further events that tell of it."""
+    def _write(self, entries: Sequence[Entry], deed: Callable[[], list[Entry]] | None = None) -> list[int]:
+        """One transaction; `deed` may change or delete rows in it and return further entries that tell of it."""
         self._settle_doubt()
         known = self._known(entries)
         last, lasts, heads, rows = self.last, self._lasts.copy(), self._heads.copy(), []
         self._sequence.reserve(last, len(entries) + _MOST_TOLD)
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-            for entry in (*entries, *map(write_down, deed())) if deed else entries:
-                _, kind, identity, _ = entry
+            for _, kind, identity, columns in (*entries, *deed()) if deed else entries:
                 if identity not in known:
                     known[identity] = last = last + 1
-                    rows.append(_row(last, entry, boot, lasts, heads))
+                    values = (last, *columns, write_gaps(last, lasts))
+                    rows.append((*values, chain.extend(heads, values) if kind in heads else None))
                     lasts[kind] = last
             schema.insert_events(self._writer, rows)
-            unset = restamp.note(self._writer, self._unset, boot, rows)
+            unset = restamp.note(self._writer, self._unset, rows)
             self._writer.execute("COMMIT")
         except sqlite3.Error:
             _roll_back(self._writer)
@@ -252,34 +251,12 @@ class JournalFile:
             first, last, count = missing
             data = {"class": "*", "from": first, "to": last, "count": count, "cause": "damage"}
             events.append(Event("loss", "journal", stamp, data))
-        self._write([write_down(event) for event in events], boot_id())
+        self._write([write_down(event, boot_id()) for event in events])
 
     def _close_writers(self) -> None:
         for connection in (self._cursor_writer, self._writer):
             with suppress(sqlite3.Error):
                 connection.close()
-
-
-def _row(seq: int, entry: Entry, boot: str, lasts: Mapping[str, int], heads: chain.Heads) -> tuple[Any, ...]:
-    """In the order of `schema.EVENT_COLUMNS`."""
-    event, kind, _, data = entry
-    stamp = event.stamp
-    values = (
-        seq,
-        event.id,
-        kind,
-        event.name,
-        event.subject,
-        microseconds(stamp.time),
-        stamp.trust.value,
-        int(stamp.mono * 1000),
-        boot,
-        event.passage,
-        event.origin,
-        data,
-        write_gaps(seq, lasts),
-    )
-    return (*values, chain.extend(heads, values) if kind in heads else None)
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

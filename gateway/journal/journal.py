@@ -62,13 +62,13 @@ class Journal(JournalReader):
         An event whose `origin` is kept already is not kept again: its first sequence is returned.
         Raises `Rejected` (privacy guard) or `StoreError`; then nothing was accepted.
         """
-        return self.keep([write_down(event) for event in events], boot)
+        return self.keep([write_down(event, boot) for event in events])
 
-    def keep(self, entries: Sequence[Entry], boot: str) -> list[int]:
+    def keep(self, entries: Sequence[Entry]) -> list[int]:
         """As `append`, for what is written down already. Raises `StoreError`."""
         with self._lock:
             try:
-                seqs = self._file.append(entries, boot)
+                seqs = self._file.append(entries)
             except sqlite3.Error as error:
                 raise schema.refusal(error, Text("事件无法写入", "events cannot be kept")) from error
         self._tell()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -21,7 +21,7 @@ from gateway.journal.values import EPOCH, microseconds
 from gateway.types import Event
 
 STEP = 2000  # rows of one transaction
-_CLOCK = 6  # in the order of `schema.EVENT_COLUMNS`
+_CLOCK, _BOOT = 6, 8  # in the order of `schema.EVENT_COLUMNS`
 _WHICH = "FROM events WHERE seq >= ? AND seq < ? AND clock = 'unsynced' AND boot_id = ?"
 
 
@@ -42,16 +42,12 @@ def read(connection: sqlite3.Connection) -> Unset | None:
     return Unset(*json.loads(fact[0])) if fact else None
 
 
-def note(
-    connection: sqlite3.Connection, known: Unset | None, boot: str, rows: Iterable[tuple[Any, ...]]
-) -> Unset | None:
+def note(connection: sqlite3.Connection, known: Unset | None, rows: Sequence[tuple[Any, ...]]) -> Unset | None:
     """Remember the first of the new `rows` that will need its true time; inside the caller's transaction."""
-    if known and known.boot == boot:
+    if not rows or (known and known.boot == rows[0][_BOOT]):
         return known
-    first = next((row[0] for row in rows if row[_CLOCK] == ClockTrust.UNSYNCED.value), None)
-    if first is None:
-        return known
-    return _save(connection, Unset(boot, first))
+    first = next((row for row in rows if row[_CLOCK] == ClockTrust.UNSYNCED.value), None)
+    return _save(connection, Unset(first[_BOOT], first[0])) if first else known
 
 
 def restamp(connection: sqlite3.Connection, unset: Unset, at: Stamp) -> tuple[list[Event], Unset | None]:

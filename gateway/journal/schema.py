@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def insert_events(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]
     """Insert rows of `EVENT_COLUMNS`; a burst by few statements, as each lets all other threads go first."""
     whole = len(rows) - len(rows) % _TOGETHER
     for at in range(0, whole, _TOGETHER):
-        connection.execute(_INSERT_TOGETHER, [value for row in rows[at : at + _TOGETHER] for value in row])
+        connection.execute(_INSERT_TOGETHER, list(chain.from_iterable(rows[at : at + _TOGETHER])))
     for row in rows[whole:]:
         connection.execute(INSERT_EVENT, row)
 
