@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -178,3 +179,16 @@ def rss_of(pid: int | str) -> int:
 def die_with_parent() -> None:
     """Be killed when the thread that started this process ends (prctl(2))."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def die_first(score: int) -> None:
+    """Where the kernel must end somebody for want of memory, this process; by its score, of 1000 at most (proc(5))."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(f"{score}", encoding="ascii")
+
+
+def own_stdout() -> int:
+    """Take standard output for the lines alone: what a library prints goes to standard error."""
+    pipe = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return pipe

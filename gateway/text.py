@@ -42,3 +42,8 @@ class Text:
 def spoken(part: Text | str, language: Language) -> str:
     """What may be a plain text as well: a name, a command, the words of another program."""
     return part.say(language) if isinstance(part, Text) else part
+
+
+def printable(name: str) -> str:
+    """A file name as text. Bytes that are no UTF-8 (cameras that write GBK) become escapes: names stay distinct."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")

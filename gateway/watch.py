@@ -16,15 +16,13 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from pydantic import ValidationError
 
 from gateway.captures import kinds_of
-from gateway.child import die_with_parent, rss_of
+from gateway.child import die_first, die_with_parent, own_stdout, rss_of
 from gateway.errors import BadFrame, ModelError, StoreError
 from gateway.lines import MAX_LINE
 from gateway.settings import Camera, Settings
@@ -37,7 +35,19 @@ from gateway.vision.nursery import Nursery
 from gateway.vision.pace import Pace, share
 from gateway.vision.view import Seen, View
 from gateway.vision.voting import vote
-from gateway.wire import Beat, Hello, Message, RecogniserFault, Reload, Reloaded, Settle, decode, encode
+from gateway.wire import (
+    Beat,
+    GiveUp,
+    Hello,
+    LooksAt,
+    Message,
+    Order,
+    RecogniserFault,
+    Reload,
+    Reloaded,
+    decode,
+    encode,
+)
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +71,7 @@ class Watch:
         if not settings.face.enabled:
             self._loading.discard("face")
         self._wanted = frozenset(self._loading)
-        self._orders: deque[Settle | Reload] = deque()  # bounded by the pictures in flight
+        self._orders: deque[Order] = deque()  # bounded by the pictures in flight
         self._next_beat = 0.0
         self._next_tidying = time.monotonic() + _TIDY_S
         self._views: dict[str, View] = {}
@@ -94,15 +104,15 @@ class Watch:
             else:
                 self._look(view)
 
-    def order(self, order: Settle | Reload) -> None:
+    def order(self, order: Order) -> None:
         """To be obeyed by the loop. From any thread."""
         self._orders.append(order)
 
-    def _obey(self, order: Settle | Reload, stop: threading.Event) -> None:
+    def _obey(self, order: Order, stop: threading.Event) -> None:
         if isinstance(order, Reload):
             self._take_up(Settings.model_validate(order.settings), stop)
-        elif order.device in self._views:
-            self._views[order.device].settle(order.token)
+        elif view := self._views.get(order.device):
+            view.give_up(order.origin, order.ends) if isinstance(order, GiveUp) else view.settle(order.token)
 
     def _take_up(self, settings: Settings, stop: threading.Event) -> None:
         """Begin with cameras that are new, end those that are gone, and touch no other."""
@@ -173,6 +183,8 @@ class Watch:
             seen = view.unreadable(picture, self._settings.site.language)
         else:
             tried = [kind for kind in view.camera.recognise if kind in self._looks]
+            if picture.origin is not None:
+                self._say(LooksAt(view.name, picture.origin))
             frame = view.prepared(picture)
             usual = usual and not frame.thorough  # which is only taken where there is time for it
             looked = {kind: self._sightings(kind, frame, view.camera) for kind in tried}
@@ -218,7 +230,7 @@ class Watch:
 
 def main(build: Build = build) -> None:
     """Run until standard input ends. Never returns: native threads are not waited for."""
-    pipe = _own_pipe()
+    pipe = own_stdout()
     _depend_on_parent()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s vision %(name)s: %(message)s")
     threading.excepthook = _end_with_traceback
@@ -262,24 +274,16 @@ def _obey(watch: Watch, orders: BinaryIO, stop: threading.Event) -> None:
         except BadFrame as error:
             log.warning("an order that is none: %s", error)
             continue
-        if isinstance(order, Settle | Reload):
+        if isinstance(order, Order):
             watch.order(order)
     stop.set()
-
-
-def _own_pipe() -> int:
-    """Take standard output for the lines alone: what a library prints goes to standard error."""
-    pipe = os.dup(sys.stdout.fileno())
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    return pipe
 
 
 def _depend_on_parent() -> None:
     """Die with the door process, give it processor and memory first, and leave Ctrl-C to it."""
     die_with_parent()
     os.nice(_NICE)
-    with suppress(OSError):  # where the kernel must end somebody for want of memory, us
-        Path("/proc/self/oom_score_adj").write_text(f"{_OOM_SCORE}", encoding="ascii")
+    die_first(_OOM_SCORE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

@@ -69,6 +69,23 @@ class RecogniserFault:
 
 
 @dataclass(frozen=True, slots=True)
+class LooksAt:
+    """A still is being looked at, until the next observation or beat: should the child end now, it may be why."""
+
+    device: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """To the child: so many children ended while they looked at this still; it counts as unreadable."""
+
+    device: str
+    origin: str
+    ends: int
+
+
+@dataclass(frozen=True, slots=True)
 class Settle:
     """The door process kept the events of this observation: its picture may be consumed."""
 
@@ -88,8 +105,9 @@ class Reloaded:
     """The child has taken up the last `Reload`: of cameras that went it will not speak again."""
 
 
+Order = Settle | GiveUp | Reload
 Message = (
-    Hello | Beat | DeviceReport | RecogniserFault | PlateSeen | FaceSeen | PictureDone | Settle | Reload | Reloaded
+    Hello | Beat | DeviceReport | RecogniserFault | LooksAt | PlateSeen | FaceSeen | PictureDone | Reloaded | Order
 )
 
 _KINDS: Final[dict[str, type[Any]]] = {
@@ -100,7 +118,9 @@ _KINDS: Final[dict[str, type[Any]]] = {
     "plate": PlateSeen,
     "face": FaceSeen,
     "done": PictureDone,
+    "looks": LooksAt,
     "settle": Settle,
+    "give_up": GiveUp,
     "reload": Reload,
     "reloaded": Reloaded,
 }
@@ -115,6 +135,8 @@ def _in_range(message: Message) -> bool:
             good = 0 <= reads <= _MOST and abs(similarity) <= 10 and abs(threshold) <= 10
         case Beat(cameras=cameras, counters=counters, recognisers=recognisers, pace=pace):
             good = max(len(cameras), len(counters), len(recognisers)) <= _MOST and 0 <= pace <= 1
+        case LooksAt(origin=origin):
+            good = len(origin) <= _MOST
         case _:
             good = True
     return good

@@ -9,106 +9,23 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
-from gateway.board import Board
 from gateway.clock import now
-from gateway.settings import Captures, Settings
-from gateway.supervisor import Seen, Supervisor
+from gateway.settings import Captures
+from gateway.supervisor import Seen
 from gateway.types import Box, DeviceStatus, FaceSeen, PictureDone, PlateSeen, ShotKind
 from gateway.vision.shots import take
 from gateway.wire import Hello, Message, encode
 from tests import striped
-from tests.cameras.streaming import RtspServer
+from tests.door import Door, fill, impatient, settings
 from tests.real import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def settings(tmp_path: Path, **cameras: dict[str, Any]) -> Settings:
-    return Settings.model_validate(
-        {
-            "site": {"compound_id": "test", "name": "test", "language": "en"},
-            "gateway": {"id": "box", "data_dir": str(tmp_path)},
-            "points": {"gate": {"name": "Gate", "kind": "vehicle", "direction": "in"}},
-            "cameras": {name: {"point": "gate", "recognise": ["plate"], **table} for name, table in cameras.items()},
-        }
-    )
-
-
-def impatient(given: Settings) -> Settings:
-    """The least time without a beat that the configuration allows."""
-    return given.model_copy(update={"vision": given.vision.model_copy(update={"stall_s": 2.0})})
-
-
-class Door:
-    """The door process's side: what was submitted, what was on the board."""
-
-    def __init__(self, given: Settings, command: Sequence[str] = striped.COMMAND, *, settles: bool = True) -> None:
-        self.board = Board()
-        self.seen: list[Seen] = []
-        self.changes: list[tuple[str, DeviceStatus, str]] = []
-        self.board.on_device(lambda state: self.changes.append((state.name, state.status, state.detail)))
-        self._settles = settles
-        self.supervisor = Supervisor(given, self._submit, self.board, command=command)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self.supervisor.run, args=(self._stop,))
-
-    def _submit(self, seen: Seen) -> None:
-        self.seen.append(seen)
-        if self._settles and seen.token is not None:
-            self.supervisor.settle(seen.device, seen.token)
-
-    @contextmanager
-    def open(self) -> Iterator[Door]:
-        self._thread.start()
-        try:
-            yield self
-        finally:
-            self._stop.set()
-            self._thread.join(5)
-            assert not self._thread.is_alive()
-
-    @property
-    def vision(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.board.facts().get("vision", {})
-        return found
-
-    @property
-    def pid(self) -> int:
-        return int(self.vision.get("pid") or 0)
-
-    def decoders(self) -> list[int]:
-        """Their process ids."""
-        found = psutil.Process(self.pid).children(recursive=True)
-        return [process.pid for process in found if process.name() == "decoder"]
-
-    def status(self, camera: str) -> DeviceStatus | None:
-        return next((state.status for state in self.board.devices() if state.name == camera), None)
-
-    def wait_online(self, camera: str = "cam", seconds: float = 20.0) -> None:
-        wait_until(lambda: self.pid and self.status(camera) is DeviceStatus.ONLINE, seconds, f"{camera}: {self.vision}")
-
-    def wait_fault(self, words: str, seconds: float = 10.0) -> None:
-        def told() -> bool:
-            return any(status is DeviceStatus.FAULT and words in detail for _, status, detail in self.changes)
-
-        wait_until(told, seconds, f"{words}: {self.changes}")
-
-    def numbers(self) -> list[str]:
-        return [seen.plate.number for seen in self.seen if isinstance(seen, PlateSeen) and seen.plate]
-
-
-def fill(folder: Path, numbers: Sequence[int]) -> None:
-    folder.mkdir(exist_ok=True)
-    for number in numbers:
-        (folder / f"{number}.jpg").write_bytes(striped.jpeg(striped.paint(number)))
 
 
 def test_each_picture_of_a_folder_counts_once_though_the_child_is_killed_again_and_again(tmp_path: Path) -> None:
@@ -340,154 +257,3 @@ time.sleep(60)
     door.stdout.close()
     gone = [child, *below]
     wait_until(lambda: not any(psutil.pid_exists(pid) for pid in gone), 3, "a child outlives the door process")
-
-
-def test_a_stream_that_breaks_and_comes_back(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    password = "s3cret-Word"
-    (tmp_path / "password").write_text(password)
-    server = RtspServer(tmp_path, 4711, "admin", password).start()
-    table = {"driver": "rtsp", "url": server.url, "username": "admin", "password_file": str(tmp_path / "password")}
-    wrong = {**table, "username": "root"}
-    lost = {**table, "url": server.url.replace("live", "lost")}
-    with Door(settings(tmp_path, cam=table, wrong=wrong, lost=lost)).open() as door:
-        wait_until(lambda: door.numbers() == ["鄂A04711"], 30, f"{door.changes}")
-        details = {state.name: (state.status, state.detail) for state in door.board.devices()}
-        assert details["wrong"][0] is DeviceStatus.OFFLINE
-        assert "refuses the login (check `username`" in details["wrong"][1]
-        assert "no stream of that path" in details["lost"][1]
-        server.stop()
-        wait_until(lambda: door.status("cam") is DeviceStatus.OFFLINE, 15)
-        pid = door.pid
-        server.start()
-        door.wait_online(seconds=25)
-        assert door.pid == pid  # nothing had to be restarted
-        wait_until(lambda: door.vision["cameras"]["cam"]["frame_age_s"] < 1, 10)
-    server.stop()
-    assert door.numbers() == ["鄂A04711"]  # the same car, still there
-    assert password not in capfd.readouterr().err
-    assert password not in str(door.changes)
-
-
-def test_a_decoder_that_hangs_or_crashes_costs_no_other_camera_anything(tmp_path: Path) -> None:
-    fill(tmp_path / "in", [1])
-    os.mkfifo(tmp_path / "password")  # reading it never returns, as a decoder may
-    replay = {"driver": "replay", "path": str(tmp_path / "in"), "loop": True}
-    stuck = {
-        "driver": "rtsp",
-        "url": "rtsp://127.0.0.1/x",
-        "username": "a",
-        "password_file": str(tmp_path / "password"),
-    }
-    with Door(settings(tmp_path, one=replay, two=replay, stuck=stuck)).open() as door:
-        door.wait_online("one")
-        door.wait_online("two")
-        first = door.pid
-        decoders = door.decoders()
-        assert len(decoders) == 3
-        os.kill(decoders[0], signal.SIGSEGV)
-        door.wait_fault("ended (SIGSEGV)")
-        wait_until(lambda: door.status("stuck") is DeviceStatus.OFFLINE, 20)
-        assert any("does not open within" in detail for _, _, detail in door.changes)
-        wait_until(lambda: door.status("one") is door.status("two") is DeviceStatus.ONLINE, 10)
-        assert door.pid == first
-        hurt = {name for name, status, _ in door.changes if status is DeviceStatus.FAULT}
-        assert len(hurt) == 1
-
-
-def test_a_changed_camera_begins_anew_and_the_others_do_not_notice(tmp_path: Path) -> None:
-    for number in (1, 2, 3):
-        fill(tmp_path / str(number), [number])
-
-    def replay(number: int, **more: Any) -> dict[str, Any]:
-        return {"driver": "replay", "path": str(tmp_path / str(number)), "loop": True, **more}
-
-    with Door(settings(tmp_path, kept=replay(1), gone=replay(2))).open() as door:
-        wait_until(lambda: sorted(door.numbers()) == ["鄂A00001", "鄂A00002"], 20)
-        first, before = door.pid, set(door.decoders())
-        door.supervisor.replace(settings(tmp_path, kept=replay(1), new=replay(3)))
-        wait_until(lambda: "鄂A00003" in door.numbers(), 20)
-        assert door.status("gone") is DeviceStatus.OFFLINE
-        assert len(before & set(door.decoders())) == 1
-        wait_until(lambda: set(door.vision["cameras"]) == {"kept", "new"}, 5)
-        door.supervisor.replace(settings(tmp_path, kept=replay(1), new=replay(2, fps=20)))
-        wait_until(lambda: door.numbers().count("鄂A00002") == 2, 20)
-        assert len(before & set(door.decoders())) == 1
-        assert door.pid == first
-        assert door.vision["restarts"] == 0
-    kept = [(status, detail) for name, status, detail in door.changes if name == "kept"]
-    assert kept == [(DeviceStatus.ONLINE, "")]
-    assert door.numbers().count("鄂A00001") == 1
-
-
-def test_a_camera_that_freezes_is_noticed_within_five_seconds_and_the_other_goes_on(tmp_path: Path) -> None:
-    fill(tmp_path / "in", [1])
-    with RtspServer(tmp_path, 4711) as server:
-        live = {"driver": "rtsp", "url": server.url}
-        given = settings(tmp_path, cam=live, other={"driver": "replay", "path": str(tmp_path / "in"), "loop": True})
-        with Door(given).open() as door:
-            door.wait_online("cam", 40)
-            door.wait_online("other")
-            wait_until(lambda: "鄂A04711" in door.numbers(), 30)
-            first = door.pid
-            server.signal(signal.SIGSTOP)
-            began = time.monotonic()
-            wait_until(lambda: door.status("cam") is DeviceStatus.OFFLINE, 15)
-            noticed = time.monotonic() - began
-            assert door.vision["cameras"]["other"]["frame_age_s"] < 2
-            server.signal(signal.SIGCONT)
-            door.wait_online("cam", 60)
-            assert door.pid == first
-    assert noticed < 6.5  # five, and what a busy test machine adds
-    assert [status for name, status, _ in door.changes if name == "other"] == [DeviceStatus.ONLINE]
-
-
-def test_a_recogniser_without_its_model_is_off_and_the_other_goes_on(tmp_path: Path) -> None:
-    fill(tmp_path / "in", [1])
-    fill(tmp_path / "uploads", [2])
-    given = settings(
-        tmp_path,
-        cam={"driver": "replay", "path": str(tmp_path / "in"), "loop": True, "recognise": ["plate", "face"]},
-        stills={"driver": "folder", "path": str(tmp_path / "uploads")},
-    )
-    site = given.site.model_copy(update={"name": "no plate model"})
-    face = given.face.model_copy(update={"enabled": True})
-    with Door(given.model_copy(update={"site": site, "face": face})).open() as door:
-        wait_until(lambda: any(isinstance(seen, FaceSeen) for seen in door.seen), 20)
-        wait_until(lambda: door.vision.get("faults"), 5)
-        wait_until(lambda: door.vision["recognisers"] == {"plate": "off", "face": "ready"}, 5)  # the next beat tells it
-        assert door.vision["faults"] == {"plate": "model test is not here (install it)"}
-        assert door.numbers() == []
-        assert not any(seen.device == "stills" for seen in door.seen)  # its pictures wait for a model
-    assert not (tmp_path / "uploads" / ".consumed").exists() or not (tmp_path / "uploads" / ".consumed").read_text()
-
-
-def test_without_faces_no_face_is_looked_for(tmp_path: Path) -> None:
-    fill(tmp_path / "in", [1])
-    table = {"driver": "replay", "path": str(tmp_path / "in"), "loop": True, "recognise": ["plate", "face"]}
-    with Door(settings(tmp_path, cam=table)).open() as door:
-        wait_until(lambda: door.numbers() == ["鄂A00001"], 20)
-        assert door.vision["recognisers"] == {"plate": "ready"}
-        assert not any(isinstance(seen, FaceSeen) for seen in door.seen)
-
-
-def test_the_child_imports_no_face_code_unless_it_must() -> None:
-    code = (
-        "import gateway.watch, gateway.vision.looks as looks, gateway.vision.recogniser, sys\n"
-        "print([name for name in sys.modules if name.startswith('gateway') and name.rpartition('.')[2] in"
-        " ('faces', 'gallery', 'mtcnn', 'chip', 'face_tables')])"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert result.stdout.strip() == "[]"
-
-
-def test_each_camera_is_looked_at_at_its_own_rate(tmp_path: Path) -> None:
-    fill(tmp_path / "in", [1, 2])
-    table = {"driver": "replay", "path": str(tmp_path / "in"), "loop": True}
-    given = settings(tmp_path, slow={**table, "fps": 2.0}, quick={**table, "fps": 10.0, "recognise": []})
-    cameras = given.cameras
-    fast = {name: one.model_copy(update={"options": {**one.options, "fps": 30.0}}) for name, one in cameras.items()}
-    with Door(given.model_copy(update={"cameras": fast})).open() as door:
-        door.wait_online("slow")
-        wait_until(lambda: door.vision.get("cameras", {}).get("quick", {}).get("fps", 0) > 3, 20)
-        cameras_now = door.vision["cameras"]
-        assert 0 < cameras_now["slow"]["fps"] < cameras_now["quick"]["fps"] / 2

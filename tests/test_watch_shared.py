@@ -14,8 +14,8 @@ import pytest
 from gateway.supervisor import COMMAND
 from gateway.types import PlateSeen
 from tests.cameras.streaming import RtspServer
+from tests.door import Door, settings
 from tests.real import wait_until
-from tests.test_supervisor import Door, settings
 
 pytestmark = pytest.mark.shared
 

@@ -21,7 +21,7 @@ from drivers.cameras.ledger import Attempts, Entry, Ledger
 from drivers.cameras.pictures import MAX_BYTES, decoder, inspect
 from gateway.clock import Stamp, now, trust
 from gateway.errors import DeviceLost
-from gateway.text import Text
+from gateway.text import Text, printable
 from gateway.types import Frame, Unreadable
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class FolderCamera:
         ledger = options.ledger or self._folder / ".consumed"
         self._ledger, self._attempts = Ledger(ledger), Attempts(ledger.with_name(ledger.name + ".trying"))
         self._waiting: dict[str, _Candidate] = {}
-        self._in_flight: dict[str, Entry] = {}
+        self._in_flight: dict[str, Entry] = {}  # by what they are called outside
         self._next_look = 0.0
 
     def read(self) -> Frame | Unreadable | None:
@@ -100,7 +100,7 @@ class FolderCamera:
             return  # somebody took it: consumed all the same
         except OSError as error:
             raise DeviceLost(
-                f"{path}: {error.strerror}", hint=f'`after = "{after}"` needs the right to do so'
+                f"{printable(str(path))}: {error.strerror}", hint=f'`after = "{after}"` needs the right to do so'
             ) from error
 
     def _look(self) -> None:
@@ -114,7 +114,7 @@ class FolderCamera:
         self._ledger.forget_all_but(set(found))
         waiting: dict[str, _Candidate] = {}
         for name, entry in found.items():
-            if name in self._in_flight:
+            if printable(name) in self._in_flight:
                 continue
             if entry in self._ledger:
                 self._put_away(entry)  # does nothing but where the last run ended just before it
@@ -146,13 +146,14 @@ class FolderCamera:
             picture = self._open(candidate)
             if picture is not None:
                 name = candidate.entry[0]
-                self._in_flight[name] = self._waiting.pop(name).entry
+                self._in_flight[printable(name)] = self._waiting.pop(name).entry
                 return picture
         return None
 
     def _open(self, candidate: _Candidate) -> Frame | Unreadable | None:
         """The picture of a file; None while it may still be growing."""
-        name, size, mtime_ns = candidate.entry
+        file, size, mtime_ns = candidate.entry
+        name = printable(file)
         stamp, origin = _stamp(mtime_ns), f"{name}/{size}/{mtime_ns}"
         patient = time.monotonic() - candidate.since < self._options.patience_s
         if size == 0:
@@ -160,7 +161,7 @@ class FolderCamera:
         if size > MAX_BYTES:
             return Unreadable(stamp, name, origin, _TOO_LARGE.with_(size=size >> 20))
         try:
-            data = (self._folder / name).read_bytes()
+            data = (self._folder / file).read_bytes()
         except OSError as error:
             return None if patient else Unreadable(stamp, name, origin, error.strerror or str(error))
         header = inspect(data)

@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
-from gateway.child import Pipes, die_with_parent
+from gateway.child import Pipes, die_first, die_with_parent
 from gateway.text import Text
 from gateway.vision import heap
 from gateway.vision.decoder import decode_camera
@@ -29,7 +29,7 @@ from gateway.vision.handover import REPORTS, Born, Over
 from gateway.vision.slots import Slots
 
 DECODER: Final = Text("解码进程", "its decoder")
-_OOM_SCORE: Final = "700"  # where memory ends, a decoder goes first: it is the quickest to come back
+_OOM_SCORE: Final = 700  # where memory ends, a decoder goes first: it is the quickest to come back
 _STREAMS: Final = 3  # descriptors below this are the standard ones
 
 Work = Callable[[int, int, Slots], None]
@@ -108,8 +108,7 @@ class _Births:
         heap.give_back_pictures()
         _name("decoder")
         _keep_only(orders, lines, slots)
-        with suppress(OSError):
-            Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, encoding="ascii")
+        die_first(_OOM_SCORE)
         os.write(lines, REPORTS.encode(Born(os.getpid())))
         self._work(orders, lines, Slots(slots))
 

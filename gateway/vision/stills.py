@@ -57,17 +57,12 @@ def faces_of(frame: Frame, sightings: Sequence[FaceSighting], point: str, device
 
 def source_name(name: str | None) -> str:
     """A file name as events may carry it."""
-    return _harmless(printable(name))
+    return _harmless(name or "")
 
 
 def origin_of(device: str, origin: str | None, what: object) -> str:
     """What is the same for the same observation of the same picture, also after a restart."""
-    return f"{device}/{_harmless(printable(origin))}/{what}"
-
-
-def printable(text: str | None) -> str:
-    """Bytes of a file name that are no UTF-8 (cameras that speak GBK) become escapes, so that names stay distinct."""
-    return (text or "").encode("utf-8", "backslashreplace").decode("utf-8")
+    return f"{device}/{_harmless(origin or '')}/{what}"
 
 
 def _harmless(name: str) -> str:

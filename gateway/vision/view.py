@@ -14,7 +14,7 @@ from math import inf
 from typing import Any
 
 from gateway.settings import Camera
-from gateway.text import Language, spoken
+from gateway.text import Language, Text, spoken
 from gateway.types import FaceSeen, Frame, PictureDone, Plate, PlateSeen, ShotKind, Unreadable
 from gateway.vision.capture import Capture
 from gateway.vision.face_stream import FaceStream
@@ -27,6 +27,7 @@ from gateway.wire import CameraBeat
 Seen = PlateSeen | FaceSeen | PictureDone
 _FPS_WINDOW_S = 10.0
 _THOROUGH_S = 1.0
+_DEADLY = Text("识别时进程异常终止（共 {n} 次）", "looking at it ended the recognition {n} times")
 _LEAST_GAP_S, _MOST_GAP_S = 1.2, 10.0  # not seen for so long, a track has ended
 
 
@@ -64,6 +65,7 @@ class View:
         self._still = False
         self._tokens = count(time.monotonic_ns())  # no token of an earlier process can mean a picture of this one
         self._owed: dict[int, str] = {}  # token -> source
+        self._given_up: dict[str, int] = {}  # origin of a still -> how often it ended this process's predecessors
         self._looks: deque[float] = deque(maxlen=512)  # when frames were looked at
         self._due = 0.0
         self._sent: deque[tuple[float, int]] = deque(maxlen=32)  # when, and how many frames had come by then
@@ -81,6 +83,8 @@ class View:
         """The waiting picture, which is then due to be looked at."""
         picture = self.capture.take()
         at = time.monotonic()
+        if isinstance(picture, Frame) and (ends := self._given_up.get(picture.origin or "")):
+            picture = Unreadable(picture.stamp, picture.source or "", picture.origin or "", _DEADLY.with_(n=ends))
         if picture is not None:
             if self._looks:  # a box too slow for `fps` looks less often: a track must not end between two looks
                 gap_s = min(_MOST_GAP_S, max(_LEAST_GAP_S, 2.5 / self.camera.fps, 3 * (at - self._looks[-1])))
@@ -135,6 +139,10 @@ class View:
         source = self._owed.pop(token, None)
         if source is not None and source not in self._owed.values():
             self.capture.settle(source)
+
+    def give_up(self, origin: str, ends: int) -> None:
+        """Looking at this still has ended the process so often: it counts as unreadable."""
+        self._given_up[origin] = ends
 
     def beat(self) -> CameraBeat:
         """How it is doing."""

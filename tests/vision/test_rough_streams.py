@@ -24,9 +24,9 @@ from tests.cameras.namespace import Namespace
 from tests.cameras.rough_wire import RoughWire, flip, flip_pictures, lose, lose_key_pictures
 from tests.cameras.streaming import RtspServer, record
 from tests.chaos.of_clock import build_shim, set_offset
+from tests.door import Door, settings
 from tests.real import wait_until
 from tests.striped import HEIGHT, WIDTH, jpeg, paint
-from tests.test_supervisor import Door, settings
 from tests.vision.faulty_camera import FaultyNursery
 from tests.vision.test_capture import Watched
 

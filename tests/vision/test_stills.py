@@ -7,9 +7,10 @@ import pytest
 
 from gateway.clock import now
 from gateway.privacy import refuse_face_data
+from gateway.text import printable
 from gateway.types import Box, Frame, Plate
 from gateway.vision.sightings import FaceMatch, FaceSighting, PlateSighting
-from gateway.vision.stills import faces_of, plates_of, printable
+from gateway.vision.stills import faces_of, plates_of
 
 PIXELS = np.zeros((8, 8, 3), np.uint8)
 
