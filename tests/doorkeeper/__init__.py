@@ -1,0 +1,1 @@
+"""The doorkeeper at work: real relays' workers, a real register, and the events that come out."""
