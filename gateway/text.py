@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -45,5 +46,10 @@ def spoken(part: Text | str, language: Language) -> str:
 
 
 def printable(name: str) -> str:
-    """A file name as text. Bytes that are no UTF-8 (cameras that write GBK) become escapes: names stay distinct."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+    """A file name as text. Bytes that are no UTF-8 are read as GBK, as Chinese cameras write it, or become escapes."""
+    with suppress(UnicodeError):
+        name.encode()
+        return name
+    with suppress(UnicodeError):
+        return name.encode("utf-8", "surrogateescape").decode("gb18030")
+    return name.encode("utf-8", "backslashreplace").decode()

@@ -54,10 +54,17 @@ def test_strangers_on_a_picture_give_nothing_and_a_holder_one_observation() -> N
     assert [(one.subject, one.similarity, one.source_file) for one in seen] == [("h:1", 0.8, "a.jpg")]
 
 
-def test_names_that_are_no_utf8_stay_apart() -> None:
-    names = {printable(raw.decode("utf-8", "surrogateescape")) for raw in (b"\xb3\xb5.jpg", b"\xb3\xb6.jpg")}
-    assert len(names) == 2
-    assert all(name.encode("utf-8") for name in names)
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        ("车.jpg".encode(), "车.jpg"),
+        ("鄂J12345.jpg".encode("gbk"), "鄂J12345.jpg"),
+        (b"\xb3.jpg", "\\udcb3.jpg"),
+        (b"\xb4.jpg", "\\udcb4.jpg"),
+    ],
+)
+def test_a_name_of_any_bytes_is_text_and_stays_distinct(raw: bytes, name: str) -> None:
+    assert printable(raw.decode("utf-8", "surrogateescape")) == name
 
 
 @pytest.mark.parametrize(
