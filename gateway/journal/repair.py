@@ -23,7 +23,7 @@ from gateway.types import EventClass
 
 log = logging.getLogger(__name__)
 
-_LANES = {"alarm", "live", "backlog"}
+_LANES = {"alarm", "live", "backlog", "begin"}
 _FACTS = {"lasts", "purged", "checkpoint", "unset"}
 _CLASSES = {kind.value for kind in EventClass}
 _BATCH = 500
@@ -124,7 +124,7 @@ def _recognise(rowid: int, values: tuple[pages.Value, ...]) -> tuple[str, tuple[
             return schema.INSERT_CURSOR, values
         case (str(), int(), str()):
             return "INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?)", values
-        case (name, str(value)) if name in _FACTS:
+        case (name, str(value)) if name in _FACTS and _parses(value, "0"):
             if value.isdecimal():  # `purged` of the first program: one sequence for all classes
                 value = json.dumps(dict.fromkeys(sorted(_CLASSES), int(value)))
             return "INSERT OR IGNORE INTO facts VALUES (?, ?)", (name, value)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import StoreError
-from gateway.journal import Cursor, Journal, Row, pages, repair
+from gateway.journal import Cursor, Journal, JournalReader, Row, audit, pages, repair
 from gateway.journal.sequence import BLOCK
 from gateway.types import EventClass
 from tests.facts import BOOT, event
@@ -33,7 +33,8 @@ def path(tmp_path: Path) -> Path:
 def fill(path: Path, count: int = COUNT) -> None:
     journal = Journal(path)
     journal.append([event(n, data={"padding": "word " * 40}) for n in range(count)], BOOT)
-    journal.save_cursors("city", [Cursor("alarm", 17, None), Cursor("live", 17, None)], buried=[(3, "no")])
+    cursors = [Cursor("alarm", 17, None), Cursor("live", 17, None), Cursor("begin", 5, 5)]
+    journal.save_cursors("city", cursors, buried=[(3, "no")])
     journal.close()
 
 
@@ -61,7 +62,7 @@ def test_an_overwritten_header_loses_no_row(path: Path) -> None:
     assert told[0].seq == COUNT + 1
     assert len(list(path.parent.glob("journal.damaged-*.db"))) == 1
     journal = Journal(path)
-    assert [cursor.after for cursor in journal.cursors("city")] == [17, 17]
+    assert [cursor.after for cursor in journal.cursors("city")] == [17, 17, 5]
     assert journal.count_dead("city") == 1
     journal.close()
 
@@ -162,6 +163,50 @@ def test_damage_while_in_use_is_repaired_while_in_use(path: Path) -> None:
     rows = journal.read_after(50, ALL, 10)
     assert [row.name for row in rows] == ["alarm.journal_damaged", "loss", "access.granted"]
     journal.close()
+
+
+_ROT = {
+    7: "data = substr(data, 1, 20) || 'x' || substr(data, 22)",
+    8: "data = CAST(CAST(substr(data, 1, 40) AS BLOB) || x'ff' || CAST(substr(data, 42) AS BLOB) AS TEXT)",
+    9: "clock = 'sxnced'",
+    10: "name = 'bccess.granted'",
+    11: "gaps = '1,x'",
+    12: "data = '7'",
+    COUNT: "gaps = ''",  # of the newest row, which an opening reads
+}
+
+
+def rot(path: Path, seq: int, change: str) -> None:
+    """A disk that changes bytes of a row at rest: its page and its tables stay as they should be."""
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute(f"UPDATE events SET {change} WHERE seq = {seq}")
+
+
+@pytest.mark.parametrize("seq", _ROT)
+def test_a_row_that_the_disk_has_changed_is_told_and_the_others_are_read(path: Path, seq: int) -> None:
+    fill(path)
+    rot(path, seq, _ROT[seq])
+    passed_over = JournalReader(path).read_after(0, ALL, 1000)
+    assert [row.seq for row in passed_over] == [n for n in range(1, COUNT + 1) if n != seq]
+    with closing(Journal(path)) as journal:
+        assert [row.seq for row in journal.read_after(seq - 1, ALL, 1)] == [seq + 1]
+    kept, told = rows_of(path)
+    assert [row.seq for row in kept] == [n for n in range(1, COUNT + 1) if n != seq]
+    assert [(row.seq, row.name) for row in told] == [(COUNT + 1, "alarm.journal_damaged"), (COUNT + 2, "loss")]
+    assert told[1].data == {"class": "*", "from": seq, "to": seq, "count": 1, "cause": "damage"}
+    found = audit.verify(path)
+    assert found.is_sound, found.breaks
+
+
+def test_a_row_whose_place_in_an_index_is_lost_takes_no_other_with_it(path: Path) -> None:
+    fill(path)
+    with closing(JournalReader(path)) as reader:
+        (row,) = reader.read_after(19, ALL, 1)
+    at = path.read_bytes().index(f"{row.id}accessaccess.granted".encode()) + len(row.id)
+    overwrite(path, at, 1)
+    kept, told = rows_of(path)
+    assert [row.seq for row in kept] == [n for n in range(1, COUNT + 1) if n != 20]
+    assert told[-1].data == {"class": "*", "from": 20, "to": 20, "count": 1, "cause": "damage"}
 
 
 def test_a_power_cut_in_the_middle_of_the_repair_starts_it_again(path: Path) -> None:
