@@ -126,7 +126,7 @@ class JournalFile:
             if not purge.forget(self._writer, seq):
                 return []  # another thread was quicker
             log.error("event %d is damaged on the disk and given up: %s", seq, why)
-            return [write_down(event, boot_id()) for event in _damage_told(f"event {seq}: {why}", (seq, seq, 1))]
+            return [write_down(event, boot_id()) for event in repair.told(f"event {seq}: {why}", (seq, seq, 1))]
 
         try:
             self._write([], delete)
@@ -162,6 +162,7 @@ class JournalFile:
 
     def _open(self, in_use_upto: int = 0, damage: str | None = None) -> None:
         """Open the file, repaired if need be. `in_use_upto`: it failed while in use, having used this sequence."""
+        has_log = repair.has_log(self._path)
         try:
             damage = damage or repair.inspect(self._path)
             if damage:
@@ -176,10 +177,10 @@ class JournalFile:
             return self._open(in_use_upto, f"{type(error).__name__}: {error}")
         except (sqlite3.Error, OSError) as error:
             raise schema.refusal(error, Text("事件库无法打开", "the journal cannot be opened")) from error
-        certain = in_use_upto or (self._sequence.upto if damage else self._sequence.start(kept))
+        certain = in_use_upto or (self._sequence.upto if damage else self._sequence.start(kept, has_log=has_log))
         self.last = max(kept, certain)
         if damage or self.last > kept:
-            self._announce(damage or "the journal file was missing or an old copy")
+            self._announce(damage or "the journal file or its log was missing, or an old copy")
 
     def _connect(self) -> None:
         self._writer = schema.open_writer(self._path, synced=True)
@@ -272,23 +273,12 @@ class JournalFile:
         """Tell by events that the file was damaged and which sequences are missing."""
         seqs = (seq for (seq,) in self._writer.execute("SELECT seq FROM events ORDER BY seq"))
         missing = repair.holes(seqs, max(purge.purged(self._writer).values(), default=0), self.last)
-        self._write([write_down(event, boot_id()) for event in _damage_told(damage, missing)])
+        self._write([write_down(event, boot_id()) for event in repair.told(damage, missing)])
 
     def _close_writers(self) -> None:
         for connection in (self._cursor_writer, self._writer):
             with suppress(sqlite3.Error):
                 connection.close()
-
-
-def _damage_told(cause: str, missing: tuple[int, int, int] | None) -> list[Event]:
-    """The alarm, and the loss where sequences are missing: from, to, how many."""
-    stamp = now()
-    told = [Event("alarm.journal_damaged", "journal", stamp, {"state": "raised", "severity": 2, "cause": cause})]
-    if missing:
-        first, last, count = missing
-        data = {"class": "*", "from": first, "to": last, "count": count, "cause": "damage"}
-        told.append(Event("loss", "journal", stamp, data))
-    return told
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

@@ -16,10 +16,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gateway.clock import now
 from gateway.journal import migrations, pages, schema
 from gateway.journal.values import parse_gaps
 from gateway.text import Text
-from gateway.types import EventClass
+from gateway.types import Event, EventClass
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ def inspect(path: Path) -> str | None:
             fresh.rename(path)
         return None
     try:
-        with closing(sqlite3.connect(path, timeout=5)) as connection:
+        with closing(schema.open_reader(path)) as connection:  # a writer would remove the log as it closes
             ((verdict,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
             ((version,),) = connection.execute("PRAGMA user_version").fetchall()
             ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'events'").fetchall()
@@ -85,6 +86,22 @@ def holes(seqs: Iterable[int], purged: int, upto: int) -> tuple[int, int, int] |
     if upto >= expected:
         first, last, count = first or expected, upto, count + upto + 1 - expected
     return (first, last, count) if count else None
+
+
+def has_log(path: Path) -> bool:
+    """Whether SQLite's log lies beside the file: it does from the opening to the closing."""
+    return path.with_name(f"{path.name}-wal").exists()
+
+
+def told(cause: str, missing: tuple[int, int, int] | None) -> list[Event]:
+    """The alarm, and the loss where sequences are missing: from, to, how many."""
+    stamp = now()
+    events = [Event("alarm.journal_damaged", "journal", stamp, {"state": "raised", "severity": 2, "cause": cause})]
+    if missing:
+        first, last, count = missing
+        data = {"class": "*", "from": first, "to": last, "count": count, "cause": "damage"}
+        events.append(Event("loss", "journal", stamp, data))
+    return events
 
 
 def _carry_over(damaged: Path, fresh: Path) -> int:

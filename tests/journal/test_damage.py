@@ -90,15 +90,49 @@ def test_a_lost_page_is_told_to_the_last_row(path: Path, page: int) -> None:
         assert (losses[0]["from"], losses[0]["to"]) == (min(missing), max(missing))
 
 
-def test_a_damaged_file_after_a_crash_jumps_over_what_may_have_been_used(path: Path) -> None:
+def crash(path: Path) -> Path:
+    """A journal of ten events as a power cut would leave it: not closed."""
     journal = Journal(path)
     journal.append([event(n) for n in range(10)], BOOT)
     crashed = path.with_name("crashed")
     crashed.mkdir()
-    for file in path.parent.glob("journal.*"):  # as a power cut would leave them: not closed
+    for file in path.parent.glob("journal.*"):
         shutil.copy(file, crashed)
     journal.close()
-    path = crashed / "journal.db"
+    return crashed / "journal.db"
+
+
+def test_a_log_that_is_gone_after_a_crash_never_means_its_sequences_again(path: Path) -> None:
+    """Whoever moves `journal.db` alone to another card: it is sound, and lacks what was committed last."""
+    path = crash(path)
+    path.with_name("journal.db-wal").unlink()
+    _, told = rows_of(path)
+    assert told[0].seq > 10
+    assert [row.name for row in told] == ["alarm.journal_damaged", "loss"]
+    assert (told[1].data["from"], told[1].data["to"]) == (1, told[0].seq - 1)
+
+
+def test_looking_for_damage_leaves_the_log_where_it_is(path: Path) -> None:
+    """Who is killed just then has lost nothing, and must not seem to have."""
+    path = crash(path)
+    assert repair.inspect(path) is None
+    kept, told = rows_of(path)
+    assert [row.seq for row in kept] == list(range(1, 11))
+    assert not told
+
+
+@pytest.mark.parametrize("noted", ["80000000000000000010 80000000000000000266", "10 9", "-5 266", "1 x", ""])
+def test_a_note_that_cannot_be_true_is_not_believed(path: Path, noted: str) -> None:
+    fill(path, 10)
+    path.with_suffix(".seq").write_text(noted)
+    kept, told = rows_of(path)
+    assert len(kept) == 10
+    assert not told
+    assert audit.verify(path).is_sound
+
+
+def test_a_damaged_file_after_a_crash_jumps_over_what_may_have_been_used(path: Path) -> None:
+    path = crash(path)
     path.with_name("journal.db-wal").unlink()
     overwrite(path, 0, 4096)
     _, told = rows_of(path)
