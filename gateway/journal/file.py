@@ -179,8 +179,13 @@ class JournalFile:
             raise schema.refusal(error, Text("事件库无法打开", "the journal cannot be opened")) from error
         certain = in_use_upto or (self._sequence.upto if damage else self._sequence.start(kept, has_log=has_log))
         self.last = max(kept, certain)
-        if damage or self.last > kept:
+        if not damage and self.last == kept:
+            return
+        try:
             self._announce(damage or "the journal file or its log was missing, or an old copy")
+        except sqlite3.Error as error:  # what was reserved for it makes the next opening tell of it
+            self._close_writers()
+            raise schema.refusal(error, Text("事件库无法打开", "the journal cannot be opened")) from error
 
     def _connect(self) -> None:
         self._writer = schema.open_writer(self._path, synced=True)

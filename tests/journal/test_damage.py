@@ -9,7 +9,7 @@ import sqlite3
 import struct
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -319,6 +319,25 @@ def test_a_full_disk_refuses_what_it_cannot_keep_and_recovers(small_disk: Path) 
     journal = Journal(small_disk / "journal.db")
     assert journal.last_seq == len(accepted)
     journal.close()
+
+
+def test_damage_on_a_full_disk_is_told_once_there_is_room(small_disk: Path) -> None:
+    path, rest = small_disk / "journal.db", small_disk / "someone-elses-log"
+    fill(path)
+    overwrite(path, 0, 4096)
+    for room in range(0, 400_000, 4096):
+        rest.unlink(missing_ok=True)
+        if small_disk.is_mount():
+            with rest.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(small_disk).free - room)
+        with suppress(StoreError):
+            Journal(path).close()
+    rest.unlink(missing_ok=True)
+    kept, told = rows_of(path)
+    assert "alarm.journal_damaged" in [row.name for row in told]
+    losses = [row.data for row in told if row.name == "loss"]
+    missing = set(range(1, COUNT + 1)) - {row.seq for row in kept}
+    assert missing <= {seq for loss in losses for seq in range(loss["from"], loss["to"] + 1)}
 
 
 _SHUTDOWN = 0x8004587D  # EXT4_IOC_SHUTDOWN
