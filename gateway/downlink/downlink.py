@@ -40,6 +40,7 @@ FILE_NAME = "downlink.db"  # in the data directory
 _WAITING = 64
 _PATIENCE_S = 1.5  # after so long an order that is not finished is answered "under way"
 _MOST_BYTES = 8 << 20  # of a roster: 30,000 holders
+_LONGEST = 64  # characters of a request id, of the name of a dataset
 _MOST_HELD = 24 << 20  # of all orders that wait or are under way
 
 
@@ -266,10 +267,11 @@ def _about(order: Order) -> dict[str, Any]:
     """What an answer names of an order that nobody has understood yet."""
     kind, _, name = order.leaf.partition("/")
     if kind == "cmd":
-        return {"request_id": name[:64], "command": None}
-    return {"dataset": name.removesuffix("/set")[:64]}
+        return {"request_id": name[:_LONGEST], "command": None}
+    return {"dataset": name.removesuffix("/set")[:_LONGEST]}
 
 
 def _leaf(order: Order) -> str:
+    """Where the answer goes; under the beginning of a name that is longer than any may be."""
     kind, _, name = order.leaf.partition("/")
-    return f"reply/{name}" if kind == "cmd" else f"roster/{name.removesuffix('/set')}/ack"
+    return f"reply/{name[:_LONGEST]}" if kind == "cmd" else f"roster/{name.removesuffix('/set')[:_LONGEST]}/ack"

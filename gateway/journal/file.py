@@ -21,13 +21,13 @@ from gateway.journal import chain, migrations, purge, repair, restamp, schema, w
 from gateway.journal.ages import Ages
 from gateway.journal.entry import Entry, write_down
 from gateway.journal.sequence import SequenceFile
-from gateway.journal.values import last_per_class, parse_gaps, write_gaps
+from gateway.journal.values import ROTTEN, last_per_class, parse_gaps, write_gaps
 from gateway.text import Text
 from gateway.types import Event, EventClass
 
 log = logging.getLogger(__name__)
 
-_MOST_TOLD = 2  # events that tell of one deed: a checkpoint and a loss
+_MOST_TOLD = 2  # events that tell of one deed: a checkpoint or an alarm, and a loss
 
 
 class JournalFile:
@@ -119,6 +119,22 @@ class JournalFile:
         self._write([], delete)
         return shed
 
+    def give_up(self, seq: int, why: str) -> None:
+        """Delete a row that cannot be read any more, and tell of it; of the others nothing is lost."""
+
+        def delete() -> list[Entry]:
+            if not purge.forget(self._writer, seq):
+                return []  # another thread was quicker
+            log.error("event %d is damaged on the disk and given up: %s", seq, why)
+            return [write_down(event, boot_id()) for event in repair.told(f"event {seq}: {why}", (seq, seq, 1))]
+
+        try:
+            self._write([], delete)
+        except sqlite3.Error as error:
+            if not schema.is_damage(error):
+                raise
+            self._recover(str(error), f"event {seq}: {why}")  # its place in an index is lost, too
+
     def weigh(self) -> None:
         """Count some more of what `weights` has not counted yet. Not synced by itself."""
         try:
@@ -144,25 +160,32 @@ class JournalFile:
         self._sequence.close()
         self._close_writers()
 
-    def _open(self, in_use_upto: int = 0) -> None:
+    def _open(self, in_use_upto: int = 0, damage: str | None = None) -> None:
         """Open the file, repaired if need be. `in_use_upto`: it failed while in use, having used this sequence."""
+        has_log = repair.has_log(self._path)
         try:
-            damage = repair.inspect(self._path)
+            damage = damage or repair.inspect(self._path)
             if damage:
                 log.error("journal is damaged (%s): setting it aside, carrying over what can be read", damage)
                 repair.replace(self._path, now().time)
             self._connect()
-            kept, self._lasts = self._find_last()
-            self._heads, self._unset = chain.heads(self._writer), restamp.read(self._writer)
-            self.weighed = 0
-            self._ages.clear()
-            self._begun.clear()
+            kept = self._take_stock()
+        except ROTTEN as error:  # SQLite checks pages, never the text in them
+            if damage:
+                raise
+            self._close_writers()
+            return self._open(in_use_upto, f"{type(error).__name__}: {error}")
         except (sqlite3.Error, OSError) as error:
             raise schema.refusal(error, Text("事件库无法打开", "the journal cannot be opened")) from error
-        certain = in_use_upto or (self._sequence.upto if damage else self._sequence.start(kept))
+        certain = in_use_upto or (self._sequence.upto if damage else self._sequence.start(kept, has_log=has_log))
         self.last = max(kept, certain)
-        if damage or self.last > kept:
-            self._announce(damage or "the journal file was missing or an old copy")
+        if not damage and self.last == kept:
+            return
+        try:
+            self._announce(damage or "the journal file or its log was missing, or an old copy")
+        except sqlite3.Error as error:  # what was reserved for it makes the next opening tell of it
+            self._close_writers()
+            raise schema.refusal(error, Text("事件库无法打开", "the journal cannot be opened")) from error
 
     def _connect(self) -> None:
         self._writer = schema.open_writer(self._path, synced=True)
@@ -170,6 +193,15 @@ class JournalFile:
         self._cursor_writer = schema.open_writer(self._path, synced=False)
         schema.sync_folder(self._path.parent)
         self._inode = self._path.stat().st_ino
+
+    def _take_stock(self) -> int:
+        """What the file says of itself; the last sequence in it."""
+        kept, self._lasts = self._find_last()
+        self._heads, self._unset = chain.heads(self._writer), restamp.read(self._writer)
+        self.weighed = 0
+        self._ages.clear()
+        self._begun.clear()
+        return kept
 
     def _find_last(self) -> tuple[int, dict[str, int]]:
         """The last sequence in the file and the last of each class, also when the newest rows were purged."""
@@ -233,25 +265,20 @@ class JournalFile:
                 self.last, self._lasts = last, lasts
                 self._heads, self._unset = chain.heads(self._writer), restamp.read(self._writer)
 
-    def _recover(self, cause: str) -> None:
+    def _recover(self, cause: str, damage: str | None = None) -> None:
+        """Open the file anew; `damage` is what SQLite would not find in it."""
         log.error("the journal failed while in use: %s", cause)
         self._close_writers()
         self._inode = -1  # should opening fail, the next transaction tries again
         self._doubtful = 0
-        self._open(in_use_upto=self.last)
+        self._open(in_use_upto=self.last, damage=damage)
         self._on_replace()
 
     def _announce(self, damage: str) -> None:
         """Tell by events that the file was damaged and which sequences are missing."""
-        stamp = now()
-        events = [Event("alarm.journal_damaged", "journal", stamp, {"state": "raised", "severity": 2, "cause": damage})]
         seqs = (seq for (seq,) in self._writer.execute("SELECT seq FROM events ORDER BY seq"))
         missing = repair.holes(seqs, max(purge.purged(self._writer).values(), default=0), self.last)
-        if missing:
-            first, last, count = missing
-            data = {"class": "*", "from": first, "to": last, "count": count, "cause": "damage"}
-            events.append(Event("loss", "journal", stamp, data))
-        self._write([write_down(event, boot_id()) for event in events])
+        self._write([write_down(event, boot_id()) for event in repair.told(damage, missing)])
 
     def _close_writers(self) -> None:
         for connection in (self._cursor_writer, self._writer):

@@ -128,6 +128,16 @@ class Journal(JournalReader):
             except sqlite3.Error as error:
                 raise schema.refusal(error, Text("旧事件无法删除", "old events cannot be deleted")) from error
 
+    def give_up(self, seq: int, why: str) -> bool:
+        """A row that was read is damaged: it goes, and an alarm and a `loss` event tell of it. Raises `StoreError`."""
+        with self._lock:
+            try:
+                self._file.give_up(seq, why)
+            except sqlite3.Error as error:
+                raise schema.refusal(error, Text("损坏的事件无法移除", "a damaged event cannot be removed")) from error
+        self._tell()
+        return True
+
     def weigh(self) -> bool:
         """Count what has been added, at most `weights.STEP` events of it; whether all but so many is counted by now.
 

@@ -92,6 +92,17 @@ def purged(connection: sqlite3.Connection) -> dict[str, int]:
     return found
 
 
+def forget(connection: sqlite3.Connection, seq: int) -> bool:
+    """Delete one row, which nobody can read, inside the caller's transaction; False if it has gone already."""
+    found = connection.execute("SELECT CAST(class AS BLOB) FROM events WHERE seq = ?", (seq,)).fetchone()
+    if found is None:
+        return False
+    weights.take_off(connection, found[0].decode(errors="replace"), [seq])
+    connection.execute("DELETE FROM events WHERE seq = ?", (seq,))
+    connection.execute("DELETE FROM dead_letters WHERE seq = ?", (seq,))
+    return True
+
+
 def _oldest(connection: sqlite3.Connection, kind: EventClass) -> list[int]:
     oldest = connection.execute("SELECT seq FROM events WHERE class = ? ORDER BY seq LIMIT ?", (kind.value, CHUNK))
     return [seq for (seq,) in oldest]

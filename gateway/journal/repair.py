@@ -16,14 +16,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gateway.clock import now
 from gateway.journal import migrations, pages, schema
 from gateway.journal.values import parse_gaps
 from gateway.text import Text
-from gateway.types import EventClass
+from gateway.types import Event, EventClass
 
 log = logging.getLogger(__name__)
 
-_LANES = {"alarm", "live", "backlog"}
+_LANES = {"alarm", "live", "backlog", "begin"}
 _FACTS = {"lasts", "purged", "checkpoint", "unset"}
 _CLASSES = {kind.value for kind in EventClass}
 _BATCH = 500
@@ -37,7 +38,7 @@ def inspect(path: Path) -> str | None:
             fresh.rename(path)
         return None
     try:
-        with closing(sqlite3.connect(path, timeout=5)) as connection:
+        with closing(schema.open_reader(path)) as connection:  # a writer would remove the log as it closes
             ((verdict,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
             ((version,),) = connection.execute("PRAGMA user_version").fetchall()
             ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'events'").fetchall()
@@ -87,6 +88,22 @@ def holes(seqs: Iterable[int], purged: int, upto: int) -> tuple[int, int, int] |
     return (first, last, count) if count else None
 
 
+def has_log(path: Path) -> bool:
+    """Whether SQLite's log lies beside the file: it does from the opening to the closing."""
+    return path.with_name(f"{path.name}-wal").exists()
+
+
+def told(cause: str, missing: tuple[int, int, int] | None) -> list[Event]:
+    """The alarm, and the loss where sequences are missing: from, to, how many."""
+    stamp = now()
+    events = [Event("alarm.journal_damaged", "journal", stamp, {"state": "raised", "severity": 2, "cause": cause})]
+    if missing:
+        first, last, count = missing
+        data = {"class": "*", "from": first, "to": last, "count": count, "cause": "damage"}
+        events.append(Event("loss", "journal", stamp, data))
+    return events
+
+
 def _carry_over(damaged: Path, fresh: Path) -> int:
     count = 0
     with closing(schema.open_writer(fresh, synced=False)) as connection:
@@ -124,7 +141,7 @@ def _recognise(rowid: int, values: tuple[pages.Value, ...]) -> tuple[str, tuple[
             return schema.INSERT_CURSOR, values
         case (str(), int(), str()):
             return "INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?)", values
-        case (name, str(value)) if name in _FACTS:
+        case (name, str(value)) if name in _FACTS and _parses(value, "0"):
             if value.isdecimal():  # `purged` of the first program: one sequence for all classes
                 value = json.dumps(dict.fromkeys(sorted(_CLASSES), int(value)))
             return "INSERT OR IGNORE INTO facts VALUES (?, ?)", (name, value)

@@ -5,19 +5,23 @@ Rule: reads are short and bounded, one connection per thread; nothing here can c
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Collection, Sequence
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from gateway.errors import StoreError
 from gateway.journal import schema, weights
-from gateway.journal.values import CLASSES, NO_LIMIT, Cursor, Pending, Row, Usage, microseconds, row_of
+from gateway.journal.values import CLASSES, NO_LIMIT, ROTTEN, Cursor, Pending, Row, Usage, microseconds, row_of
 from gateway.text import Text
 from gateway.types import EventClass
+
+log = logging.getLogger(__name__)
 
 
 class JournalReader:
@@ -158,8 +162,38 @@ class JournalReader:
         while self._opened:
             self._opened.pop().close()
 
+    def give_up(self, seq: int, why: str) -> bool:
+        """A row is not what was once written; whether it is out of the way. A mere reader passes it over."""
+        log.warning("event %d is damaged on the disk and passed over: %s", seq, why)
+        return False
+
     def _rows(self, sql: str, values: Sequence[Any]) -> list[Row]:
-        return [row_of(found) for found in self._query(sql, values)]
+        while True:
+            with suppress(sqlite3.Error, *ROTTEN), closing(self._connection().execute(sql, values)) as found:
+                return [row_of(record) for record in found]
+            rows, is_mended = self._sound_rows(sql, values)
+            if not is_mended:
+                return rows
+
+    def _sound_rows(self, sql: str, values: Sequence[Any]) -> tuple[list[Row], bool]:
+        """The rows but the damaged ones; whether any of these is out of the way now, so that others may take its place.
+
+        SQLite checks pages, never the text in them.
+        """
+        connection = self._connection()
+        connection.text_factory = _decode_any
+        try:
+            found = self._query(sql, values)
+        finally:
+            connection.text_factory = str
+        rows, is_mended = [], False
+        for record in found:
+            try:
+                "".join(value for value in record if isinstance(value, str)).encode()  # fails for what is no UTF-8
+                rows.append(row_of(record))
+            except ROTTEN as error:
+                is_mended |= self.give_up(record[0], f"{type(error).__name__}: {error}")
+        return rows, is_mended
 
     def _query(self, sql: str, values: Sequence[Any]) -> list[Any]:
         try:
@@ -183,6 +217,10 @@ class JournalReader:
             self._opened.append(self._own.connection)
         connection: sqlite3.Connection = self._own.connection
         return connection
+
+
+def _decode_any(text: bytes) -> str:
+    return text.decode("utf-8", "surrogateescape")
 
 
 def _unreadable(error: sqlite3.Error) -> StoreError:

@@ -14,6 +14,7 @@ from gateway.errors import StoreError
 from gateway.text import Text
 
 BLOCK = 256
+_HIGHEST = 1 << 53  # what JSON can tell exactly: more was never used
 
 
 class SequenceFile:
@@ -27,12 +28,14 @@ class SequenceFile:
             raise _refusal(path, error) from error
         self._used, self._upto = self._read()
 
-    def start(self, last: int) -> int:
-        """Return the sequence to go on from, given the last one in a healthy database.
+    def start(self, last: int, *, has_log: bool) -> int:
+        """Return the sequence to go on from, given the last one in a healthy database, and whether its log was there.
 
-        Higher than `last` when the database turns out to be older than this file.
+        Higher than `last` when the database turns out to be older than this file. A killed daemon leaves the log of the
+        database behind: without it nobody knows what was in there.
         """
-        return self._upto if last < self._used else last
+        is_settled = self._used == self._upto
+        return last if last >= self._used and (is_settled or has_log) else self._upto
 
     @property
     def upto(self) -> int:
@@ -54,10 +57,10 @@ class SequenceFile:
 
     def _read(self) -> tuple[int, int]:
         try:
-            used, upto = os.pread(self._descriptor, 64, 0).decode("ascii").split()
-            return int(used), int(upto)
+            used, upto = map(int, os.pread(self._descriptor, 64, 0).decode("ascii").split())
         except (OSError, ValueError):
             return 0, 0  # new or unreadable: the database alone decides
+        return (used, upto) if 0 <= used <= upto < _HIGHEST else (0, 0)
 
     def _write(self, used: int, upto: int) -> None:
         try:
@@ -72,9 +75,10 @@ class SequenceFile:
 def last_noted(journal: Path) -> int:
     """The highest sequence that is known to have been in the journal; 0 where nothing is known."""
     try:
-        return int(journal.with_suffix(".seq").read_text(encoding="ascii").split()[0])
+        noted = int(journal.with_suffix(".seq").read_text(encoding="ascii").split()[0])
     except (OSError, ValueError, IndexError):
         return 0
+    return noted if noted < _HIGHEST else 0
 
 
 def _refusal(path: Path, error: OSError) -> StoreError:

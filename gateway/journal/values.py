@@ -18,6 +18,7 @@ _CLASS_NAMES = tuple(kind.value for kind in CLASSES)
 NO_LIMIT = (1 << 63) - 1
 _TRUST = {trust.value: trust for trust in ClockTrust}
 _MICROSECOND = timedelta(microseconds=1)
+ROTTEN = (ValueError, TypeError, KeyError, OverflowError)  # what bytes that a disk has changed may raise
 
 
 class Row(NamedTuple):
@@ -102,9 +103,15 @@ def open_end(upto: int | None) -> int:
 
 
 def row_of(found: tuple[Any, ...]) -> Row:
-    seq, id_, _, name, subject, time_us, clock, uptime_ms, boot_id, passage, origin, data, gaps, chain = found
+    """A record of the file as a row. Raises one of `ROTTEN` where it is not what was once written."""
+    seq, id_, kind, name, subject, time_us, clock, uptime_ms, boot_id, passage, origin, data, gaps, chain = found
+    if class_of(name).value != kind:
+        raise ValueError(f"its class is {kind}, its name {name}")
     time, trust = EPOCH + timedelta(microseconds=time_us), _TRUST[clock]
-    rest = fastjson.read(data), parse_gaps(gaps), chain
+    facts = fastjson.read(data)
+    if not isinstance(facts, dict):
+        raise TypeError("its data is no object")
+    rest = facts, parse_gaps(gaps), chain
     return Row(seq, id_, name, subject, time, trust, uptime_ms, boot_id, passage, origin, *rest)
 
 

@@ -12,6 +12,8 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 
+from gateway.journal.values import ROTTEN
+
 OVERHEAD = 240  # bytes of a row beside its data: the other columns, its index entry, its share of unused space
 WEIGHT = f"{OVERHEAD} + length(CAST(data AS BLOB))"
 STEP = 1000  # rows counted in one go: they are read from a memory card, perhaps, and the journal is locked meanwhile
@@ -40,10 +42,11 @@ class Weights:
 def read(connection: sqlite3.Connection) -> Weights:
     """What was counted so far."""
     fact = connection.execute("SELECT value FROM facts WHERE name = 'weights'").fetchone()
-    if fact is None:
+    try:
+        upto, of, *days = json.loads(fact[0]) if fact else (0, {})  # before the days were counted there were none
+        return Weights(upto, of, {int(day): Day(*known) for day, known in (days[0] if days else {}).items()})
+    except ROTTEN:  # the disk has changed it: then all is counted anew
         return Weights()
-    upto, of, *days = json.loads(fact[0])  # before the days were counted there were none
-    return Weights(upto, of, {int(day): Day(*known) for day, known in (days[0] if days else {}).items()})
 
 
 def count_on(connection: sqlite3.Connection, known: Weights) -> bool:

@@ -25,6 +25,8 @@ _REFUSED = {
     0x86: Text("检查用户名和密码", "check username and password_file"),
     0x87: Text("检查用户名、密码和证书", "check username, password and certificate"),
     0x8C: Text("检查认证方式", "check the way of authentication"),
+    0x9A: Text("请在平台侧允许保留消息", "allow retained messages at the broker"),
+    0x9B: Text("请在平台侧允许 QoS 1", "allow QoS 1 at the broker"),
 }
 _NO_CERTIFICATE = Text(  # TLS 1.3 tells it after the handshake, and only by hanging up
     "平台若要求客户端证书，请填写 cert_file 和 key_file",
@@ -64,7 +66,9 @@ class Ear:
     def on_disconnect(
         self, _client: Client, _: object, __: DisconnectFlags, code: ReasonCode, ___: Properties | None
     ) -> None:
-        hint = _NO_CERTIFICATE if self._options.tls and self._options.cert_file is None else ""
+        hint = (
+            _NO_CERTIFICATE if self._options.tls and self._options.cert_file is None else _REFUSED.get(code.value, "")
+        )
         self.news.append(Lost(Text("连接断开：{code}", "disconnected: {code}").with_(code=code), hint))
 
     def on_ruin(self, client: Client, why: str) -> None:

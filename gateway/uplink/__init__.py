@@ -2,6 +2,8 @@
 
 uplink.py        one uplink's life: connect, talk, wait, connect again
 conversation.py  one connection: what is said when, and which answer belongs to what
+under_way.py     what has no answer yet
+notices.py       what is said beside events: status, catalog, devices, health
 lanes.py         which event goes next, and how far this uplink has come
 allowance.py     how fast the backlog may go
 orders.py        what the platform asks for, and the answers that wait to be sent

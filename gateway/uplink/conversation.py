@@ -1,8 +1,8 @@
 """One connection of an uplink, from the CONNACK to the first failure.
 
 Rule: every message that wants an answer is listed under its number until the answer comes, and only the answer moves a
-lane. A broker that does not answer for twice the keepalive while something is under way is left, however alive its
-socket looks.
+lane. A broker that does not answer for twice the keepalive while something is under way, or leaves out one message, is
+left, however alive its socket looks.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections import deque
+from dataclasses import replace
 
 from gateway.addresses import Address
 from gateway.bell import Bell
-from gateway.board import DeviceState
 from gateway.cloudevent import CONTENT_TYPE, encode
 from gateway.errors import Rejected, StoreError, Unreachable
 from gateway.mqtt import TRANSIENT, Acknowledged, Connected, Deaf, Link, Lost, Message, Will
@@ -22,8 +21,10 @@ from gateway.text import Text
 from gateway.types import EventClass
 from gateway.uplink.allowance import Allowance
 from gateway.uplink.lanes import Lanes, Parcel
+from gateway.uplink.notices import Notices
 from gateway.uplink.orders import Order, Reply, Resend, Retry
-from gateway.uplink.surroundings import Surroundings, to_json
+from gateway.uplink.surroundings import Surroundings
+from gateway.uplink.under_way import Carried, UnderWay
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +32,12 @@ _CONNECT_WITHIN = 20.0
 _SILENT = Text("平台没有应答", "the broker does not answer")
 _BUSY = Text("平台暂不接收：{why}", "the broker takes no messages now: {why}")
 _NO_PUBACK = Text("{s:.0f} 秒没有收到平台确认（PUBACK）", "no PUBACK for {s:.0f} s")
+_NO_WATERMARK = Text("{s:.0f} 秒没有收到平台水位（ack）", "no watermark for {s:.0f} s")
+_CONFIRM = Text("平台须发布 ack，且不作为保留消息", "the platform must publish `ack`, and not retained")
 _CHECK = Text("检查平台的 host、port 和 TLS 设置", "check host, port and TLS of the uplink")
-_STATUS_EVERY = 600.0
+_JSON = "application/json"
 _SAVE_EVERY, _SAVE_AFTER = 1.0, 256  # seconds; rows, for whoever is killed again and again does not live so long
+_MOST_TRIES = 3  # connections that a reply may end
 _WATERMARK_WITHIN = 120.0  # ack_required: rows that the platform has not confirmed by then are sent again
 
 
@@ -56,14 +60,10 @@ class Conversation:
         self._topics = {kind: f"{around.topic}/event/{kind.value}" for kind in EventClass}
         self._source = around.identity.source
         self._counter = f"uplink.{around.name}"
-        self._under_way: dict[int, Parcel | Reply | str] = {}  # by number: an event, a reply, a topic
-        self._to_say: deque[tuple[str, bytes]] = deque()  # retained messages: (topic, body)
-        self._progress = time.monotonic()
+        self._under_way = UnderWay()
+        self._notices = Notices(around)
         self._confirmed = time.monotonic()
-        self._status = b""
-        self._status_due = self._save_due = 0.0
-        self._devices: dict[str, DeviceState] = {}
-        self._health: object = None
+        self._save_due = 0.0
         self._allowance = Allowance(around.options.backlog_rate)
 
     def step(self) -> float:
@@ -85,7 +85,7 @@ class Conversation:
             if time.monotonic() > self._connect_before:
                 raise Unreachable(_SILENT, hint=_CHECK)
             return 0.5
-        self._say_what_changed()
+        self._notices.look()
         self._speak()
         self._send_rows()
         self._check_progress()
@@ -110,11 +110,10 @@ class Conversation:
         """Wait for what is under way, say that this is a stop and no failure, and disconnect; 2 s at most."""
         try:
             self._wait_for_answers(0.8)
-            self._to_say.clear()
-            self._say("status", self._around.status("stopped"))
+            self._notices.part()
             self._speak()
             self._wait_for_answers(0.7)
-            if self._under_way or self._to_say:  # a clean goodbye would leave "online" standing
+            if self._under_way or self._notices:  # a clean goodbye would leave "online" standing
                 raise Unreachable(_SILENT)
             self._link.close()
             self._wait_for_answers(0.5, until_lost=True)
@@ -124,9 +123,9 @@ class Conversation:
     def leave(self) -> None:
         """Cut the connection. Replies that may not have arrived go out on the next one."""
         self._link.abandon()
-        for carried in self._under_way.values():
+        for carried in self._under_way:
             if isinstance(carried, Reply):
-                self._around.outbox.put(carried)
+                self._say_again(carried)
 
     # ── hearing ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -134,11 +133,10 @@ class Conversation:
         self.is_open = True
         self._window = connected.window
         self._max_bytes = connected.max_bytes
-        self._progress = self._confirmed = time.monotonic()
+        self._confirmed = time.monotonic()
         self._lanes.begin()
         self._listen()
-        self._status = self._around.status("online")
-        self._say("catalog", self._around.catalogue(self._lanes.begins_after))
+        self._notices.greet(self._lanes.begins_after)
 
     def _listen(self) -> None:
         leaves = ["ack"] if self._options.ack_required else []
@@ -147,8 +145,7 @@ class Conversation:
             self._link.subscribe(*(f"{self._around.topic}/{leaf}" for leaf in leaves))
 
     def _hear_answer(self, answer: Acknowledged) -> None:
-        carried = self._under_way.pop(answer.number, None)
-        self._progress = time.monotonic()
+        carried = self._under_way.answer(answer.number)
         failed = answer.code >= 0x80
         if failed and answer.code in TRANSIENT:
             raise Unreachable(_BUSY.with_(why=answer.reason))
@@ -174,23 +171,22 @@ class Conversation:
             seq = json.loads(message.payload)["seq"]
         except (ValueError, TypeError, KeyError, RecursionError):
             seq = None
-        if type(seq) is int and self._lanes.stored(seq):
+        # A retained one may be of a journal that was lost since, whose sequences are not ours.
+        if type(seq) is int and not message.retained and self._lanes.stored(seq):
             self._confirmed = time.monotonic()
         else:
             self._count("odd_watermarks")
 
     # ── speaking ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def _say(self, leaf: str, payload: bytes) -> None:
-        """Send a retained message as soon as the window has room."""
-        self._to_say.append((f"{self._around.topic}/{leaf}", payload))
-
     def _speak(self) -> None:
         self._answer()
-        while self._to_say and len(self._under_way) < self._window:
-            topic, payload = self._to_say.popleft()
-            number = self._link.publish(topic, payload, retain=True, content_type="application/json")
-            self._list(number, topic)
+        while len(self._under_way) < self._window and (notice := self._notices.take()):
+            if self._fits(*notice):
+                topic, payload = notice
+                self._list(self._link.publish(topic, payload, retain=True, content_type=_JSON), topic)
+        if (sample := self._notices.sample()) and self._fits(*sample):
+            self._link.publish(*sample, qos=0, content_type=_JSON)
 
     def _answer(self) -> None:
         """Send what the downlink has to say; before everything else, for somebody waits for it."""
@@ -202,35 +198,33 @@ class Conversation:
             if isinstance(item, Retry):
                 self._lanes.retry_dead()
                 continue
+            if not self._fits(item.topic, item.payload):
+                continue
             room = self._max_bytes - len(item.payload)
             correlation = item.correlation if len(item.correlation or b"") <= room else None
-            if room < 0:
-                log.warning("uplink %s: a reply of %d bytes is too long", self._around.name, len(item.payload))
-                continue
             try:
-                kind = "application/json"
-                number = self._link.publish(item.topic, item.payload, content_type=kind, correlation=correlation)
+                number = self._link.publish(item.topic, item.payload, content_type=_JSON, correlation=correlation)
             except Unreachable:
-                self._around.outbox.put(item)
+                self._say_again(item)
                 raise
             self._list(number, item)
             self._count("replies")
 
-    def _say_what_changed(self) -> None:
-        if time.monotonic() >= self._status_due:
-            self._status_due = time.monotonic() + _STATUS_EVERY
-            status = json.loads(self._status)  # `since` stays that of this connection
-            self._say("status", to_json({**status, "last_seq": self._around.journal.last_seq}))
-        for device in self._around.board.devices():
-            known = self._devices.get(device.name)
-            if known is None or (known.status, known.since) != (device.status, device.since):
-                self._devices[device.name] = device
-                self._say(f"device/{device.name}", self._around.device(device))
-        health = self._around.board.facts().get("health")
-        if health is not None and health is not self._health:
-            self._health = health
-            body = self._around.health(health)
-            self._link.publish(f"{self._around.topic}/health", body, qos=0, content_type="application/json")
+    def _say_again(self, reply: Reply) -> None:
+        """On the next connection; not for ever, for its topic may be why this one ended: the sender chose it."""
+        if reply.tries < _MOST_TRIES:
+            self._around.outbox.put(replace(reply, tries=reply.tries + 1))
+        else:
+            log.warning("uplink %s: a reply is given up: connections end with it", self._around.name)
+
+    def _fits(self, topic: str, payload: bytes) -> bool:
+        """Whether the broker takes so much; sent all the same, it would end every connection."""
+        if len(payload) <= self._max_bytes:
+            return True
+        name, size, most = self._around.name, len(payload), self._max_bytes
+        log.warning("uplink %s: %s has %d bytes, the broker takes %d: not sent", name, topic[:200], size, most)
+        self._count("too_large")
+        return False
 
     def _send_rows(self) -> None:
         self._allowance.refill()
@@ -258,12 +252,10 @@ class Conversation:
         self._count("published")
         self._count("bytes", len(body))
 
-    def _list(self, number: int, carried: Parcel | Reply | str) -> None:
-        if not self._under_way:
-            self._progress = time.monotonic()
+    def _list(self, number: int, carried: Carried) -> None:
         if number in self._under_way:
             raise Unreachable("message numbers have run out")
-        self._under_way[number] = carried
+        self._under_way.add(number, carried)
 
     def _bury(self, parcel: Parcel, reason: str) -> None:
         self._lanes.refused(parcel.lane, parcel.row.seq, reason)
@@ -275,11 +267,11 @@ class Conversation:
 
     def _check_progress(self) -> None:
         at = time.monotonic()
-        if self._under_way and at - self._progress > 2 * self._options.keepalive_s:
-            raise Unreachable(_NO_PUBACK.with_(s=at - self._progress))
+        if (silence := self._under_way.silence) > 2 * self._options.keepalive_s:
+            raise Unreachable(_NO_PUBACK.with_(s=silence))
         if self._options.ack_required and at - self._confirmed > _WATERMARK_WITHIN:
             if self._lanes.awaits_watermark:
-                raise Unreachable(f"no watermark for {at - self._confirmed:.0f} s")
+                raise Unreachable(_NO_WATERMARK.with_(s=at - self._confirmed), hint=_CONFIRM)
             self._confirmed = at
 
     def _wait_for_answers(self, seconds: float, *, until_lost: bool = False) -> None:

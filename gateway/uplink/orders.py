@@ -25,6 +25,7 @@ class Reply:
     topic: str
     payload: bytes
     correlation: bytes | None = None
+    tries: int = 1  # connections on which it was sent, this one included
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,6 +153,32 @@ def test_a_response_topic_cannot_make_the_gateway_speak_as_another(
     assert gateway.count("connects") == 1
 
 
+def test_an_answer_that_a_broker_cuts_the_line_for_is_given_up(
+    gateway: Gateway, platform: Platform, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Mosquitto hands on such a response topic, and takes nothing under it: the sender can never be answered there."""
+    platform.publish("cmd/a1", {"command": "ping", "expires_at": soon()}, ResponseTopic="a/" * 250)
+    wait_until(lambda: "a reply is given up" in caplog.text, seconds=20)
+    order = {"command": "ping", "expires_at": soon()}
+
+    def is_answered() -> bool:
+        platform.publish("cmd/a2", order)  # while the gateway is away it gets lost
+        time.sleep(0.2)
+        return bool(platform.replies("a2"))
+
+    wait_until(is_answered, seconds=20)
+    assert gateway.count("connects") > 1
+
+
+def test_an_answer_to_a_name_that_is_too_long_for_a_topic_goes_under_its_beginning(
+    gateway: Gateway, platform: Platform
+) -> None:
+    platform.publish("cmd/" + "x" * 65_490, {"command": "ping", "expires_at": soon()})
+    wait_until(lambda: platform.replies("x" * 64))
+    assert platform.replies("x" * 64)[0]["code"] == "bad_request"
+    assert gateway.count("connects") == 1
+
+
 def test_an_answer_whose_connection_broke_goes_out_on_the_next(
     tmp_path: Path, broker: Mosquitto, platform: Platform
 ) -> None:

@@ -9,13 +9,13 @@ import sqlite3
 import struct
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import StoreError
-from gateway.journal import Cursor, Journal, Row, pages, repair
+from gateway.journal import Cursor, Journal, JournalReader, Row, audit, pages, repair
 from gateway.journal.sequence import BLOCK
 from gateway.types import EventClass
 from tests.facts import BOOT, event
@@ -33,7 +33,8 @@ def path(tmp_path: Path) -> Path:
 def fill(path: Path, count: int = COUNT) -> None:
     journal = Journal(path)
     journal.append([event(n, data={"padding": "word " * 40}) for n in range(count)], BOOT)
-    journal.save_cursors("city", [Cursor("alarm", 17, None), Cursor("live", 17, None)], buried=[(3, "no")])
+    cursors = [Cursor("alarm", 17, None), Cursor("live", 17, None), Cursor("begin", 5, 5)]
+    journal.save_cursors("city", cursors, buried=[(3, "no")])
     journal.close()
 
 
@@ -61,7 +62,7 @@ def test_an_overwritten_header_loses_no_row(path: Path) -> None:
     assert told[0].seq == COUNT + 1
     assert len(list(path.parent.glob("journal.damaged-*.db"))) == 1
     journal = Journal(path)
-    assert [cursor.after for cursor in journal.cursors("city")] == [17, 17]
+    assert [cursor.after for cursor in journal.cursors("city")] == [17, 17, 5]
     assert journal.count_dead("city") == 1
     journal.close()
 
@@ -89,15 +90,49 @@ def test_a_lost_page_is_told_to_the_last_row(path: Path, page: int) -> None:
         assert (losses[0]["from"], losses[0]["to"]) == (min(missing), max(missing))
 
 
-def test_a_damaged_file_after_a_crash_jumps_over_what_may_have_been_used(path: Path) -> None:
+def crash(path: Path) -> Path:
+    """A journal of ten events as a power cut would leave it: not closed."""
     journal = Journal(path)
     journal.append([event(n) for n in range(10)], BOOT)
     crashed = path.with_name("crashed")
     crashed.mkdir()
-    for file in path.parent.glob("journal.*"):  # as a power cut would leave them: not closed
+    for file in path.parent.glob("journal.*"):
         shutil.copy(file, crashed)
     journal.close()
-    path = crashed / "journal.db"
+    return crashed / "journal.db"
+
+
+def test_a_log_that_is_gone_after_a_crash_never_means_its_sequences_again(path: Path) -> None:
+    """Whoever moves `journal.db` alone to another card: it is sound, and lacks what was committed last."""
+    path = crash(path)
+    path.with_name("journal.db-wal").unlink()
+    _, told = rows_of(path)
+    assert told[0].seq > 10
+    assert [row.name for row in told] == ["alarm.journal_damaged", "loss"]
+    assert (told[1].data["from"], told[1].data["to"]) == (1, told[0].seq - 1)
+
+
+def test_looking_for_damage_leaves_the_log_where_it_is(path: Path) -> None:
+    """Who is killed just then has lost nothing, and must not seem to have."""
+    path = crash(path)
+    assert repair.inspect(path) is None
+    kept, told = rows_of(path)
+    assert [row.seq for row in kept] == list(range(1, 11))
+    assert not told
+
+
+@pytest.mark.parametrize("noted", ["80000000000000000010 80000000000000000266", "10 9", "-5 266", "1 x", ""])
+def test_a_note_that_cannot_be_true_is_not_believed(path: Path, noted: str) -> None:
+    fill(path, 10)
+    path.with_suffix(".seq").write_text(noted)
+    kept, told = rows_of(path)
+    assert len(kept) == 10
+    assert not told
+    assert audit.verify(path).is_sound
+
+
+def test_a_damaged_file_after_a_crash_jumps_over_what_may_have_been_used(path: Path) -> None:
+    path = crash(path)
     path.with_name("journal.db-wal").unlink()
     overwrite(path, 0, 4096)
     _, told = rows_of(path)
@@ -162,6 +197,50 @@ def test_damage_while_in_use_is_repaired_while_in_use(path: Path) -> None:
     rows = journal.read_after(50, ALL, 10)
     assert [row.name for row in rows] == ["alarm.journal_damaged", "loss", "access.granted"]
     journal.close()
+
+
+_ROT = {
+    7: "data = substr(data, 1, 20) || 'x' || substr(data, 22)",
+    8: "data = CAST(CAST(substr(data, 1, 40) AS BLOB) || x'ff' || CAST(substr(data, 42) AS BLOB) AS TEXT)",
+    9: "clock = 'sxnced'",
+    10: "name = 'bccess.granted'",
+    11: "gaps = '1,x'",
+    12: "data = '7'",
+    COUNT: "gaps = ''",  # of the newest row, which an opening reads
+}
+
+
+def rot(path: Path, seq: int, change: str) -> None:
+    """A disk that changes bytes of a row at rest: its page and its tables stay as they should be."""
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute(f"UPDATE events SET {change} WHERE seq = {seq}")
+
+
+@pytest.mark.parametrize("seq", _ROT)
+def test_a_row_that_the_disk_has_changed_is_told_and_the_others_are_read(path: Path, seq: int) -> None:
+    fill(path)
+    rot(path, seq, _ROT[seq])
+    passed_over = JournalReader(path).read_after(0, ALL, 1000)
+    assert [row.seq for row in passed_over] == [n for n in range(1, COUNT + 1) if n != seq]
+    with closing(Journal(path)) as journal:
+        assert [row.seq for row in journal.read_after(seq - 1, ALL, 1)] == [seq + 1]
+    kept, told = rows_of(path)
+    assert [row.seq for row in kept] == [n for n in range(1, COUNT + 1) if n != seq]
+    assert [(row.seq, row.name) for row in told] == [(COUNT + 1, "alarm.journal_damaged"), (COUNT + 2, "loss")]
+    assert told[1].data == {"class": "*", "from": seq, "to": seq, "count": 1, "cause": "damage"}
+    found = audit.verify(path)
+    assert found.is_sound, found.breaks
+
+
+def test_a_row_whose_place_in_an_index_is_lost_takes_no_other_with_it(path: Path) -> None:
+    fill(path)
+    with closing(JournalReader(path)) as reader:
+        (row,) = reader.read_after(19, ALL, 1)
+    at = path.read_bytes().index(f"{row.id}accessaccess.granted".encode()) + len(row.id)
+    overwrite(path, at, 1)
+    kept, told = rows_of(path)
+    assert [row.seq for row in kept] == [n for n in range(1, COUNT + 1) if n != 20]
+    assert told[-1].data == {"class": "*", "from": 20, "to": 20, "count": 1, "cause": "damage"}
 
 
 def test_a_power_cut_in_the_middle_of_the_repair_starts_it_again(path: Path) -> None:
@@ -240,6 +319,25 @@ def test_a_full_disk_refuses_what_it_cannot_keep_and_recovers(small_disk: Path) 
     journal = Journal(small_disk / "journal.db")
     assert journal.last_seq == len(accepted)
     journal.close()
+
+
+def test_damage_on_a_full_disk_is_told_once_there_is_room(small_disk: Path) -> None:
+    path, rest = small_disk / "journal.db", small_disk / "someone-elses-log"
+    fill(path)
+    overwrite(path, 0, 4096)
+    for room in range(0, 400_000, 4096):
+        rest.unlink(missing_ok=True)
+        if small_disk.is_mount():
+            with rest.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(small_disk).free - room)
+        with suppress(StoreError):
+            Journal(path).close()
+    rest.unlink(missing_ok=True)
+    kept, told = rows_of(path)
+    assert "alarm.journal_damaged" in [row.name for row in told]
+    losses = [row.data for row in told if row.name == "loss"]
+    missing = set(range(1, COUNT + 1)) - {row.seq for row in kept}
+    assert missing <= {seq for loss in losses for seq in range(loss["from"], loss["to"] + 1)}
 
 
 _SHUTDOWN = 0x8004587D  # EXT4_IOC_SHUTDOWN

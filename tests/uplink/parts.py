@@ -56,8 +56,8 @@ class Subscriber:
     def _on_subscribe(self, *_: Any) -> None:
         self.connects += 1
 
-    def publish(self, topic: str, body: bytes) -> None:
-        self._client.publish(topic, body, 1).wait_for_publish(5)
+    def publish(self, topic: str, body: bytes, *, retain: bool = False) -> None:
+        self._client.publish(topic, body, 1, retain).wait_for_publish(5)
 
     def events(self) -> list[dict[str, Any]]:
         return [json.loads(message.payload) for message in list(self.messages) if "/event/" in message.topic]

@@ -105,6 +105,31 @@ def test_a_hole_that_swallows_everything_and_keeps_its_socket_open(house: House,
         assert_complete(platform, house.journal.last_seq)
 
 
+class Forgetful(Wire):
+    """Loses the answer to one message, once."""
+
+    def __init__(self, upstream: int, number: int) -> None:
+        self._lost = b"\x40\x02" + number.to_bytes(2)
+        self.has_forgotten = False
+        super().__init__(upstream)
+
+    def _carry(self, sink: socket.socket, data: bytes) -> None:
+        if not self.has_forgotten and self._lost in data:
+            self.has_forgotten = True
+            data = data.replace(self._lost, b"", 1)
+        sink.sendall(data)
+
+
+def test_one_message_that_is_never_answered_is_sent_again_though_others_are(house: House, broker: Mosquitto) -> None:
+    wire = Forgetful(broker.port, 5)  # the catalog, the status, and then the third event
+    house.journal.append([event(number) for number in range(6)], BOOT)
+    with subscriber(broker.port) as platform, house.running(house.uplink(wire.port)), Traffic(house):
+        wait_until(lambda: wire.has_forgotten)
+        wait_until(lambda: platform.sequences().count(3) == 2, 15)
+        assert house.count("connects") == 2
+    wire.close()
+
+
 def test_a_frozen_broker_is_left_and_found_again(house: House, broker: Mosquitto) -> None:
     with subscriber(broker.port) as platform, house.running(house.uplink(broker.port)):
         with Traffic(house):

@@ -135,6 +135,13 @@ def test_a_wrong_password_is_reported_with_a_hint(house: House, guarded: Mosquit
         wait_until(house.is_online)
 
 
+def test_a_password_from_an_editor_that_marks_its_files_is_the_password(
+    house: House, guarded: Mosquitto, tmp_path: Path
+) -> None:
+    with house.running(house.uplink(guarded.port, **login(tmp_path, "\ufeffsecret\r"))):
+        wait_until(house.is_online)
+
+
 def test_a_credential_of_systemd_is_the_password(
     house: House, guarded: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,3 +185,25 @@ def test_an_event_that_is_too_long_for_the_broker_does_not_hold_up_the_others(ho
         wait_until(lambda: platform.sequences() == [1, 3])
         wait_until(lambda: house.journal.count_dead("city") == 1)
         assert house.count("connects") == 1
+
+
+def test_a_catalog_that_is_too_long_for_the_broker_does_not_hold_up_the_events(house: House, tmp_path: Path) -> None:
+    house.journal.append([event(1), event(2)], BOOT)
+    house.board.note("health", {"words": "word " * 1000})
+    with (
+        Mosquitto(tmp_path / "narrow", "max_packet_size 1500") as broker,
+        subscriber(broker.port) as platform,
+        house.running(house.uplink(broker.port)),
+    ):
+        wait_until(lambda: platform.sequences() == [1, 2])
+        assert platform.last("status")["status"] == "online"
+        assert house.count("too_large") == 2
+        assert house.count("connects") == 1
+
+
+@pytest.mark.parametrize(("line", "word"), [("retain_available false", "retained"), ("max_qos 0", "QoS 1")])
+def test_a_broker_that_lacks_what_we_need_is_named_with_the_fix(
+    house: House, tmp_path: Path, line: str, word: str
+) -> None:
+    with Mosquitto(tmp_path / "poor", line) as broker, house.running(house.uplink(broker.port)):
+        wait_until(lambda: word in house.state().get("hint", ""))

@@ -161,6 +161,8 @@ def test_a_watermark_passes_what_a_puback_does_not(house: House, broker: Mosquit
             for body in (b"7", b"{}", b'{"seq":true}', b'{"seq":99}', b'{"seq":"5"}', b"\xff", b"[" * 5000):
                 platform.publish(f"{PREFIX}/ack", body)
             wait_until(lambda: house.count("odd_watermarks") == 7)
+            platform.publish(f"{PREFIX}/ack", b'{"seq":9}', retain=True)
+            wait_until(lambda: house.count("odd_watermarks") == 8)
             assert house.journal.pending("city", ALL).count == 10
             platform.publish(f"{PREFIX}/ack", json.dumps({"seq": 6}).encode())
             wait_until(lambda: house.journal.pending("city", ALL).count == 4)
