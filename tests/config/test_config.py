@@ -218,6 +218,12 @@ def test_a_password_in_the_address_of_a_proxy_is_refused_and_not_repeated(tmp_pa
     assert not any("s3cret" in line for line in said)
 
 
+def test_a_login_in_the_address_of_a_camera_is_not_repeated(tmp_path: Path) -> None:
+    camera = '[cameras.gate]\ndriver = "rtsp"\nurl = "rtsp://admin:pa#ss@10.0.0.9/1"\npoint = "east-door"\n'
+    (fault,) = faults(tmp_path, SMALL + camera)
+    assert "cameras.gate.url: 'rtsp://***@10.0.0.9/1'" in fault
+
+
 def test_one_port_of_tls_means_tls_to_every_broker(tmp_path: Path) -> None:
     settings = load(written(tmp_path, SMALL + '\n[uplinks.city]\nhost = "a"\nhosts = ["b:8883", "::1", "[::1]:99"]\n'))
     city = settings.uplinks["city"]
