@@ -6,6 +6,7 @@ Exit codes: 0 fine, 1 failed, 2 usage, 78 configuration.
 from __future__ import annotations
 
 import importlib
+import io
 import resource
 import sys
 from contextlib import suppress
@@ -57,6 +58,7 @@ def cli() -> None:
 def main() -> None:
     """Run one command; say an error in the site's language with its next move."""
     _forbid_core_dumps()
+    _print_what_the_terminal_lacks()
     try:
         cli(standalone_mode=False)
     except click.exceptions.Abort:
@@ -69,6 +71,12 @@ def main() -> None:
             if str(part):
                 click.echo(part.say(language()) if isinstance(part, Text) else part, err=True)
         sys.exit(EXIT_CONFIG if isinstance(error, ConfigError) else 1)
+
+
+def _print_what_the_terminal_lacks() -> None:
+    """As escapes: a rare name must not end a list half-way where the locale is GBK or no Chinese at all."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _forbid_core_dumps() -> None:
