@@ -129,7 +129,19 @@ def test_faults_read_in_the_language_of_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
-        (SMALL.replace('"in"', "“in”").encode(), "13: : not valid TOML: this line has full-width marks"),
+        (SMALL.replace('"in"', "“in”").encode(), "13: : not valid TOML: outside plain quotes this line has “ ”;"),
+        (
+            SMALL.replace('direction = "in"', 'direction："in"').encode(),
+            "13: : not valid TOML: outside plain quotes this",
+        ),
+        (
+            SMALL.replace("direction =", "direction\u3000=").encode(),
+            "13: : not valid TOML: outside plain quotes this line has U+3000",
+        ),
+        (
+            SMALL.replace("direction =", "方向 =").encode(),
+            "13: : not valid TOML: outside plain quotes this line has 向 方",
+        ),
         (SMALL.encode("gbk"), "3: : the file is not UTF-8"),
         (SMALL.replace('"in"', "in").encode(), "13: : not valid TOML"),
         (b"\xef\xbb\xbf" + SMALL.replace("port", "prot").encode(), "17: readers.east-reader.prot"),
@@ -210,6 +222,12 @@ def test_the_law_on_faces_is_checked(tmp_path: Path, text: str, expected: str) -
 def test_uplinks_are_checked(tmp_path: Path, text: str, expected: str) -> None:
     said = faults(tmp_path, SMALL + f'\n[uplinks.city]\nhost = "h"\n{text}\n')
     assert any(expected in line for line in said), said
+
+
+@pytest.mark.parametrize("host", ["mqtt://10.0.0.1", "10.0.0.1:1883", "[::1]", "", "a b"])
+def test_a_host_is_a_name_or_an_address_alone(tmp_path: Path, host: str) -> None:
+    said = faults(tmp_path, SMALL + f'\n[uplinks.city]\nhost = "{host}"\n')
+    assert any("the port stands in `port`" in line for line in said), said
 
 
 def test_a_password_in_the_address_of_a_proxy_is_refused_and_not_repeated(tmp_path: Path) -> None:
