@@ -67,10 +67,21 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except GatewayError as error:
-        for part in (error.message, error.hint):
-            if str(part):
-                click.echo(part.say(language()) if isinstance(part, Text) else part, err=True)
+        _say(error.message, error.hint)
         sys.exit(EXIT_CONFIG if isinstance(error, ConfigError) else 1)
+    except PermissionError as error:  # whichever file of the box it is, the same person did not ask as root
+        _say(_FORBIDDEN.with_(path=error.filename or ""), _AS_ROOT)
+        sys.exit(1)
+
+
+_FORBIDDEN = Text("当前用户无权访问 {path}", "this user has no right to {path}")
+_AS_ROOT = Text("以 root 运行（sudo）", "run it as root (sudo)")
+
+
+def _say(*parts: Text | str) -> None:
+    for part in parts:
+        if str(part):
+            click.echo(part.say(language()) if isinstance(part, Text) else part, err=True)
 
 
 def _print_what_the_terminal_lacks() -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -251,19 +250,6 @@ def test_ten_thousand_files_wait_and_the_oldest_come_first_at_once(uploads: Path
     camera.close()
     assert found == [f"{number:05}.jpg" for number in range(150)]
     assert len(list(uploads.glob("*.jpg"))) == 10_000 - 150 + 2
-
-
-@pytest.fixture
-def humble() -> Iterator[None]:
-    """Bound by the modes of files, as the daemon's own account is and root is not (capset(2))."""
-    libc, header = ctypes.CDLL(None, use_errno=True), (ctypes.c_uint32 * 2)(0x20080522, 0)
-    before, less = (ctypes.c_uint32 * 6)(), (ctypes.c_uint32 * 6)()
-    for sets in (before, less):
-        assert libc.capget(header, sets) == 0
-    less[0] &= ~0b110  # of those in effect CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH
-    assert libc.capset(header, less) == 0
-    yield
-    assert libc.capset(header, before) == 0
 
 
 @pytest.mark.usefixtures("humble")
