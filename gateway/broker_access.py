@@ -51,7 +51,7 @@ def read_proxy_password(options: Uplink) -> str | None:
 
 def _read_secret(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig").rstrip("\r\n")  # with the mark that editors put before it
+        return path.read_text(encoding="utf-8-sig").rstrip("\r\n")  # Windows' Notepad begins with the mark
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             Text("密码无法读取", "the password cannot be read"),

@@ -64,6 +64,16 @@ def _broker(text: str) -> str:
     return text
 
 
+def _host(text: str) -> str:
+    try:
+        alone = read_address(text, 1883).host == text
+    except ValueError:
+        alone = False
+    if not alone:
+        raise ValueError("write the name or the IP address alone; the port stands in `port`")
+    return text
+
+
 def _proxy(text: str) -> str:
     read_proxy(text)
     return text
@@ -181,7 +191,7 @@ class PlateReading(Table):
 
 
 class Uplink(Table):
-    host: Annotated[str, Field(pattern=r"^\S+$")]
+    host: Annotated[str, AfterValidator(_host)]
     port: Annotated[int, Field(ge=1, le=65535)] = 1883
     hosts: list[Annotated[str, AfterValidator(_broker)]] = []  # more brokers of this platform: "host" or "host:port"
     proxy: Annotated[str, AfterValidator(_proxy)] | None = None

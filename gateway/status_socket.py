@@ -101,7 +101,10 @@ def _hear(caller: socket.socket) -> Mapping[str, Any]:
 
 
 def ask(data_dir: Path, seconds: float = 3.0, **wanted: Any) -> dict[str, Any]:
-    """The running daemon's status, or its answer to `do=NAME, …`. Raises `Unreachable` when none runs on the folder."""
+    """The running daemon's status, or its answer to `do=NAME, …`. Raises `Unreachable` when none runs on the folder.
+
+    Raises `PermissionError` where the caller may not ask.
+    """
     pieces = []
     try:
         with socket.socket(socket.AF_UNIX) as link, _short(data_dir / NAME) as address:
@@ -111,6 +114,8 @@ def ask(data_dir: Path, seconds: float = 3.0, **wanted: Any) -> dict[str, Any]:
             while piece := link.recv(65536):
                 pieces.append(piece)
         answer = json.loads(b"".join(pieces))
+    except PermissionError as error:  # it may run well: who asks is not of its group
+        raise PermissionError(error.errno, error.strerror, str(data_dir / NAME)) from error
     except (OSError, ValueError) as error:
         raise Unreachable(
             Text("网关服务没有应答（{path}）", "no daemon answers at {path}").with_(path=data_dir / NAME),

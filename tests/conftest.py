@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,3 +47,16 @@ def portrait() -> Path:
     import skimage
 
     return Path(skimage.__file__).parent / "data" / "astronaut.png"
+
+
+@pytest.fixture
+def humble() -> Iterator[None]:
+    """Bound by the modes of files, as the daemon's own account is and root is not (capset(2))."""
+    libc, header = ctypes.CDLL(None, use_errno=True), (ctypes.c_uint32 * 2)(0x20080522, 0)
+    before, less = (ctypes.c_uint32 * 6)(), (ctypes.c_uint32 * 6)()
+    for sets in (before, less):
+        assert libc.capget(header, sets) == 0
+    less[0] &= ~0b110  # of those in effect CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH
+    assert libc.capset(header, less) == 0
+    yield
+    assert libc.capset(header, before) == 0

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -43,6 +44,12 @@ class Login:
             if secret:
                 text = text.replace(secret, "***")
         return re.sub(r"(?<=://)[^/@\s]*@", "***@", text)
+
+    def answer(self, challenges: Iterable[str], method: str, uri: str) -> str | None:
+        """The Authorization header for what a camera offers: no plain password where it also knows a digest."""
+        digests_first = sorted(challenges, key=lambda challenge: not challenge.lower().startswith("digest"))
+        answers = (self.authorization(challenge, method, uri) for challenge in digests_first)
+        return next((one for one in answers if one), None)
 
     def authorization(self, challenge: str, method: str, uri: str) -> str | None:
         """The header that answers a `WWW-Authenticate`; None for a scheme that is not known."""
@@ -82,6 +89,18 @@ class Login:
 _PARAMETER = re.compile(r'(\w+)\s*=\s*(?:"([^"]*)"|([^\s,]+))')
 
 
+def sound_url(url: str) -> str:
+    """Check what a pattern cannot: a `#` or `/` in a password moves where the host ends. Raises `ValueError`."""
+    try:
+        parts = urlsplit(url)
+        sound = bool(parts.hostname) and parts.port != 0 and not parts.fragment
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ValueError("give host and port (1 to 65535); a login belongs into `username` and `password_file`")
+    return url
+
+
 def login_of(url: str, username: str, password_file: Path | None) -> Login:
     """The login of a camera's options; one inside the URL counts where no user name is given. Raises `DeviceLost`."""
     parts = urlsplit(url)
@@ -90,7 +109,7 @@ def login_of(url: str, username: str, password_file: Path | None) -> Login:
     if password_file is None:
         return Login(username)
     try:
-        with password_file.open(encoding="utf-8") as stream:
+        with password_file.open(encoding="utf-8-sig") as stream:  # Windows' Notepad begins with the mark
             return Login(username, stream.read(_LONGEST).strip("\r\n"))
     except (OSError, UnicodeDecodeError) as error:
         raise DeviceLost(

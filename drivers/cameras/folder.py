@@ -34,6 +34,11 @@ _TRIES = 3  # of decoding a picture; one that ended the process so often is give
 _AFTER = Text("改正 after，或建立该文件夹", "correct `after`, or create that folder")
 _TOO_LARGE = Text("文件有 {size} MiB，太大，不会是抓拍图片", "{size} MiB are too much for a picture")
 _DEADLY = Text("解码时进程异常终止（共 {n} 次）", "decoding it ended the decoder {n} times")
+_RIGHT = Text('after = "{after}" 需要此权限', '`after = "{after}"` needs the right to do so')
+_LOCKED = Text(
+    "网关无权读取此文件，保留至可以读取（FTP 服务的 umask 应为 022）",
+    "the gateway may not read it; it stays until it may (an FTP server's umask should be 022)",
+)
 _OLDEST_S = 20 * 365 * 86400  # an mtime before that was never set
 
 
@@ -62,6 +67,7 @@ class FolderCamera:
         self._ledger, self._attempts = Ledger(ledger), Attempts(ledger.with_name(ledger.name + ".trying"))
         self._waiting: dict[str, _Candidate] = {}
         self._in_flight: dict[str, Entry] = {}  # by what they are called outside
+        self._locked: set[Entry] = set()  # may not be read, and this was told
         self._next_look = 0.0
 
     def read(self) -> Frame | Unreadable | None:
@@ -79,8 +85,9 @@ class FolderCamera:
         entry = self._in_flight.get(source)
         if entry is None:
             return
-        self._ledger.add(entry)  # first: a crash in between must not deliver it again
-        self._put_away(entry)
+        if entry not in self._locked:  # nobody has seen what is in that one
+            self._ledger.add(entry)  # first: a crash in between must not deliver it again
+            self._put_away(entry)
         del self._in_flight[source]
 
     def close(self) -> None:
@@ -95,13 +102,13 @@ class FolderCamera:
             if after == "delete":
                 path.unlink()
             else:
-                shutil.move(path, _free_name(_move_folder(self._options) / path.name))
+                target = _move_folder(self._options)
+                target.mkdir(parents=True, exist_ok=True)  # somebody may have tidied it away
+                shutil.move(path, _free_name(target / path.name))
         except FileNotFoundError:
             return  # somebody took it: consumed all the same
         except OSError as error:
-            raise DeviceLost(
-                f"{printable(str(path))}: {error.strerror}", hint=f'`after = "{after}"` needs the right to do so'
-            ) from error
+            raise DeviceLost(f"{printable(str(path))}: {error.strerror}", hint=_RIGHT.with_(after=after)) from error
 
     def _look(self) -> None:
         at = time.monotonic()
@@ -112,6 +119,7 @@ class FolderCamera:
                 f"{self._folder}: {error.strerror}", hint=Text("文件夹还在吗？", "is the folder still there?")
             ) from error
         self._ledger.forget_all_but(set(found))
+        self._locked.intersection_update(found.values())
         waiting: dict[str, _Candidate] = {}
         for name, entry in found.items():
             if printable(name) in self._in_flight:
@@ -162,8 +170,14 @@ class FolderCamera:
             return Unreadable(stamp, name, origin, _TOO_LARGE.with_(size=size >> 20))
         try:
             data = (self._folder / file).read_bytes()
+        except PermissionError:
+            if patient or candidate.entry in self._locked:
+                return None
+            self._locked.add(candidate.entry)
+            return Unreadable(stamp, name, f"{origin}/locked", _LOCKED)  # its passage is still to come
         except OSError as error:
             return None if patient else Unreadable(stamp, name, origin, error.strerror or str(error))
+        self._locked.discard(candidate.entry)
         header = inspect(data)
         if header.fault:
             may_grow = patient and (not header.known or not header.whole)
@@ -196,7 +210,17 @@ def connect(options: Options) -> FolderCamera:
                 Text("{path} 就是上传文件夹本身", "{path} is the folder itself").with_(path=target),
                 hint=Text('after = "move:目录" 须用另一个文件夹', '`after = "move:DIR"` needs another folder'),
             )
+        _must_be_writable(target, options.after)
+    if options.after != "keep":
+        _must_be_writable(options.path, options.after)
     return FolderCamera(options, decoder())
+
+
+def _must_be_writable(path: Path, after: str) -> None:
+    if not os.access(path, os.W_OK | os.X_OK, effective_ids=True):  # better said now than at each picture
+        raise DeviceLost(
+            Text("{path} 不可写", "{path} is not writable").with_(path=path), hint=_RIGHT.with_(after=after)
+        )
 
 
 def _move_folder(options: Options) -> Path:

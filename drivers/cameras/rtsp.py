@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
-from drivers.cameras.credentials import login_of
+from drivers.cameras.credentials import login_of, sound_url
 from drivers.cameras.rtsp_probe import CABLE, why
 from gateway.clock import now
 from gateway.errors import DeviceLost
@@ -34,7 +34,7 @@ _FLAGS: Final = f"rtsp_transport;%s|timeout;{_READ_MS * 1000}|fflags;nobuffer|fl
 class Options(BaseModel, extra="forbid", frozen=True):
     """`username` and `password_file` rather than a login inside `url`."""
 
-    url: Annotated[str, Field(pattern=r"^rtsps?://[^\s/]+(/\S*)?$")]
+    url: Annotated[str, Field(pattern=r"^rtsps?://[^\s/]+(/\S*)?$"), AfterValidator(sound_url)]
     username: str = ""
     password_file: Path | None = None
     transport: Literal["tcp", "udp"] = "tcp"

@@ -66,8 +66,7 @@ def _describe(host: str, port: int, url: str, login: Login, *, encrypted: bool) 
         status, challenges = _ask(wire, url, 1, "", deadline)
         if status != 401 or not login:
             return status
-        answers = (login.authorization(challenge, "DESCRIBE", url) for challenge in challenges)
-        answer = next((one for one in answers if one), None)
+        answer = login.answer(challenges, "DESCRIBE", url)
         return 401 if answer is None else _ask(wire, url, 2, f"Authorization: {answer}\r\n", deadline)[0]
 
 
@@ -85,5 +84,4 @@ def _ask(wire: socket.socket, url: str, number: int, extra: str, deadline: float
     status = re.match(r"RTSP/\d\.\d (\d{3})", head)
     if status is None:
         raise ValueError("no RTSP answer")
-    challenges = re.findall(r"(?im)^WWW-Authenticate:[ \t]*(.+?)\s*$", head)
-    return int(status[1]), sorted(challenges, key=lambda challenge: not challenge.lower().startswith("digest"))
+    return int(status[1]), re.findall(r"(?im)^WWW-Authenticate:[ \t]*(.+?)\s*$", head)

@@ -6,6 +6,7 @@ Exit codes: 0 fine, 1 failed, 2 usage, 78 configuration.
 from __future__ import annotations
 
 import importlib
+import io
 import resource
 import sys
 from contextlib import suppress
@@ -57,6 +58,7 @@ def cli() -> None:
 def main() -> None:
     """Run one command; say an error in the site's language with its next move."""
     _forbid_core_dumps()
+    _print_what_the_terminal_lacks()
     try:
         cli(standalone_mode=False)
     except click.exceptions.Abort:
@@ -65,10 +67,27 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except GatewayError as error:
-        for part in (error.message, error.hint):
-            if str(part):
-                click.echo(part.say(language()) if isinstance(part, Text) else part, err=True)
+        _say(error.message, error.hint)
         sys.exit(EXIT_CONFIG if isinstance(error, ConfigError) else 1)
+    except PermissionError as error:  # whichever file of the box it is, the same person did not ask as root
+        _say(_FORBIDDEN.with_(path=error.filename or ""), _AS_ROOT)
+        sys.exit(1)
+
+
+_FORBIDDEN = Text("当前用户无权访问 {path}", "this user has no right to {path}")
+_AS_ROOT = Text("以 root 运行（sudo）", "run it as root (sudo)")
+
+
+def _say(*parts: Text | str) -> None:
+    for part in parts:
+        if str(part):
+            click.echo(part.say(language()) if isinstance(part, Text) else part, err=True)
+
+
+def _print_what_the_terminal_lacks() -> None:
+    """As escapes: a rare name must not end a list half-way where the locale is GBK or no Chinese at all."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _forbid_core_dumps() -> None:

@@ -15,12 +15,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.config.faults import Fault, from_pydantic, listed
-from gateway.config.lines import Lines
+from gateway.config.lines import Lines, unquoted
 from gateway.config.rules import check_rules
 from gateway.errors import ConfigError
 from gateway.settings import Settings
 from gateway.text import Language, Text
 
+_MOST_MARKS = 12  # told of one line
 DEFAULT_PATH = Path("/etc/compound-gateway/gateway.toml")
 
 
@@ -85,13 +86,14 @@ def _parse(reading: _Reading, text: str) -> None:
     except tomllib.TOMLDecodeError as error:
         line = Lines.of_decode_error(error, text)
         at = text.splitlines()[line - 1 : line]
-        foreign = sorted(set("".join(at)) & set("“”‘’＝［］，｛｝"))
+        foreign = sorted({mark for mark in unquoted("".join(at)) if not mark.isascii()})[:_MOST_MARKS]
         message = Text("不是有效的 TOML：{error}", "not valid TOML: {error}").with_(error=error)
         if foreign:
             message = Text(
-                "不是有效的 TOML：此行有中文标点 {marks}，请换成英文标点",
-                'not valid TOML: this line has full-width marks {marks}; type the plain ones (" = [ ] ,)',
-            ).with_(marks=" ".join(foreign))
+                "不是有效的 TOML：此行英文引号之外有 {marks}；标点、空格和数字请改用半角，文字请加英文引号",
+                "not valid TOML: outside plain quotes this line has {marks}; type plain marks, blanks and digits "
+                '(" = [ ] , #), and put words in plain quotes',
+            ).with_(marks=" ".join(mark if mark.isprintable() else f"U+{ord(mark):04X}" for mark in foreign))
         reading.faults.append(Fault(reading.path, line, "", message))
 
 

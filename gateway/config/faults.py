@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -71,6 +72,8 @@ def from_pydantic(
 def _message(detail: ErrorDetails, model: type[BaseModel], where: Where, beside: Iterable[str]) -> Text:
     context = detail.get("ctx", {})
     given = detail.get("input")
+    if isinstance(given, str):
+        given = _LOGIN.sub("***@", given)
     match detail["type"]:
         case "extra_forbidden":
             return Text("未知的键；{allowed}", "unknown key; {allowed}").with_(
@@ -102,6 +105,7 @@ def _message(detail: ErrorDetails, model: type[BaseModel], where: Where, beside:
     return _wrong_type(detail["type"], given, detail["msg"])
 
 
+_LOGIN = re.compile(r"(?<=://)\S*@")  # in an address: what is wrong with it is said also in logs
 _TYPES = {
     "string": Text("文字（加引号）", "text (in quotes)"),
     "int": Text("整数（不加引号）", "a whole number (no quotes)"),

@@ -39,7 +39,7 @@ class Lines:
             for quotes in ('"""', "'''"):
                 if line.count(quotes) % 2:
                     fence = quotes
-            bare = _STRING.sub("", line).partition("#")[0]
+            bare = unquoted(line)
             depth = max(0, depth + bare.count("[") - bare.count("]"))
 
     def of(self, where: Sequence[str | int]) -> int:
@@ -59,6 +59,11 @@ class Lines:
         """The line a syntax error names; the last line where it says only "end of document"."""
         found = re.search(r"at line (\d+)", str(error))
         return int(found[1]) if found else max(1, len(text.splitlines()))
+
+
+def unquoted(line: str) -> str:
+    """A line without its texts in quotes and without its comment."""
+    return _STRING.sub("", line).partition("#")[0]
 
 
 def _parts(dotted: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from gateway.clock import ClockTrust
-from gateway.messages.common import BootId, Count, Moment, Sequence
+from gateway.messages.common import BootId, Moment, Sequence
 
 
 class Envelope(TypedDict):
@@ -32,7 +32,13 @@ class Envelope(TypedDict):
     ]
     clock: Annotated[ClockTrust, Field(description="restored: `time` was corrected after the clock had been set.")]
     bootid: BootId
-    uptimems: Annotated[Count, Field(description="Milliseconds since that boot; orders events without a clock.")]
+    uptimems: Annotated[
+        int,
+        Field(
+            description="Milliseconds since that boot; orders events without a clock. "
+            "Below 0: of a picture in a folder that was taken before it."
+        ),
+    ]
     replay: Annotated[bool, Field(description="It was in the journal before this connection, or was asked for again.")]
     passage: NotRequired[Annotated[str, Field(description="Joins the events of one person or car.")]]
     chain: NotRequired[

@@ -136,14 +136,22 @@ def _csv_records(text: str, sheet: Sheet) -> Iterator[_Record]:
             return
         if any(cells):
             if columns is None:
-                columns = _headings(line, cells, sheet)
+                columns = _headings(line, _without_empty_end(cells, 0), sheet)
                 if not any(columns):
                     return
-            elif len(cells) != len(columns):
+            elif len(cells := _without_empty_end(cells, len(columns))) != len(columns):
                 _wrong_width(line, len(cells), len(columns), sheet)
             else:
                 yield line, {column: cell for column, cell in zip(columns, cells, strict=True) if column}
         line = reader.line_num + 1
+
+
+def _without_empty_end(cells: list[str], least: int) -> list[str]:
+    """Spreadsheets write cells that were once touched: past the `least` ones, empty cells at the end are none."""
+    end = len(cells)
+    while end > least and not cells[end - 1]:
+        end -= 1
+    return cells[:end]
 
 
 def _headings(line: int, cells: Sequence[str], sheet: Sheet) -> list[str | None]:
@@ -204,7 +212,7 @@ def _json_records(text: str, sheet: Sheet) -> Iterator[_Record]:
             return
         try:
             entry, at = decoder.raw_decode(text, at)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits is a plain ValueError
             _not_json(error.lineno if isinstance(error, json.JSONDecodeError) else line, str(error), sheet)
             return
         expected = ","

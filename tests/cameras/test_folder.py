@@ -250,3 +250,47 @@ def test_ten_thousand_files_wait_and_the_oldest_come_first_at_once(uploads: Path
     camera.close()
     assert found == [f"{number:05}.jpg" for number in range(150)]
     assert len(list(uploads.glob("*.jpg"))) == 10_000 - 150 + 2
+
+
+@pytest.mark.usefixtures("humble")
+@pytest.mark.parametrize("after", ["keep", "delete", "move:done"])
+def test_a_picture_that_may_not_be_read_is_told_and_stays_until_it_may(uploads: Path, after: str) -> None:
+    file = upload(uploads, 1)
+    file.chmod(0)
+    camera = connect(uploads, after=after)
+    (told,) = drain(camera, 1.5)
+    assert isinstance(told, Unreadable)
+    assert "umask" in str(told.fault)
+    assert file.exists()
+    upload(uploads, 2)
+    assert [number_of(picture) for picture in drain(camera)] == ["鄂A00002"]
+    file.chmod(0o644)
+    (picture,) = drain(camera)
+    assert number_of(picture) == "鄂A00001"
+    assert isinstance(picture, Frame)
+    assert picture.origin != told.origin  # or the journal would take the passage for the one that was told
+    assert file.exists() == (after == "keep")
+
+
+@pytest.mark.usefixtures("humble")
+@pytest.mark.parametrize("after", ["delete", "move:done"])
+def test_a_folder_that_may_not_be_changed_is_refused_before_any_picture(uploads: Path, after: str) -> None:
+    (uploads / "done").mkdir()
+    ledger = str(uploads.parent / "ledger")
+    uploads.chmod(0o555)
+    with pytest.raises(DeviceLost, match="not writable"):
+        connect(uploads, after=after, ledger=ledger)
+    assert connect(uploads, ledger=ledger).read() is None
+    uploads.chmod(0o755)
+    (uploads / "done").chmod(0o555)
+    if after != "delete":
+        with pytest.raises(DeviceLost, match="done is not writable"):
+            connect(uploads, after=after)
+
+
+def test_a_folder_for_moved_pictures_is_made_again(uploads: Path) -> None:
+    camera = connect(uploads, after="move:done")
+    (uploads / "done").rmdir()
+    upload(uploads, 1)
+    assert len(drain(camera)) == 1
+    assert [path.name for path in (uploads / "done").iterdir()] == ["1.jpg"]

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar
 
 import pytest
+from pydantic import ValidationError
 
-from drivers.cameras import snapshot
+from drivers.cameras import rtsp, snapshot
 from drivers.cameras.snapshot import SnapshotCamera
 from gateway.errors import DeviceLost
 from tests.real import free_port
 from tests.striped import jpeg, look_for_plates, paint
 
 USER, PASSWORD = "admin", "s3cret"
+REALM = "3号门 cam"
 
 
 def answer(nonce: str, header: str) -> str:
     """What a client must send, worked out from RFC 7616 with the values it chose itself."""
     asked = {key: quoted or plain for key, quoted, plain in re.findall(r'(\w+)=(?:"([^"]*)"|([^\s,]+))', header)}
-    one = hashlib.md5(f"{USER}:cam:{PASSWORD}".encode()).hexdigest()
+    one = hashlib.md5(f"{USER}:{REALM}:{PASSWORD}".encode()).hexdigest()
     two = hashlib.md5(f"GET:{asked['uri']}".encode()).hexdigest()
     return hashlib.md5(f"{one}:{nonce}:{asked['nc']}:{asked['cnonce']}:auth:{two}".encode()).hexdigest()
 
@@ -44,8 +48,9 @@ class Site(BaseHTTPRequestHandler):
         }[self.scheme]
         self.send_response(self.status if good else 401)
         if not good:
-            challenge = {"basic": 'Basic realm="cam"', "digest": f'Digest realm="cam", nonce="{nonce}", qop="auth"'}
-            self.send_header("WWW-Authenticate", challenge[self.scheme])
+            basic, digest = 'Basic realm="other"', f'Digest realm="{REALM}", nonce="{nonce}", qop="auth"'
+            for challenge in {"basic": [basic], "digest": [basic, digest, basic]}[self.scheme]:
+                self.send_header("WWW-Authenticate", challenge.encode().decode("latin-1"))
         self.end_headers()
         if good:
             self.wfile.write(self.body)
@@ -78,7 +83,7 @@ def test_pictures_come_at_the_interval_whatever_login_is_asked_for(
 ) -> None:
     own, url = site
     own.scheme = scheme
-    (tmp_path / "password").write_text(PASSWORD)
+    (tmp_path / "password").write_text(f"{PASSWORD}\r\n", encoding="utf-8-sig")  # as Notepad saves it
     camera = connect(url, username=USER, password_file=str(tmp_path / "password"))
     for _ in range(3):
         frame = camera.read()
@@ -117,3 +122,28 @@ def test_what_is_no_picture_is_refused(site: tuple[type[Site], str], status: int
 def test_a_camera_that_is_not_there_says_so() -> None:
     with pytest.raises(DeviceLost, match="check `url`"):
         connect(f"http://127.0.0.1:{free_port()}/snap.jpg")
+
+
+def test_a_path_may_be_chinese(site: tuple[type[Site], str]) -> None:
+    _, url = site
+    assert connect(url.replace("snap", "东门抓拍")).read() is not None
+
+
+def test_what_speaks_no_http_writes_nothing_into_the_log() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        talk = threading.Thread(target=lambda: listener.accept()[0].sendall(b"\x1b[2J\x07" + bytes(500) + b"\n"))
+        talk.start()
+        with pytest.raises(DeviceLost, match="sends no picture") as lost:
+            connect(url)
+        talk.join()
+    assert str(lost.value).isprintable()
+    assert len(str(lost.value)) < 300
+
+
+@pytest.mark.parametrize("rest", ["[::1/x", "10.0.0.1:99999/x", "admin:pa#ss@10.0.0.1/x", "admin:pa/ss@10.0.0.1/x"])
+@pytest.mark.parametrize("driver", [snapshot, rtsp])
+def test_an_address_whose_parts_are_not_what_they_seem_is_refused(driver: ModuleType, rest: str) -> None:
+    scheme = "rtsp" if driver is rtsp else "http"
+    with pytest.raises(ValidationError, match="password_file"):
+        driver.Options(url=f"{scheme}://{rest}")

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import main
 
 _CHILD = "import resource; print(*resource.getrlimit(resource.RLIMIT_CORE))"
 _PROGRAM = f"""
@@ -20,3 +26,33 @@ subprocess.run([sys.executable, "-c", {_CHILD!r}])
 def test_neither_a_command_nor_its_children_leave_a_core_dump() -> None:
     done = subprocess.run([sys.executable, "-c", _PROGRAM], capture_output=True, text=True, check=True)
     assert {int(limit) for limit in done.stdout.splitlines()[-1].split()} <= {0, 1}, done.stdout
+
+
+@pytest.mark.parametrize("encoding", ["big5", "latin-1"])
+def test_no_command_ends_at_a_character_that_the_terminal_lacks(encoding: str) -> None:
+    said = {}
+    for name in (encoding, "utf-8"):
+        environment = {**os.environ, "PYTHONIOENCODING": name}
+        command = [sys.executable, "-m", "gateway", "models", "list", "--help"]
+        done = subprocess.run(command, env=environment, capture_output=True, check=True)
+        said[name] = done.stdout.decode(name)
+    assert said[encoding] == said["utf-8"].encode(encoding, "backslashreplace").decode(encoding)
+
+
+@pytest.mark.usefixtures("humble")
+@pytest.mark.parametrize("command", ["events", "status", "uplink dead", "models list"])
+def test_who_has_no_right_to_the_data_is_told_to_be_root(
+    tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, data = tmp_path / "gateway.toml", tmp_path / "data"
+    site = '[site]\ncompound_id = "a"\nname = "a"\nlanguage = "en"\n'
+    config.write_text(f'{site}[gateway]\nid = "box-1"\ndata_dir = "data"\n[uplinks.city]\nhost = "h"\n')
+    data.mkdir(mode=0)
+    monkeypatch.setattr(sys, "argv", ["compound-gateway", *command.split(), "--config", str(config)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    data.chmod(0o700)
+    assert ended.value.code == 1
+    said = capsys.readouterr().err
+    assert f"this user has no right to {data}" in said
+    assert "sudo" in said

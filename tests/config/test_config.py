@@ -129,7 +129,19 @@ def test_faults_read_in_the_language_of_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
-        (SMALL.replace('"in"', "“in”").encode(), "13: : not valid TOML: this line has full-width marks"),
+        (SMALL.replace('"in"', "“in”").encode(), "13: : not valid TOML: outside plain quotes this line has “ ”;"),
+        (
+            SMALL.replace('direction = "in"', 'direction："in"').encode(),
+            "13: : not valid TOML: outside plain quotes this",
+        ),
+        (
+            SMALL.replace("direction =", "direction\u3000=").encode(),
+            "13: : not valid TOML: outside plain quotes this line has U+3000",
+        ),
+        (
+            SMALL.replace("direction =", "方向 =").encode(),
+            "13: : not valid TOML: outside plain quotes this line has 向 方",
+        ),
         (SMALL.encode("gbk"), "3: : the file is not UTF-8"),
         (SMALL.replace('"in"', "in").encode(), "13: : not valid TOML"),
         (b"\xef\xbb\xbf" + SMALL.replace("port", "prot").encode(), "17: readers.east-reader.prot"),
@@ -212,10 +224,22 @@ def test_uplinks_are_checked(tmp_path: Path, text: str, expected: str) -> None:
     assert any(expected in line for line in said), said
 
 
+@pytest.mark.parametrize("host", ["mqtt://10.0.0.1", "10.0.0.1:1883", "[::1]", "", "a b"])
+def test_a_host_is_a_name_or_an_address_alone(tmp_path: Path, host: str) -> None:
+    said = faults(tmp_path, SMALL + f'\n[uplinks.city]\nhost = "{host}"\n')
+    assert any("the port stands in `port`" in line for line in said), said
+
+
 def test_a_password_in_the_address_of_a_proxy_is_refused_and_not_repeated(tmp_path: Path) -> None:
     said = faults(tmp_path, SMALL + '\n[uplinks.city]\nhost = "h"\nproxy = "socks5://box:s3cret@10.0.0.1:1080"\n')
     assert any("put it into a file and name that in proxy_password_file" in line for line in said), said
     assert not any("s3cret" in line for line in said)
+
+
+def test_a_login_in_the_address_of_a_camera_is_not_repeated(tmp_path: Path) -> None:
+    camera = '[cameras.gate]\ndriver = "rtsp"\nurl = "rtsp://admin:pa#ss@10.0.0.9/1"\npoint = "east-door"\n'
+    (fault,) = faults(tmp_path, SMALL + camera)
+    assert "cameras.gate.url: 'rtsp://***@10.0.0.9/1'" in fault
 
 
 def test_one_port_of_tls_means_tls_to_every_broker(tmp_path: Path) -> None:

@@ -54,6 +54,17 @@ def test_tabs_columns_in_another_order_blank_lines_and_wide_signs() -> None:
     assert sheet.rows[0].line == 4
 
 
+@pytest.mark.parametrize(("head", "cells"), [(EN, f"{LINE},,,"), (f"{EN},,,", f"{LINE},,,"), (f"{EN},,", LINE)])
+def test_empty_cells_at_the_end_are_none_at_all(head: str, cells: str) -> None:
+    sheet = one(cells, head)
+    assert (sheet.faults, sheet.rows) == ([], [ROW])
+
+
+@pytest.mark.parametrize(("head", "cells"), [(EN, f"{LINE},,x"), (f"{EN},,", f"{LINE},x,"), (f"{EN},,", LINE[:-11])])
+def test_no_cell_outside_the_heading_is_passed_over(head: str, cells: str) -> None:
+    assert [fault.line for fault in one(cells, head).faults] == [2]
+
+
 def test_empty_cells_are_no_card_no_plate_no_limit() -> None:
     sheet = one("r-1,李四,,,,,,gate;east-door,,")
     assert not sheet.faults
@@ -135,6 +146,7 @@ WHOLE = [
     (b"[1]", "valid JSON"),
     (b"[[" * 50_000, "valid JSON"),
     (b'[{"a":' * 50_000, "valid JSON"),
+    (b'[{"holder_id": ' + b"1" * 5000, "valid JSON"),
     (b" " * ((64 << 20) + 1), "64 MiB"),
 ]
 

@@ -100,7 +100,9 @@ class Everything(Gateway):
         self.doorkeeper.submit(PlateSeen("gate", "cam", now(), None, 1))
         subject = self.keys.holder_ref("r-0502")
         self.doorkeeper.submit(FaceSeen("door", "cam", now(), subject, 0.8, 0.6, 30, "low", "none"))
-        self.doorkeeper.submit(PictureDone("gate", "cam", now(), "broken.jpg", 7, fault="no picture"))
+        year = timedelta(days=365)  # it was uploaded before this boot
+        old = Stamp(now().time - year, now().mono - year.total_seconds(), ClockTrust.SYNCED)
+        self.doorkeeper.submit(PictureDone("gate", "cam", old, "broken.jpg", 7, fault="no picture"))
         self._contradict()
 
     def _contradict(self) -> None:

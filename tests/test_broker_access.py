@@ -1,0 +1,18 @@
+"""The secrets of an uplink, as people save them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.broker_access import read_password, read_proxy_password
+from gateway.settings import Uplink
+
+
+@pytest.mark.parametrize("saved", [b"s3cret", b"s3cret\n", b"s3cret\r\n", b"\xef\xbb\xbfs3cret\r\n"])
+def test_a_password_is_the_same_whichever_editor_saved_it(tmp_path: Path, saved: bytes) -> None:
+    file = tmp_path / "password"
+    file.write_bytes(saved)
+    uplink = Uplink(host="127.0.0.1", username="box-1", password_file=file, proxy_password_file=file)
+    assert (read_password(uplink), read_proxy_password(uplink)) == ("s3cret", "s3cret")
