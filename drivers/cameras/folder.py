@@ -34,7 +34,7 @@ _TRIES = 3  # of decoding a picture; one that ended the process so often is give
 _AFTER = Text("改正 after，或建立该文件夹", "correct `after`, or create that folder")
 _TOO_LARGE = Text("文件有 {size} MiB，太大，不会是抓拍图片", "{size} MiB are too much for a picture")
 _DEADLY = Text("解码时进程异常终止（共 {n} 次）", "decoding it ended the decoder {n} times")
-_RIGHT = Text('after = "{after}" 需要此权限', '`after = "{after}"` needs the right to do so')
+_RIGHT = Text('after = "{after}" 需要此权限和空间', '`after = "{after}"` needs the right and the room to do so')
 _LOCKED = Text(
     "网关无权读取此文件，保留至可以读取（FTP 服务的 umask 应为 022）",
     "the gateway may not read it; it stays until it may (an FTP server's umask should be 022)",
@@ -67,6 +67,7 @@ class FolderCamera:
         self._ledger, self._attempts = Ledger(ledger), Attempts(ledger.with_name(ledger.name + ".trying"))
         self._waiting: dict[str, _Candidate] = {}
         self._in_flight: dict[str, Entry] = {}  # by what they are called outside
+        self._stuck: set[Entry] = set()  # consumed, but could not be put away
         self._locked: set[Entry] = set()  # may not be read, and this was told
         self._next_look = 0.0
 
@@ -104,7 +105,7 @@ class FolderCamera:
             else:
                 target = _move_folder(self._options)
                 target.mkdir(parents=True, exist_ok=True)  # somebody may have tidied it away
-                shutil.move(path, _free_name(target / path.name))
+                _move(path, _free_name(target / path.name))
         except FileNotFoundError:
             return  # somebody took it: consumed all the same
         except OSError as error:
@@ -125,7 +126,8 @@ class FolderCamera:
             if printable(name) in self._in_flight:
                 continue
             if entry in self._ledger:
-                self._put_away(entry)  # does nothing but where the last run ended just before it
+                if entry not in self._stuck:
+                    self._make_good(entry)
                 continue
             before = self._waiting.get(name)
             same = before is not None and before.entry == entry
@@ -135,6 +137,13 @@ class FolderCamera:
         self._next_look = time.monotonic() + max(
             _LOOK_S, 5 * (time.monotonic() - at)
         )  # a huge folder is looked at less
+
+    def _make_good(self, entry: Entry) -> None:
+        """Put away what the last run did not come to, or could not: it was told then, and the next pictures go on."""
+        try:
+            self._put_away(entry)
+        except DeviceLost:
+            self._stuck.add(entry)
 
     def _entries(self) -> Iterator[tuple[str, Entry]]:
         with os.scandir(self._folder) as listing:
@@ -214,6 +223,16 @@ def connect(options: Options) -> FolderCamera:
     if options.after != "keep":
         _must_be_writable(options.path, options.after)
     return FolderCamera(options, decoder())
+
+
+def _move(path: Path, target: Path) -> None:
+    """To another file system it is a copy, of which nothing stays where it does not fit. Raises `OSError`."""
+    try:
+        shutil.move(path, target)
+    except OSError:
+        if path.exists():
+            target.unlink(missing_ok=True)
+        raise
 
 
 def _must_be_writable(path: Path, after: str) -> None:

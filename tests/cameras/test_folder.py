@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -294,3 +296,25 @@ def test_a_folder_for_moved_pictures_is_made_again(uploads: Path) -> None:
     upload(uploads, 1)
     assert len(drain(camera)) == 1
     assert [path.name for path in (uploads / "done").iterdir()] == ["1.jpg"]
+
+
+def test_where_moved_pictures_find_no_room_nothing_half_stays_and_the_next_are_taken(uploads: Path) -> None:
+    with TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        for number in (1, 2):
+            upload(uploads, number, age_s=10 - number)
+        camera = connect(uploads, after=f"move:{elsewhere}")
+        assert isinstance(camera.read(), Frame)
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+        try:
+            with pytest.raises(DeviceLost, match="room"):
+                camera.settle("1.jpg")
+            camera.close()
+            camera = connect(uploads, after=f"move:{elsewhere}")
+            assert [picture.source for picture in drain(camera, settle=False)] == ["2.jpg"]
+            assert os.listdir(elsewhere) == []
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        camera.settle("2.jpg")
+        assert drain(connect(uploads, after=f"move:{elsewhere}")) == []
+        assert sorted(os.listdir(elsewhere)) == ["1.jpg", "2.jpg"]
