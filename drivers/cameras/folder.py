@@ -120,7 +120,8 @@ class FolderCamera:
                 f"{self._folder}: {error.strerror}", hint=Text("文件夹还在吗？", "is the folder still there?")
             ) from error
         self._ledger.forget_all_but(set(found))
-        self._locked.intersection_update(found.values())
+        for known in (self._locked, self._stuck):
+            known.intersection_update(found.values())
         waiting: dict[str, _Candidate] = {}
         for name, entry in found.items():
             if printable(name) in self._in_flight:
