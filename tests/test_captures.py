@@ -157,9 +157,9 @@ def test_a_picture_is_on_the_disk_before_its_row(tmp_path: Path, board: Board) -
     found: list[list[str]] = []
     keep = journal.keep
 
-    def watched(entries: Any, boot: str) -> Any:
+    def watched(entries: Any) -> Any:
         found.append(names(tmp_path))
-        return keep(entries, boot)
+        return keep(entries)
 
     journal.keep = watched  # type: ignore[method-assign]
     happened = Event("vehicle.passed", "gate", now(), {"point": "gate"})
