@@ -34,7 +34,7 @@ Then = Callable[[], None] | None
 
 
 # An event on its way to the disk, written down already; with pictures it is so again once it names them.
-_Waiting = tuple[Entry, Then, Sequence[Shot]]
+_Waiting = tuple[Event, Entry, Then, Sequence[Shot]]
 
 
 @dataclass(slots=True)
@@ -100,7 +100,7 @@ class Recorder:
             return
         shots = self._admit(shots) if shots else ()
         if self._queue.qsize() < self._capacity:  # threads that ask at once may exceed it by one each
-            self._queue.put((entry, then, shots))
+            self._queue.put((event, entry, then, shots))
         else:
             self._dismiss(shots)
             self._board.count("recorder.overflow")
@@ -130,7 +130,7 @@ class Recorder:
                 waiting.append(self._queue.get_nowait())
         except queue.Empty:
             pass
-        return [whole for taken in waiting if (whole := self._illustrated(*taken) if taken[2] else taken)]
+        return [whole for taken in waiting if (whole := self._illustrated(*taken) if taken[3] else taken)]
 
     # ── pictures ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -150,13 +150,13 @@ class Recorder:
         with self._lock:
             self._shots_waiting -= sum(len(shot.jpeg) for shot in shots)
 
-    def _illustrated(self, entry: Entry, then: Then, shots: Sequence[Shot]) -> _Waiting | None:
+    def _illustrated(self, event: Event, _: Entry, then: Then, shots: Sequence[Shot]) -> _Waiting | None:
         """The event as it shall be kept: its pictures are on the disk by then, or it names none. None if refused."""
         assert self._captures is not None, "pictures are admitted only where they can be kept"
-        event = self._captures.keep(entry.event, shots)
+        event = self._captures.keep(event, shots)
         self._dismiss(shots)
         try:
-            return write_down(event, self._boot), then, ()
+            return event, write_down(event, self._boot), then, ()
         except Rejected as error:
             self._note_refusal(event, error)
             return None
@@ -165,7 +165,7 @@ class Recorder:
 
     def _keep(self, batch: Sequence[_Waiting], stop: threading.Event) -> bool:
         """Write the batch, however long the disk takes; False if `stop` came first."""
-        entries = [entry for entry, _, _ in batch]
+        entries = [entry for _, entry, _, _ in batch]
         pause = 0.1
         while True:
             try:
@@ -184,7 +184,7 @@ class Recorder:
                 return True
 
     def _finish(self, batch: Sequence[_Waiting]) -> None:
-        for _, then, _ in batch:
+        for _, _, then, _ in batch:
             if then is not None:
                 try:
                     then()

@@ -6,22 +6,19 @@ at each event once on its way in, and on the thread that brings it: the one writ
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from gateway import fastjson
 from gateway.errors import Rejected
-from gateway.journal.values import microseconds
+from gateway.journal import schema
+from gateway.journal.values import PLACES, microseconds
 from gateway.privacy import refuse_face_data, refuse_face_text
 from gateway.types import Event
 
-
-class Entry(NamedTuple):
-    """Made by `write_down` alone. `identity` is kept once only: the source picture, where there is one, or the id."""
-
-    event: Event
-    event_class: str
-    identity: str
-    columns: tuple[Any, ...]  # from `id` to `data`, in the order of `schema.EVENT_COLUMNS`
+# Made by `write_down` alone: the columns from `id` to `data`, in the order of `schema.EVENT_COLUMNS`.
+Entry = tuple[Any, ...]
+_COLUMNS = schema.EVENT_COLUMNS.split(", ")[1:-2]
+ID, CLASS, ORIGIN = map(_COLUMNS.index, ("id", "class", "origin"))
 
 
 def write_down(event: Event, boot: str) -> Entry:
@@ -33,10 +30,9 @@ def write_down(event: Event, boot: str) -> Entry:
         refuse_face_text("passage", passage)
     if origin is not None:
         refuse_face_text("origin", origin)
-    try:
-        kind = event.event_class.value
-    except ValueError as error:
-        raise Rejected(f"{name!r} belongs to no class of events") from error
+    kind = name.partition(".")[0]
+    if kind not in PLACES:
+        raise Rejected(f"{name!r} belongs to no class of events")
     stamp, data = event.stamp, fastjson.write(event.data).decode()
-    when = microseconds(stamp.time), stamp.trust.value, int(stamp.mono * 1000)
-    return Entry(event, kind, origin or event.id, (event.id, kind, name, subject, *when, boot, passage, origin, data))
+    time_us, uptime_ms = microseconds(stamp.time), int(stamp.mono * 1000)
+    return event.id, kind, name, subject, time_us, stamp.trust.value, uptime_ms, boot, passage, origin, data

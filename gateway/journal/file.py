@@ -19,9 +19,9 @@ from gateway.clock import Stamp, boot_id, now
 from gateway.errors import StoreError
 from gateway.journal import chain, migrations, purge, repair, restamp, schema, weights
 from gateway.journal.ages import Ages
-from gateway.journal.entry import Entry, write_down
+from gateway.journal.entry import CLASS, ID, ORIGIN, Entry, write_down
 from gateway.journal.sequence import SequenceFile
-from gateway.journal.values import ROTTEN, last_per_class, parse_gaps, write_gaps
+from gateway.journal.values import PLACES, ROTTEN, last_per_class, parse_gaps, write_gaps
 from gateway.text import Text
 from gateway.types import Event, EventClass
 
@@ -39,7 +39,7 @@ class JournalFile:
         self._on_replace = on_replace  # another file lies at `path` now
         self._sequence = SequenceFile(path.with_suffix(".seq"))
         self.last = self.weighed = 0
-        self._lasts: dict[str, int] = {}
+        self._lasts = [0] * len(PLACES)  # the last sequence of each class, in their order
         self._heads: chain.Heads = {}
         self._unset: restamp.Unset | None = None
         self._ages: dict[EventClass | None, Ages] = defaultdict(Ages)
@@ -112,7 +112,7 @@ class JournalFile:
             nonlocal shed
             shed = purge.delete(self._writer, step, uplinks, self._ages[step.event_class], self._begun)
             if shed.count:
-                fact = json.dumps(self._lasts)
+                fact = json.dumps(dict(zip(PLACES, self._lasts, strict=True)))
                 self._writer.execute("INSERT OR REPLACE INTO facts VALUES ('lasts', ?)", (fact,))
             return [write_down(event, boot_id()) for event in shed.told]
 
@@ -203,14 +203,15 @@ class JournalFile:
         self._begun.clear()
         return kept
 
-    def _find_last(self) -> tuple[int, dict[str, int]]:
+    def _find_last(self) -> tuple[int, list[int]]:
         """The last sequence in the file and the last of each class, also when the newest rows were purged."""
         newest = self._writer.execute("SELECT seq, class, gaps FROM events ORDER BY seq DESC LIMIT 1").fetchone()
         fact = self._writer.execute("SELECT value FROM facts WHERE name = 'lasts'").fetchone()
-        noted: dict[str, int] = json.loads(fact[0]) if fact else {}
-        if newest and newest[0] >= max(noted.values(), default=0):
-            return newest[0], last_per_class(newest[0], newest[1], parse_gaps(newest[2]))
-        return max(noted.values(), default=0), noted
+        lasts: dict[str, int] = json.loads(fact[0]) if fact else {}
+        last = max(lasts.values(), default=0)
+        if newest and newest[0] >= last:
+            last, lasts = newest[0], last_per_class(newest[0], newest[1], parse_gaps(newest[2]))
+        return last, [lasts.get(name, 0) for name in PLACES]
 
     def _write(self, entries: Sequence[Entry], deed: Callable[[], list[Entry]] | None = None) -> list[int]:
         """One transaction; `deed` may change or delete rows in it and return further entries that tell of it."""
@@ -220,12 +221,13 @@ class JournalFile:
         self._sequence.reserve(last, len(entries) + _MOST_TOLD)
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-            for _, kind, identity, columns in (*entries, *deed()) if deed else entries:
+            for entry in (*entries, *deed()) if deed else entries:
+                identity, kind = entry[ORIGIN] or entry[ID], entry[CLASS]
                 if identity not in known:
                     known[identity] = last = last + 1
-                    values = (last, *columns, write_gaps(last, lasts))
+                    values = (last, *entry, write_gaps(last, lasts))
                     rows.append((*values, chain.extend(heads, values) if kind in heads else None))
-                    lasts[kind] = last
+                    lasts[PLACES[kind]] = last
             schema.insert_events(self._writer, rows)
             unset = restamp.note(self._writer, self._unset, rows)
             self._writer.execute("COMMIT")
@@ -234,21 +236,21 @@ class JournalFile:
             self._doubtful = self._doubtful or self.last + 1
             raise
         self.last, self._lasts, self._heads, self._unset, self._doubtful = last, lasts, heads, unset, 0
-        return [known[entry.identity] for entry in entries]
+        return [known[entry[ORIGIN] or entry[ID]] for entry in entries]
 
     def _known(self, entries: Sequence[Entry]) -> dict[str, int]:
         """Sequences of events that are kept already, by origin or, after a doubtful commit, by id."""
         known: dict[str, int] = {}
-        for event, _, identity, _ in entries:
-            if event.origin:
-                found = self._writer.execute("SELECT seq FROM events WHERE origin = ?", (event.origin,)).fetchone()
+        for entry in entries:
+            if origin := entry[ORIGIN]:
+                found = self._writer.execute("SELECT seq FROM events WHERE origin = ?", (origin,)).fetchone()
             elif self._doubtful:
                 query = "SELECT seq FROM events WHERE seq >= ? AND id = ?"
-                found = self._writer.execute(query, (self._doubtful, event.id)).fetchone()
+                found = self._writer.execute(query, (self._doubtful, entry[ID])).fetchone()
             else:
                 continue
             if found:
-                known[identity] = found[0]
+                known[origin or entry[ID]] = found[0]
         return known
 
     def _settle_doubt(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -14,7 +14,7 @@ from gateway.types import EventClass, class_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CLASSES = tuple(EventClass)  # the order of `gaps`; a new class may only be added at the end
-_CLASS_NAMES = tuple(kind.value for kind in CLASSES)
+PLACES = {kind.value: place for place, kind in enumerate(CLASSES)}
 NO_LIMIT = (1 << 63) - 1
 _TRUST = {trust.value: trust for trust in ClockTrust}
 _MICROSECOND = timedelta(microseconds=1)
@@ -127,6 +127,6 @@ def last_per_class(seq: int, event_class: str, gaps: tuple[int, ...]) -> dict[st
     return lasts
 
 
-def write_gaps(seq: int, lasts: Mapping[str, int]) -> str:
-    """`Row.gaps` of a new row, given the last sequence of each class before it."""
-    return ",".join([str(seq - lasts[name]) if name in lasts else "0" for name in _CLASS_NAMES])
+def write_gaps(seq: int, lasts: Sequence[int]) -> str:
+    """`Row.gaps` of a new row, given the last sequence of each class before it, in the order of `PLACES`; 0: none."""
+    return fastjson.write([seq - last if last else 0 for last in lasts])[1:-1].decode()
