@@ -10,6 +10,7 @@ import ssl
 from pathlib import Path
 
 from gateway.errors import ConfigError
+from gateway.secret_file import read_secret
 from gateway.settings import Uplink
 from gateway.text import Text
 
@@ -41,17 +42,17 @@ def read_password(options: Uplink) -> str | None:
         path = options.password_file
     else:
         return None
-    return _read_secret(path)
+    return _read(path)
 
 
 def read_proxy_password(options: Uplink) -> str | None:
     """The password for the proxy. Raises `ConfigError`."""
-    return _read_secret(options.proxy_password_file) if options.proxy_password_file else None
+    return _read(options.proxy_password_file) if options.proxy_password_file else None
 
 
-def _read_secret(path: Path) -> str:
+def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig").rstrip("\r\n")  # Windows' Notepad begins with the mark
+        return read_secret(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             Text("密码无法读取", "the password cannot be read"),

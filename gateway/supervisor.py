@@ -17,26 +17,14 @@ from dataclasses import asdict
 from typing import Final
 
 from gateway.board import Board
-from gateway.captures import kinds_of, refuse_other_shots
 from gateway.child import Child, ChildGone
 from gateway.errors import BadFrame
+from gateway.plausible import read_plausible
 from gateway.settings import Settings
+from gateway.suspects import Suspects
 from gateway.text import Text
 from gateway.types import DeviceStatus, FaceSeen, PictureDone, PlateSeen
-from gateway.wire import (
-    Beat,
-    DeviceReport,
-    GiveUp,
-    Hello,
-    LooksAt,
-    Message,
-    RecogniserFault,
-    Reload,
-    Reloaded,
-    Settle,
-    decode,
-    encode,
-)
+from gateway.wire import Beat, DeviceReport, LooksAt, RecogniserFault, Reload, Reloaded, Settle, encode
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +42,6 @@ _FIRST_DELAY_S, _LONGEST_DELAY_S = 1.0, 30.0
 _STEADY_S: Final = 60.0  # a child that lived so long did not crash at its start
 _START_S: Final = 60.0  # until it has loaded all: a slow box reads hundreds of megabytes of libraries and models
 _BLOCK_S: Final = 0.2
-_TRIES: Final = 3  # of looking at a still; one that ended the child so often is given up
-_MOST_SUSPECTS: Final = 100
 _MOST_ORDERS: Final = 10_000  # settled pictures that are not yet written to the child
 _COUNTERS: Final = frozenset({"plates_unreadable", "plates_repeated", "faces_unknown", "faces_not_live", "unreadable"})
 
@@ -78,8 +64,7 @@ class Supervisor:
         self._fresh: Settings | None = None  # to be taken up, by this child or the next
         self._asked: Settings | None = None  # of the child, which has not yet answered
         self._orders: deque[Settle] = deque(maxlen=_MOST_ORDERS)
-        self._looks_at: LooksAt | None = None  # if at a still
-        self._ends: dict[tuple[str, str], int] = {}  # of children, while they looked at this still of this camera
+        self._suspects = Suspects()
         self._starts = 0
         self._counted: Counter[str] = Counter()  # of this child, as last reported
         self._faults: dict[str, str] = {}
@@ -107,7 +92,7 @@ class Supervisor:
                     continue
             except ChildGone as gone:
                 self._lost(gone.why)
-                self._suspect()
+                self._suspects.note_end()
             if time.monotonic() - born > _STEADY_S:
                 delay = _FIRST_DELAY_S
             self._rest(delay * random.uniform(0.7, 1.0), stop)
@@ -134,10 +119,9 @@ class Supervisor:
         self._faults.clear()
         child = Child(self._command, self._settings.model_dump_json().encode() + b"\n", QUIET)
         self._starts += 1
-        self._looks_at = None
-        for still, ends in self._ends.items():
-            if ends >= _TRIES:
-                child.tell(encode(GiveUp(*still, ends)))
+        self._suspects.looks_at(None)
+        for still in self._suspects.given_up():
+            child.tell(encode(still))
         try:
             self._beat_due = time.monotonic() + _START_S
             next_weighing = 0.0
@@ -179,20 +163,15 @@ class Supervisor:
 
     def _hear(self, line: bytes, pid: int) -> None:
         try:
-            message = decode(line)
-            if isinstance(message, PlateSeen) and message.device in self._settings.cameras:
-                refuse_other_shots(message, kinds_of(self._settings, message.device))
+            message = read_plausible(line, self._settings, is_reloading=self._asked is not None)
         except BadFrame as error:
             log.error("vision child %d: %s", pid, error)
             raise ChildGone(_BROKEN) from error
-        if not self._is_plausible(message):
-            log.error("vision child %d: a line that does not fit the settings: %s", pid, type(message).__name__)
-            raise ChildGone(_BROKEN)
         match message:
             case LooksAt():
-                self._looks_at = message
+                self._suspects.looks_at(message)
             case PlateSeen() | FaceSeen() | PictureDone():
-                self._looks_at = None
+                self._suspects.looks_at(None)
                 self._submit(message)
             case DeviceReport(name=name, status=status, detail=detail):
                 self._report(name, status, detail)
@@ -218,31 +197,10 @@ class Supervisor:
             status, detail = DeviceStatus.FAULT, off[0]
         self._board.device(name, "camera", camera.point, status, detail)
 
-    def _is_plausible(self, message: Message) -> bool:
-        """Whether the settings allow the child to say this."""
-        cameras = self._settings.cameras
-        match message:
-            case PlateSeen(device=device, point=point):
-                allowed = device in cameras and cameras[device].point == point and "plate" in cameras[device].recognise
-            case FaceSeen(device=device, point=point):
-                allowed = device in cameras and cameras[device].point == point and "face" in cameras[device].recognise
-                allowed = allowed and self._settings.face.enabled
-            case PictureDone(device=device, point=point):
-                allowed = device in cameras and cameras[device].point == point
-            case DeviceReport(name=name) | LooksAt(device=name):
-                allowed = name in cameras
-            case Beat(cameras=beats):
-                allowed = set(beats) <= set(cameras)
-            case Reloaded():
-                allowed = self._asked is not None
-            case _:
-                allowed = isinstance(message, Hello | RecogniserFault)
-        return allowed
-
     def _beat(self, beat: Beat, pid: int) -> None:
         loading = "loading" in beat.recognisers.values()  # which may hold Python's lock for seconds
         self._beat_due = time.monotonic() + (_START_S if loading else self._settings.vision.stall_s)
-        self._looks_at = None
+        self._suspects.looks_at(None)
         self._count(beat.counters)
         memory = beat.rss + sum(one.memory for one in beat.cameras.values())
         self._board.note(
@@ -276,16 +234,6 @@ class Supervisor:
         facts = {"pid": None, "restarts": self._starts - 1, "lost": detail, "faults": dict(self._faults)}
         self._board.note("vision", facts)
         self._board.count("vision.lost")
-
-    def _suspect(self) -> None:
-        """The still that was being looked at may be why the child ended, and will come again."""
-        if self._looks_at is None:
-            return
-        still = self._looks_at.device, self._looks_at.origin
-        self._ends[still] = self._ends.pop(still, 0) + 1
-        log.warning("camera %s: the child ended while it looked at %s, %d times so far", *still, self._ends[still])
-        if len(self._ends) > _MOST_SUSPECTS:
-            del self._ends[next(iter(self._ends))]
 
     def _rest(self, seconds: float, stop: threading.Event) -> None:
         end = time.monotonic() + seconds

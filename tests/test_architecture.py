@@ -12,7 +12,7 @@ FLOORS: dict[str, int] = {
     name: floor
     for floor, names in {
         0: """
-            gateway text types credentials errors clock ids ownership filesystem chrony
+            gateway text types credentials errors clock ids ownership filesystem chrony secret_file
         """,
         1: """
             contracts board settings lines wire wording shipped plate_rules addresses bell messages
@@ -21,7 +21,7 @@ FLOORS: dict[str, int] = {
         2: """
             worker registry decide register roster journal keys faces child mqtt cloudevent privacy spool
             systemd status_socket vision face_tables accounts broker_access standing witness captures
-            jpeg
+            jpeg plausible suspects
         """,
         3: """
             doorkeeper recorder upkeep clock_watch survival passage watch supervisor uplink downlink health

@@ -16,10 +16,10 @@ from typing import Final
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from gateway.errors import DeviceLost
+from gateway.secret_file import read_secret
 from gateway.text import Text
 
 _HASHES: Final = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
-_LONGEST: Final = 1024  # bytes of a password file
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +109,7 @@ def login_of(url: str, username: str, password_file: Path | None) -> Login:
     if password_file is None:
         return Login(username)
     try:
-        with password_file.open(encoding="utf-8-sig") as stream:  # Windows' Notepad begins with the mark
-            return Login(username, stream.read(_LONGEST).strip("\r\n"))
+        return Login(username, read_secret(password_file))
     except (OSError, UnicodeDecodeError) as error:
         raise DeviceLost(
             Text("密码文件 {path} 无法读取", "the password file {path} cannot be read").with_(path=password_file),
