@@ -1,55 +1,23 @@
-"""A damaged, missing or full disk: the service starts, keeps what can be read, and no sequence is used twice."""
+"""A damaged or missing file: the service starts, keeps what can be read, and no sequence is used twice."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import sqlite3
-import struct
-import subprocess
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from gateway.errors import StoreError
-from gateway.journal import Cursor, Journal, JournalReader, Row, audit, pages, repair
+from gateway.journal import Journal, JournalReader, Row, audit, pages, repair
 from gateway.journal.sequence import BLOCK
-from gateway.types import EventClass
 from tests.facts import BOOT, event
-from tests.real import needed
-
-ALL = list(EventClass)
-COUNT = 400
+from tests.journal.parts import ALL, COUNT, fill, overwrite, rows_of
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "journal.db"
-
-
-def fill(path: Path, count: int = COUNT) -> None:
-    journal = Journal(path)
-    journal.append([event(n, data={"padding": "word " * 40}) for n in range(count)], BOOT)
-    cursors = [Cursor("alarm", 17, None), Cursor("live", 17, None), Cursor("begin", 5, 5)]
-    journal.save_cursors("city", cursors, buried=[(3, "no")])
-    journal.close()
-
-
-def rows_of(path: Path) -> tuple[list[Row], list[Row]]:
-    """What lies in the journal now: the old events, and what the journal itself had to tell."""
-    journal = Journal(path)
-    rows = journal.read_after(0, ALL, 10_000)
-    journal.close()
-    return [row for row in rows if "number" in row.data], [row for row in rows if "number" not in row.data]
-
-
-def overwrite(path: Path, at: int, size: int) -> None:
-    with path.open("r+b") as file:
-        file.seek(at)
-        file.write(b"\xa5" * size)
 
 
 def test_an_overwritten_header_loses_no_row(path: Path) -> None:
@@ -274,109 +242,3 @@ def test_holes_below_the_purge_are_not_losses() -> None:
     assert repair.holes([5, 6], 4, 6) is None
     assert repair.holes([5, 6], 0, 8) == (1, 8, 6)
     assert repair.holes([], 0, 0) is None
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 2 MB where we may mount one, else the folder of a journal that is held to 2 MB of pages."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
-    mounted = os.geteuid() == 0 and subprocess.run(command, check=False).returncode == 0
-    yield folder
-    if mounted:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def test_a_full_disk_refuses_what_it_cannot_keep_and_recovers(small_disk: Path) -> None:
-    if not small_disk.is_mount():
-        ballast = None
-    else:
-        ballast = small_disk / "someone-elses-log"
-        ballast.write_bytes(b"\0" * (1 << 20))
-    journal = Journal(small_disk / "journal.db")
-    if ballast is None:
-        journal._file._writer.execute("PRAGMA max_page_count = 256")
-    accepted: list[int] = []
-
-    def fill_up() -> None:
-        while len(accepted) < 10_000:
-            accepted.extend(journal.append([event(len(accepted), data={"padding": "word " * 100})], BOOT))
-
-    with pytest.raises(StoreError, match="full"):
-        fill_up()
-    for _ in range(20):
-        with pytest.raises(StoreError):
-            journal.append([event(step, data={"padding": "word " * 400}) for step in range(50)], BOOT)
-    if ballast is None:
-        journal._file._writer.execute("PRAGMA max_page_count = 100000")
-    else:
-        ballast.unlink()
-    accepted += journal.append([event(0)], BOOT)
-    assert accepted == list(range(1, len(accepted) + 1))
-    assert [row.seq for row in journal.read_after(0, ALL, 20_000)] == accepted
-    journal.close()
-    journal = Journal(small_disk / "journal.db")
-    assert journal.last_seq == len(accepted)
-    journal.close()
-
-
-def test_damage_on_a_full_disk_is_told_once_there_is_room(small_disk: Path) -> None:
-    path, rest = small_disk / "journal.db", small_disk / "someone-elses-log"
-    fill(path)
-    overwrite(path, 0, 4096)
-    for room in range(0, 400_000, 4096):
-        rest.unlink(missing_ok=True)
-        if small_disk.is_mount():
-            with rest.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(small_disk).free - room)
-        with suppress(StoreError):
-            Journal(path).close()
-    rest.unlink(missing_ok=True)
-    kept, told = rows_of(path)
-    assert "alarm.journal_damaged" in [row.name for row in told]
-    losses = [row.data for row in told if row.name == "loss"]
-    missing = set(range(1, COUNT + 1)) - {row.seq for row in kept}
-    assert missing <= {seq for loss in losses for seq in range(loss["from"], loss["to"] + 1)}
-
-
-_SHUTDOWN = 0x8004587D  # EXT4_IOC_SHUTDOWN
-_NO_FLUSH = 2
-
-
-def test_what_was_accepted_survives_a_power_cut(tmp_path: Path) -> None:
-    """An ext4 of our own is cut off without flushing anything, where we may mount one."""
-    image, folder = tmp_path / "disk.img", tmp_path / "disk"
-    folder.mkdir()
-    with image.open("wb") as file:
-        file.truncate(64 << 20)
-    mount = ["mount", "-o", "loop", str(image), str(folder)]
-    subprocess.run([needed("mkfs.ext4", "e2fsprogs"), "-q", str(image)], check=True)
-    mounted = os.geteuid() == 0 and subprocess.run(mount, check=False).returncode == 0
-    journal = Journal(folder / "journal.db")
-    if not mounted:  # then at least every commit asks for it
-        assert journal._file._writer.execute("PRAGMA synchronous").fetchone() == (2,)
-        return
-    try:
-        accepted = [seq for n in range(100) for seq in journal.append([event(n)], BOOT)]
-        disk = os.open(folder, os.O_RDONLY)
-        fcntl.ioctl(disk, _SHUTDOWN, struct.pack("I", _NO_FLUSH))
-        os.close(disk)
-        with pytest.raises(StoreError):
-            journal.append([event(100)], BOOT)
-        journal.close()
-        subprocess.run(["umount", str(folder)], check=True)
-        subprocess.run(mount, check=True)
-        journal = Journal(folder / "journal.db")
-        kept = [row.seq for row in journal.read_after(0, ALL, 1000)]
-        journal.close()
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-    assert kept[:100] == accepted
-    assert len(kept) <= 101
-
-
-def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="file"):
-        Journal(tmp_path / "file" / "journal.db")
