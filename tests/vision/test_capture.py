@@ -162,6 +162,7 @@ def test_whatever_goes_wrong_is_said_and_the_next_decoder_works(
     nursery: Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, words: str
 ) -> None:
     monkeypatch.setattr(running, "STALL_S", 1.2)
+    monkeypatch.setattr(capturing, "_STEADY_S", 0.5)
     monkeypatch.setattr(capturing, "OPEN_S", 1.2)
     beside = Watched(nursery, tmp_path / "other")
     with Watched(nursery, tmp_path / "x", first=fault).running() as watched, beside.running():
@@ -178,6 +179,7 @@ def test_a_decoder_killed_or_stopped_from_outside(
     nursery: Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, words: str
 ) -> None:
     monkeypatch.setattr(running, "STALL_S", 1.2)
+    monkeypatch.setattr(capturing, "_STEADY_S", 0.5)
     with Watched(nursery, tmp_path / "x").running() as watched:
         watched.look()
         first = watched.pid
@@ -201,6 +203,16 @@ def test_a_camera_that_is_not_there_is_tried_again_and_again(nursery: Nursery, t
     with Watched(nursery, tmp_path / "x", first="nobody home", always="nobody home").running() as watched:
         wait_until(lambda: len(watched.said) >= 3)
     assert set(watched.said) == {DeviceStatus.OFFLINE.value + " nobody home"}
+
+
+def test_a_camera_that_comes_and_goes_is_back_only_once_it_stays(
+    nursery: Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capturing, "_LONGEST_DELAY_S", 0.2)
+    with Watched(nursery, tmp_path / "x", first="lost", always="lost").running() as watched:
+        wait_until(lambda: len(watched.said) >= 4, what=str(watched.said))
+    assert watched.said[0] == "online"
+    assert set(watched.said[1:]) == {"offline broke (plug it in)"}
 
 
 def test_faults_are_told_in_the_site_s_language(nursery: Nursery, tmp_path: Path) -> None:
