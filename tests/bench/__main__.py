@@ -17,7 +17,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from gateway.errors import GatewayError
-from tests.bench import cameras, card, drain, frames, keep, memory, million, plate, search, start, wear
+from tests.bench import cameras, card, drain, frames, keep, memory, million, peer, plate, search, start, wear
 from tests.bench.figures import Bench, Figure, Report
 from tests.bench.site import ROOT
 
@@ -33,8 +33,9 @@ BENCHES: dict[str, Bench] = {
     "drain": drain.bench,
     "wear": wear.bench,
     "million": million.bench,
+    "peer": peer.bench,
 }
-_ONLY_BY_NAME = {"million"}  # takes minutes and two gigabytes of disk
+_ONLY_BY_NAME = {"million", "peer"}  # minutes and two gigabytes of disk; another program from PyPI
 _OUT = ROOT / "bench-out" / "bench.json"
 
 

@@ -11,7 +11,10 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
+PEER: Final = "thingsboard-gateway==3.8.5"  # the open gateway that is nearest to ours
+PEER_VENV: Final = Path(__file__).resolve().parents[2] / "chaos-out" / "peer-venv"
 ROOT = "root"  # not a program, but needed as they are
 DISK = ("mosquitto", ROOT, "mkfs.ext4", "mount", "fsfreeze")
 _PACKAGES = {

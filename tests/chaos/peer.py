@@ -38,10 +38,8 @@ from tests.chaos.wire import Wire
 from tests.end_to_end.test_bad_disks import fill
 from tests.real import wait_until
 
-_PEER = "thingsboard-gateway==3.8.5"
 _OUT = ROOT / "chaos-out"
-_VENV = _OUT / "peer-venv"
-_GATEWAY = _VENV / "bin" / "thingsboard-gateway"
+_GATEWAY = needs.PEER_VENV / "bin" / "thingsboard-gateway"
 _BACK_S = 300.0  # longer without anything new, and it did not come back
 _QUIET_S, _SETTLE_S = 120.0, 600.0  # its storage empty and nothing new for so long, or all in all: no more will come
 _Act = Callable[["Site"], object]
@@ -184,7 +182,7 @@ class Site:
         settings = self.folder / "config"
         settings.mkdir()
         (self.folder / "logs").mkdir()
-        shutil.copy(next(_VENV.glob("lib/*/site-packages/thingsboard_gateway/config/logs.json")), settings)
+        shutil.copy(next(needs.PEER_VENV.glob("lib/*/site-packages/thingsboard_gateway/config/logs.json")), settings)
         text = _SETTINGS.replace("SERVER", str(self.wire.port)).replace("FOLDER", str(self.folder))
         (settings / "tb_gateway.json").write_text(text)
         (settings / "mqtt.json").write_text(_SOURCE.replace("SOURCE", str(source)))
@@ -281,7 +279,7 @@ def main(words: Sequence[str]) -> int:
     signal(SIGTERM, lambda *_: sys.exit(1))
     names = list(_SCENARIOS) if "all" in asked.scenarios else asked.scenarios
     wanted = needs.DISK if "full-disk" in names else ("mosquitto",)
-    if missing := needs.missing([wanted]) or needs.install(_PEER, _VENV):
+    if missing := needs.missing([wanted]) or needs.install(needs.PEER, needs.PEER_VENV):
         print(missing, file=sys.stderr)
         return 1
     print("|", *(f"{head} |" for head in ("scenario", *_COLUMNS)))
