@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +20,7 @@ MAX_TEXT = 16_384  # characters of all strings of one event
 _WHOLE = 1 << 63  # a whole number is smaller: in one of any size a picture could hide
 _DEEPEST = 6
 _SHORT = 20  # characters that no encoding of a picture fits into
+_ALONE = 64  # the same for a text that no others stand beside, which could hold the rest: 47 bytes
 _WORDS = set(
     re.findall(
         r"\w+",
@@ -35,23 +35,29 @@ _UNBROKEN = re.compile(rf"[A-Za-z0-9+/_-]{{{_LONG}}}")
 _MAGIC = re.compile(r"data:[\w.+-]+/|/9j/[A-Za-z0-9+/]{12}|iVBORw0KGgo|UklGR[A-Za-z0-9+/]{12}")
 
 
-@dataclass(slots=True)
 class _Tally:
     """What one event has held so far."""
 
-    characters: int = 0
-    floats: int = 0
-    wholes: int = 0
+    characters = floats = wholes = 0
+
+    def refuse_excess(self) -> None:
+        if self.characters > MAX_TEXT or self.floats > MAX_FLOATS or self.wholes > MAX_WHOLES:
+            raise _refusal(f"its data has more than {MAX_TEXT} characters or {MAX_FLOATS} numbers of a kind")
 
 
 def refuse_face_data(data: Mapping[str, Any]) -> None:
     """Raise `Rejected` unless `data` is small plain JSON without pictures, templates, embeddings or card numbers."""
-    _inspect("data", data, 0, _Tally())
+    tally = _Tally()
+    if type(data) is dict:
+        _inspect_map(data, 0, tally)
+    else:
+        _inspect("data", data, 0, tally)
+    tally.refuse_excess()
 
 
 def refuse_face_text(name: str, text: str) -> None:
     """Raise `Rejected` if one string, that is not part of an event's data, could hold a picture."""
-    if len(text) >= _SHORT or not text.isascii():
+    if len(text) >= _ALONE or not text.isascii():
         _refuse_text(name, text)
 
 
@@ -79,8 +85,7 @@ def _inspect(key: str, value: object, depth: int, tally: _Tally) -> None:
             _inspect(key, inner, depth + 1, tally)
     else:  # floats and tuples of kinds that orjson would refuse, or write as something else, among them
         raise _refusal(f"{key} is a {type(value).__name__}")
-    if tally.characters > MAX_TEXT or tally.floats > MAX_FLOATS or tally.wholes > MAX_WHOLES:
-        raise _refusal(f"its data has more than {MAX_TEXT} characters or {MAX_FLOATS} numbers of a kind")
+    tally.refuse_excess()  # before it has looked at all of a long list
 
 
 def _inspect_map(values: Mapping[Any, object], depth: int, tally: _Tally) -> None:
