@@ -280,6 +280,8 @@ class Conversation:
             for news in self._link.take():
                 if isinstance(news, Acknowledged):
                     self._hear_answer(news)
+                elif isinstance(news, Message):
+                    self._hear_message(news)
                 elif isinstance(news, Lost):
                     if until_lost:
                         return

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,10 @@ from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.errors import StoreError
-from gateway.uplink import conversation
+from gateway.uplink import Order, conversation
 from tests.facts import BOOT, event
 from tests.real import Mosquitto, free_port, wait_until
-from tests.uplink.parts import ALL, House, Subscriber, Wire, subscriber
+from tests.uplink.parts import ALL, PREFIX, House, Subscriber, Wire, subscriber
 
 
 @pytest.fixture
@@ -243,6 +244,22 @@ def test_no_threads_or_files_are_left_behind_by_many_failures(house: House) -> N
         time.sleep(1)
         assert threading.active_count() <= threads + 1
         assert open_files() <= files + 4
+
+
+def test_an_order_that_comes_during_the_goodbye_is_taken_up(house: House) -> None:
+    """It has our PUBACK, so that somebody must answer it."""
+    taken: list[Order] = []
+    order = bytes([0x32, 52, 0, 46]) + f"{PREFIX}/cmd/1".ljust(46, "0").encode() + bytes([0, 7, 0]) + b"!"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        uplink = house.uplink(server.getsockname()[1])
+        uplink._around = replace(uplink._around, obey=taken.append)
+        with house.running(uplink):
+            broker, _ = server.accept()
+            broker.sendall(bytes([0x20, 3, 0, 0, 0]))
+            wait_until(house.is_online)  # and waits for the PUBACK of its catalog, at the stop too
+            threading.Timer(0.7, broker.sendall, [order]).start()
+        broker.close()
+    assert [one.leaf[:5] for one in taken] == ["cmd/1"]
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
