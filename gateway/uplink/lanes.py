@@ -86,6 +86,8 @@ class _Lane:
         return row
 
     def answer(self, seq: int) -> None:
+        if seq not in self.flying:  # sent before a restart of the lane: what counts is the order of sending since
+            return
         self.flying[seq] = True
         while self.flying:
             first = next(iter(self.flying))

@@ -182,6 +182,26 @@ def test_what_is_asked_for_again_comes_again_across_cuts_and_restarts(journal: J
     journal.close()
 
 
+def test_an_answer_to_what_was_sent_before_it_was_asked_for_again_passes_nothing_else(journal: Journal) -> None:
+    lanes = Lanes(journal, "city", ALL, ack_required=False)
+    lanes.begin()
+    journal.append([event(n) for n in range(5)], BOOT)
+    for parcel in drain(lanes):
+        lanes.answered(parcel.lane, parcel.row.seq)
+    lanes.resend(0, 5)
+    drain(lanes)
+    lanes.resend(0, 5)  # while all five are under way
+    assert lanes.next(20, 20, lambda: True) is not None
+    lanes.answered("resend", 3)  # as it was sent first
+    drain(lanes)
+    lanes.answered("resend", 1)
+    lanes.save()
+    again = Lanes(journal, "city", ALL, ack_required=False)
+    again.begin()
+    assert [parcel.row.seq for parcel in drain(again)] == [2, 3, 4, 5]
+    journal.close()
+
+
 def test_stretches_are_joined_and_bounded() -> None:
     assert _compact([(4, 6), (0, 2), (2, 4), (9, 9)]) == [(0, 6)]
     many = [(10 * n, 10 * n + (9 if n % 2 else 3)) for n in range(200)]
