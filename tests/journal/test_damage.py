@@ -34,6 +34,7 @@ def fill(path: Path, count: int = COUNT) -> None:
     journal = Journal(path)
     journal.append([event(n, data={"padding": "word " * 40}) for n in range(count)], BOOT)
     cursors = [Cursor("alarm", 17, None), Cursor("live", 17, None), Cursor("begin", 5, 5)]
+    cursors.append(Cursor("begin.access", 7, 7))
     journal.save_cursors("city", cursors, buried=[(3, "no")])
     journal.close()
 
@@ -62,7 +63,7 @@ def test_an_overwritten_header_loses_no_row(path: Path) -> None:
     assert told[0].seq == COUNT + 1
     assert len(list(path.parent.glob("journal.damaged-*.db"))) == 1
     journal = Journal(path)
-    assert [cursor.after for cursor in journal.cursors("city")] == [17, 17, 5]
+    assert [cursor.after for cursor in journal.cursors("city")] == [17, 17, 5, 7]
     assert journal.count_dead("city") == 1
     journal.close()
 
