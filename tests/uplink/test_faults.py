@@ -131,6 +131,21 @@ def test_one_message_that_is_never_answered_is_sent_again_though_others_are(hous
     wire.close()
 
 
+def test_a_rest_between_events_ends_no_connection(house: House, broker: Mosquitto) -> None:
+    """Nobody owes an answer meanwhile, however long ago the last one came."""
+    with subscriber(broker.port) as platform, house.running(house.uplink(broker.port, keepalive_s=2)):
+        wait_until(house.is_online)
+        for number, rest in enumerate((0.5, 0.5, 4.5), 1):  # 4 s without an answer would be too long
+            house.journal.append([event(number)], BOOT)
+            wait_until(lambda number=number: number in platform.sequences())  # type: ignore[misc]
+            time.sleep(rest)
+        house.journal.append([event(4)], BOOT)
+        wait_until(lambda: 4 in platform.sequences())
+        time.sleep(0.5)
+        assert house.is_online()
+        assert house.count("connects") == 1
+
+
 def test_a_frozen_broker_is_left_and_found_again(house: House, broker: Mosquitto) -> None:
     with subscriber(broker.port) as platform, house.running(house.uplink(broker.port)):
         with Traffic(house):
