@@ -72,7 +72,7 @@ class Conversation:
                 case Connected():
                     self._greet(news)
                 case Lost():
-                    raise Unreachable(news.reason, hint=news.hint or ("" if self.is_open else _CHECK))
+                    raise Unreachable(news.reason, hint=news.hint)
                 case Acknowledged():
                     self._hear_answer(news)
                 case Message():
