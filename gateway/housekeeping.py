@@ -22,7 +22,7 @@ from gateway.recorder import Recorder
 from gateway.register import Register
 from gateway.roster import ABSENT, Roster
 from gateway.spool import Spool, Waiting
-from gateway.text import Language
+from gateway.text import Language, Text
 from gateway.types import Event, Holder
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 _PERIOD_S = 1.0
 _FACES_EVERY_S = 3600.0
 _CAPTURES_EVERY_S = 3600.0
+_GONE = Text("名册文件不见了", "the roster has gone")
+_IMPORT = Text("重新导入名册；在此之前沿用原名册", "import it again; until then it counts as it was")
 
 
 class LiveRegister:
@@ -54,12 +56,14 @@ class LiveRegister:
     def refresh(self) -> bool:
         """Load the roster where it changed; True if it had.
 
-        A roster that cannot be read leaves the one in force, at the start that of the last good copy.
+        A roster that has gone or cannot be read leaves the one in force, at the start that of the last good copy.
         """
         try:
             version = self._roster.version()
             if version == self._version:
                 return False
+            if version == ABSENT and len(self._register):  # the folder was unmounted, say
+                raise StoreError(_GONE, hint=_IMPORT)
             self._register, self._version = self._roster.snapshot(), version
         except StoreError as error:
             self._fall_back(error)

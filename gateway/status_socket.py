@@ -5,6 +5,7 @@ Rule: who may connect is who may read the data folder. What is not among the dee
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -75,6 +76,8 @@ class StatusSocket:
     @contextmanager
     def _listening(self) -> Iterator[socket.socket]:
         path = self._data_dir / NAME
+        if _is_served(path):  # its daemon would never be heard of again
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
         path.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX) as listener, _short(path) as address:
             listener.bind(address)
@@ -86,6 +89,19 @@ class StatusSocket:
             finally:
                 self._board.retire("status")
                 path.unlink(missing_ok=True)
+
+
+def _is_served(path: Path) -> bool:
+    """Whether another daemon has the socket; one that was left behind by a kill refuses everybody."""
+    try:
+        with socket.socket(socket.AF_UNIX) as caller, _short(path) as address:
+            caller.settimeout(1.0)
+            caller.connect(address)
+    except (TimeoutError, BlockingIOError):  # it has more callers than it can take just now
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _hear(caller: socket.socket) -> Mapping[str, Any]:

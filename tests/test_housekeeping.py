@@ -147,3 +147,19 @@ def test_no_mishap_of_the_roster_erases_a_face_or_locks_a_resident_out(rig: Rig,
         again.refresh()
         assert len(rig.register()) == len(again()) == 1
         assert "fault" in rig.board.facts()["roster"]
+
+
+def test_a_data_folder_that_vanishes_locks_no_resident_out(rig: Rig, tmp_path: Path) -> None:
+    rig.roster.import_rows([row("r-1")])
+    rig.enrol("r-1")
+    rig.work.round()
+    for name in ("roster.db", "roster.last-good.db"):
+        (tmp_path / name).unlink()
+    for _ in range(2):
+        rig.work.round()
+        assert len(rig.register()) == rig.faces.people() == 1
+    assert "has gone" in rig.board.facts()["roster"]["fault"]
+    rig.roster.import_rows([row("r-2"), row("r-3")])
+    rig.work.round()
+    assert len(rig.register()) == 2
+    assert "fault" not in rig.board.facts()["roster"]

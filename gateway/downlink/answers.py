@@ -79,3 +79,4 @@ def to_json(value: Mapping[str, Any]) -> bytes:
 
 UNDER_WAY = Answer(Code.UNDER_WAY, Text("已接受，正在执行", "accepted, under way"))
 BUSY = Answer(Code.BUSY, Text("指令过多，请稍后再试", "too many orders wait; try again later"))
+STOPPING = Answer(Code.BUSY, Text("网关正在停止，请稍后再试", "the gateway is stopping; try again later"))

@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -22,7 +23,7 @@ from gateway.board import Board
 from gateway.clock import ClockTrust, now, trust
 from gateway.cloudevent import local_time
 from gateway.doorkeeper import Record
-from gateway.downlink.answers import BUSY, UNDER_WAY, Answer, Code, Refusal
+from gateway.downlink.answers import BUSY, STOPPING, UNDER_WAY, Answer, Code, Refusal
 from gateway.downlink.calls import DATASET, is_request_id, read_arguments, read_call
 from gateway.downlink.deeds import Deeds, Later, check_dataset
 from gateway.downlink.errands import Errand, Errands
@@ -81,6 +82,7 @@ class Downlink:
         self._lock = threading.Lock()
         self._held = 0
         self._under_way: list[_Case] = []
+        self._is_over = False
 
     def obey(self, order: Order) -> None:
         """Take an order; never blocks. One too many is answered at once: busy."""
@@ -97,6 +99,8 @@ class Downlink:
             self._release(case)
             self._count(order, "refused_orders")
             self._answer(case, BUSY)
+        if self._is_over:
+            self._turn_away()
 
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop`."""
@@ -108,8 +112,19 @@ class Downlink:
             except queue.Empty:
                 continue
             self._serve(case)
+        self._is_over = True
+        self._turn_away()
         self._ledger.close()
         self._board.retire("downlink")
+
+    def _turn_away(self) -> None:
+        """Nobody serves any more: who still waits is told so, for his broker has our word that the order arrived."""
+        with suppress(queue.Empty):
+            while True:
+                case = self._orders.get_nowait()
+                self._release(case)
+                self._count(case.order, "refused_orders")
+                self._answer(case, STOPPING)
 
     def _hold(self, case: _Case) -> None:
         """Raises `queue.Full` where the orders together are too large."""

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +60,7 @@ class Errands:
         return True
 
     def run(self, stop: threading.Event) -> None:
-        """Run errands until `stop`; one that is under way then is given up, and its roster stays as it was."""
+        """Run errands until `stop`; what is under way or waits then is given up, and its roster stays as it was."""
         while not stop.is_set():
             self._board.beat("errands")
             try:
@@ -68,6 +68,9 @@ class Errands:
             except queue.Empty:
                 continue
             errand.done(self._perform(errand, stop))
+        with suppress(queue.Empty):
+            while True:
+                self._queue.get_nowait().done(_BROKEN)
         self._board.retire("errands")
 
     def _perform(self, errand: Errand, stop: threading.Event) -> Answer:

@@ -137,7 +137,7 @@ def _recognise(rowid: int, values: tuple[pages.Value, ...]) -> tuple[str, tuple[
             # Rows from before the chain are one value shorter: SQLite adds a column without touching them.
             if kind in _CLASSES and rowid > 0 and len(rest) < 2 and _parses(data, gaps):
                 return _KEEP_EVENT, (rowid, *values[1:13], rest[0] if rest else None)
-        case (str(), lane, int(), int()) if lane in _LANES:
+        case (str(), str(lane), int(), int()) if lane.partition(".")[0] in _LANES:
             return schema.INSERT_CURSOR, values
         case (str(), int(), str()):
             return "INSERT OR IGNORE INTO dead_letters VALUES (?, ?, ?)", values

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import StoreError
-from gateway.journal import schema, weights
+from gateway.journal import purge, schema, weights
 from gateway.journal.values import CLASSES, NO_LIMIT, ROTTEN, Cursor, Pending, Row, Usage, microseconds, row_of
 from gateway.text import Text
 from gateway.types import EventClass
@@ -76,6 +76,8 @@ class JournalReader:
         """What an uplink has not passed, by its saved cursors (up to a second old), dead letters left out."""
         count, oldest = 0, []
         for cursor in self.cursors(uplink) or [Cursor("alarm", 0, None), Cursor("live", 0, None)]:
+            if cursor.after == cursor.upto:
+                continue
             alarms = cursor.lane == "alarm"
             wanted = [kind for kind in classes if (kind is EventClass.ALARM) == alarms]
             count += self.count_after(cursor.after, wanted, upto=cursor.upto)
@@ -107,6 +109,13 @@ class JournalReader:
     def count_dead(self, uplink: str) -> int:
         ((count,),) = self._query("SELECT count(*) FROM dead_letters WHERE uplink = ?", (uplink,))
         return int(count)
+
+    def purged(self) -> dict[str, int]:
+        """Per class the highest sequence that was ever purged."""
+        try:
+            return purge.purged(self._connection())
+        except sqlite3.Error as error:
+            raise _unreadable(error) from error
 
     def stats(self) -> dict[str, Any]:
         """Counts per class, first and last sequence, bytes on disk."""

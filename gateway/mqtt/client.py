@@ -36,7 +36,7 @@ class GuardedClient(Client):
         try:
             return super().reconnect()
         except OSError as error:
-            self.failure = str(error)
+            self.failure = str(error).partition("\n")[0]  # of a proxy's words PySocks makes lines
             raise
         except ValueError as error:  # a host name that cannot be one
             self.failure = str(error)

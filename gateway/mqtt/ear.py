@@ -32,6 +32,7 @@ _NO_CERTIFICATE = Text(  # TLS 1.3 tells it after the handshake, and only by han
     "平台若要求客户端证书，请填写 cert_file 和 key_file",
     "where the broker asks for a client certificate, give cert_file and key_file",
 )
+_NOT_ACCEPTED = Text("检查平台的 host、port 和 TLS 设置", "check host, port and TLS of the uplink")
 
 
 class Ear:
@@ -40,6 +41,7 @@ class Ear:
     def __init__(self, options: Uplink, address: Address) -> None:
         self._options = options
         self._address = address
+        self._is_accepted = False
         self.news: deque[News] = deque()
         self.messages: deque[Message] = deque(maxlen=_WAITING)
 
@@ -51,6 +53,7 @@ class Ear:
             self.news.append(Lost(reason, _REFUSED.get(code.value, "")))
             client.disconnect()
             return
+        self._is_accepted = True
         allowed = getattr(properties, "ReceiveMaximum", None) or self._options.window
         max_bytes = getattr(properties, "MaximumPacketSize", None) or _MAX_PACKET
         self.news.append(Connected(min(allowed, self._options.window), max_bytes - _HEADERS))
@@ -66,8 +69,11 @@ class Ear:
     def on_disconnect(
         self, _client: Client, _: object, __: DisconnectFlags, code: ReasonCode, ___: Properties | None
     ) -> None:
+        before = "" if self._is_accepted else _NOT_ACCEPTED
         hint = (
-            _NO_CERTIFICATE if self._options.tls and self._options.cert_file is None else _REFUSED.get(code.value, "")
+            _NO_CERTIFICATE
+            if self._options.tls and self._options.cert_file is None
+            else _REFUSED.get(code.value, before)
         )
         self.news.append(Lost(Text("连接断开：{code}", "disconnected: {code}").with_(code=code), hint))
 

@@ -163,11 +163,14 @@ class Link:
             raise Unreachable("the subscription cannot be sent")
 
     def take(self) -> list[News]:
-        """What has happened since the last call."""
+        """What has happened since the last call: messages first, for whoever sent one was told that we have it.
+
+        What ends a connection may come with it, and nothing after that is heard.
+        """
         if self._dialling.is_over:
             self._client.hear()
         news: list[News] = []
-        for source in (self._ear.news, self._ear.messages):
+        for source in (self._ear.messages, self._ear.news):
             while source:
                 news.append(source.popleft())
         return news

@@ -5,10 +5,11 @@ Rule: only commands that change the roster import this module; the daemon reads 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -87,15 +88,27 @@ def _create(path: Path) -> None:
 
 
 def copy(connection: sqlite3.Connection, into: Path) -> None:
-    """A consistent copy, in place only once it is whole and on the disk."""
+    """A consistent copy, in place only once it is whole and on the disk; that of the last change stays."""
     draft = into.with_name(f".{into.name}")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    connection.execute("VACUUM INTO ?", (str(draft),))
-    os.fsync(descriptor)
-    os.close(descriptor)
-    give(draft, into.parent)
-    draft.rename(into)
+    with _alone(into.parent):
+        draft.unlink(missing_ok=True)
+        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        connection.execute("VACUUM INTO ?", (str(draft),))
+        os.fsync(descriptor)
+        os.close(descriptor)
+        give(draft, into.parent)
+        draft.rename(into)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time: the change is committed, and two may copy what follows."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def delete(base: Database, holder_ids: Iterable[str]) -> None:

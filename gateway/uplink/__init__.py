@@ -5,6 +5,7 @@ conversation.py  one connection: what is said when, and which answer belongs to 
 under_way.py     what has no answer yet
 notices.py       what is said beside events: status, catalog, devices, health
 lanes.py         which event goes next, and how far this uplink has come
+reach.py         which events are meant for this uplink at all
 allowance.py     how fast the backlog may go
 orders.py        what the platform asks for, and the answers that wait to be sent
 surroundings.py  what all conversations of an uplink have in common

@@ -56,7 +56,6 @@ class Conversation:
         self._connect_before = time.monotonic() + _CONNECT_WITHIN
         self._window = 1
         self._max_bytes = 0
-        self._classes = frozenset(around.options.classes)
         self._topics = {kind: f"{around.topic}/event/{kind.value}" for kind in EventClass}
         self._source = around.identity.source
         self._counter = f"uplink.{around.name}"
@@ -136,7 +135,7 @@ class Conversation:
         self._confirmed = time.monotonic()
         self._lanes.begin()
         self._listen()
-        self._notices.greet(self._lanes.begins_after)
+        self._notices.greet(self._lanes.reach.begins_after)
 
     def _listen(self) -> None:
         leaves = ["ack"] if self._options.ack_required else []
@@ -238,7 +237,7 @@ class Conversation:
 
     def _send(self, parcel: Parcel) -> None:
         row, around = parcel.row, self._around
-        previous = row.previous(self._classes)
+        previous = self._lanes.reach.previous(row)
         fields = self._options.fields
         try:
             body = encode(row, self._source, previous, parcel.replay, fields, around.keys, around.zone)
@@ -280,6 +279,8 @@ class Conversation:
             for news in self._link.take():
                 if isinstance(news, Acknowledged):
                     self._hear_answer(news)
+                elif isinstance(news, Message):
+                    self._hear_message(news)
                 elif isinstance(news, Lost):
                     if until_lost:
                         return

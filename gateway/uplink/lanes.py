@@ -8,7 +8,7 @@ it has NOT passed, in three lanes:
     backlog  (a, b] (c, d] …           what was in the journal then: older outages first, replayed at a capped rate
 
     resend   (e, f] …                  what the platform asked for again, of all its classes; after the backlog
-    begin    (B, B]                    no lane: up to B nothing was ever meant for this uplink
+    begin    (B, B]                    no lane: where this uplink, and each class of it, begins (reach.py)
 
 At each connect the unpassed rest of `live` becomes the last stretch of `backlog`. Whatever happens to the process, the
 saved stretches cover everything unpassed: an old save only sends again, with the same ids and sequences. Dead letters
@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 from gateway.journal import Cursor, Journal, Row
 from gateway.types import EventClass
+from gateway.uplink.reach import Reach
 
 _BATCH = 200  # rows in memory per lane
 _MOST_STRETCHES = 64
@@ -86,6 +87,8 @@ class _Lane:
         return row
 
     def answer(self, seq: int) -> None:
+        if seq not in self.flying:  # sent before a restart of the lane: what counts is the order of sending since
+            return
         self.flying[seq] = True
         while self.flying:
             first = next(iter(self.flying))
@@ -118,10 +121,7 @@ class Lanes:
         ack_required: bool,
         from_now: bool = False,
     ) -> None:
-        """`from_now`: an uplink that the journal does not know yet leaves out what is in it. Raises `StoreError`.
-
-        `begins_after` is the sequence up to which events were never meant for this uplink, or gone before its time.
-        """
+        """`from_now`: an uplink that the journal does not know yet leaves out what is in it. Raises `StoreError`."""
         wanted = frozenset(classes)
         alarms, others = wanted & {EventClass.ALARM}, wanted - {EventClass.ALARM}
         self._journal = journal
@@ -221,8 +221,7 @@ class Lanes:
             for after, upto in lane.left(self._watermark)
         ]
         cursors += [Cursor("resend", after, upto or 0) for after, upto in self._resend.left(None)]
-        if self.begins_after:
-            cursors.append(Cursor("begin", self.begins_after, self.begins_after))
+        cursors += self.reach.cursors()
         if cursors == self._saved and not self._buried and not self._revived:
             return
         self._journal.save_cursors(self._uplink, cursors, buried=self._buried.items(), revived=self._revived)
@@ -261,19 +260,15 @@ class Lanes:
     def _load(self, wanted: frozenset[EventClass], from_now: bool) -> None:
         saved = self._journal.cursors(self._uplink)
         start = self._journal.last_seq if from_now and not saved else 0
+        self.reach = Reach.find(self._journal, saved, wanted, start)
         for name, is_open in (("alarm", True), ("live", True), ("backlog", False), ("resend", False)):
             stretches = [(cursor.after, cursor.upto) for cursor in saved if cursor.lane == name]
             if not stretches and is_open:
                 stretches = [(start, None)]
             self._lanes[name].restart(sorted(stretches, key=lambda stretch: stretch[0]))
         if self._watermark is not None:
-            ours = (cursor.after for cursor in saved if cursor.lane not in ("resend", "begin"))
+            ours = (cursor.after for cursor in saved if cursor.lane in ("alarm", "live", "backlog"))
             self._watermark = min(ours, default=start)
-        if saved:
-            self.begins_after = max((cursor.after for cursor in saved if cursor.lane == "begin"), default=0)
-        else:
-            oldest = self._journal.read_after(start, wanted, 1)
-            self.begins_after = oldest[0].previous(wanted) if oldest else self._journal.last_seq
         if from_now and not saved:  # before anything is recorded after it: the place must not move with a restart
             self.save()
 

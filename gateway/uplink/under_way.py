@@ -43,7 +43,7 @@ class UnderWay:
         self._heard = time.monotonic()
         carried = self._carried.pop(number, None)
         first = next(iter(self._carried), None)
-        if first != self._first:
+        if first is None or first != self._first:
             self._first, self._overtaken = first, None
         elif self._overtaken is None:
             self._overtaken = self._heard

@@ -153,8 +153,9 @@ def test_too_many_errands_are_refused(desk: Desk) -> None:
     drain(desk)
 
 
-def test_what_takes_longer_is_said_in_time(desk: Desk) -> None:
+def test_what_takes_longer_is_said_in_time(tmp_path: Path) -> None:
     """Nobody runs the errand: after 1.5 s the platform hears that it is under way, once; so does who asks again."""
+    desk = Desk(tmp_path)
     args = {"holder_ref": "h:0123456789abcdef"}
     body = json.dumps({"command": "person.erase", "expires_at": soon(), "args": args}).encode()
     assert desk.give("cmd/slow", body) is None
@@ -170,10 +171,32 @@ def test_what_takes_longer_is_said_in_time(desk: Desk) -> None:
     thread.join(5)
     (reply,) = [one for one in (*said, desk.outbox.take()) if one]
     assert json.loads(reply.payload)["code"] == "under_way"
-    drain(desk)
-    interrupted = desk.give("cmd/slow", body)  # as after a crash: taken, and nobody knows
+    desk.gateway.journal.close()
+    after = Desk(tmp_path)  # as after a crash: taken, and nobody knows
+    interrupted = after.give("cmd/slow", body)
     assert interrupted is not None
     assert json.loads(interrupted.payload)["code"] == "unknown_outcome"
+    after.gateway.journal.close()
+
+
+def test_no_order_goes_unanswered_at_a_stop(tmp_path: Path) -> None:
+    """The broker has our PUBACK for each: it will not come again by itself."""
+    desk = Desk(tmp_path)
+    args = {"holder_ref": "h:0123456789abcdef"}
+    erase = json.dumps({"command": "person.erase", "expires_at": soon(), "args": args}).encode()
+    ping = json.dumps({"command": "ping", "expires_at": soon()}).encode()
+    assert desk.give("cmd/errand", erase) is None
+    assert desk.give("cmd/waits", ping, serve=False) is None
+    stop = threading.Event()
+    stop.set()
+    desk.downlink.run(stop)
+    desk.downlink.errands.run(stop)
+    late = desk.give("cmd/late", ping, serve=False)
+    replies = [late, desk.outbox.take(), desk.outbox.take()]
+    codes = {reply.topic[-5:]: json.loads(reply.payload)["code"] for reply in replies if isinstance(reply, Reply)}
+    assert codes == {"waits": "busy", "rrand": "store_failed", "/late": "busy"}
+    assert desk.downlink._held == 0
+    desk.gateway.journal.close()
 
 
 def test_without_a_ledger_nothing_is_done(tmp_path: Path) -> None:

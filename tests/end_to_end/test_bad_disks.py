@@ -110,4 +110,5 @@ def test_a_second_daemon_on_the_same_folder_is_refused(door: Door) -> None:
         door.house.wait_online("reader")
         said = door.house.command("run", code=1)
         assert "another gateway uses" in said
+        assert door.house.status()["devices"]  # the first still answers
         assert door.opens()

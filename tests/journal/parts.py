@@ -16,6 +16,7 @@ def fill(path: Path, count: int = COUNT) -> None:
     journal = Journal(path)
     journal.append([event(n, data={"padding": "word " * 40}) for n in range(count)], BOOT)
     cursors = [Cursor("alarm", 17, None), Cursor("live", 17, None), Cursor("begin", 5, 5)]
+    cursors.append(Cursor("begin.access", 7, 7))
     journal.save_cursors("city", cursors, buried=[(3, "no")])
     journal.close()
 

@@ -260,3 +260,26 @@ def test_a_hundred_thousand_rows(roster: Roster, capsys: pytest.CaptureFixture[s
     parsed, imported, loaded = (round(after - before, 1) for before, after in itertools.pairwise(marks))
     with capsys.disabled():
         print(f" [100,000 rows: parsed in {parsed} s, imported in {imported} s, snapshot in {loaded} s]")
+
+
+def test_changes_at_once_all_happen_and_the_copy_has_the_last(roster: Roster) -> None:
+    """The operator imports while a platform sends: both are done, and say so."""
+    roster.import_rows([row("r-1", CARD)])
+    failed: list[StoreError] = []
+
+    def change(number: int) -> None:
+        try:
+            for round_ in range(5):
+                roster.import_rows([row(f"r-{number}-{round_}")])
+        except StoreError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=change, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    copy = roster.last_good()
+    assert failed == []
+    assert copy is not None
+    assert len(ids(roster)) == len(copy) == 31

@@ -10,7 +10,7 @@ import pytest
 from paho.mqtt.client import Client
 
 from gateway.bell import Bell
-from gateway.mqtt import Acknowledged, Connected, Link, Lost
+from gateway.mqtt import Acknowledged, Connected, Link, Lost, Message
 from gateway.mqtt.news import News
 from gateway.settings import Uplink as Options
 from tests.real import wait_until
@@ -91,6 +91,17 @@ def test_an_answer_that_cannot_be_read_ends_the_connection(talk: Talk, rest: byt
     number = talk.link.publish("event", b"{}")
     talk.broker.sendall(puback(number, rest))
     assert isinstance(talk.next(), Lost)
+
+
+@pytest.mark.parametrize("protocol", ["5"], indirect=True)
+def test_a_message_is_told_before_the_end_that_came_with_it(talk: Talk) -> None:
+    """It has our PUBACK: nobody sends it again."""
+    numbers = [talk.link.publish("event", b"{}") for _ in range(5)]  # paho reads so many at once
+    order = bytes([0x32, 9, 0, 3]) + b"cmd" + bytes([0, 7, 0]) + b"!"
+    talk.broker.sendall(order + puback(numbers[0], b"\x97") + bytes([0xE0, 2, 0x8B, 0]))
+    heard: list[News] = []
+    wait_until(lambda: heard.extend(talk.link.take()) or heard)
+    assert [type(news) for news in heard] == [Message, Acknowledged, Lost]
 
 
 @pytest.mark.parametrize("protocol", ["3.1.1"], indirect=True)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,10 @@ from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.errors import StoreError
-from gateway.uplink import conversation
+from gateway.uplink import Order, conversation
 from tests.facts import BOOT, event
 from tests.real import Mosquitto, free_port, wait_until
-from tests.uplink.parts import ALL, House, Subscriber, Wire, subscriber
+from tests.uplink.parts import ALL, PREFIX, House, Subscriber, Wire, subscriber
 
 
 @pytest.fixture
@@ -130,6 +131,21 @@ def test_one_message_that_is_never_answered_is_sent_again_though_others_are(hous
     wire.close()
 
 
+def test_a_rest_between_events_ends_no_connection(house: House, broker: Mosquitto) -> None:
+    """Nobody owes an answer meanwhile, however long ago the last one came."""
+    with subscriber(broker.port) as platform, house.running(house.uplink(broker.port, keepalive_s=2)):
+        wait_until(house.is_online)
+        for number, rest in enumerate((0.5, 0.5, 4.5), 1):  # 4 s without an answer would be too long
+            house.journal.append([event(number)], BOOT)
+            wait_until(lambda number=number: number in platform.sequences())  # type: ignore[misc]
+            time.sleep(rest)
+        house.journal.append([event(4)], BOOT)
+        wait_until(lambda: 4 in platform.sequences())
+        time.sleep(0.5)
+        assert house.is_online()
+        assert house.count("connects") == 1
+
+
 def test_a_frozen_broker_is_left_and_found_again(house: House, broker: Mosquitto) -> None:
     with subscriber(broker.port) as platform, house.running(house.uplink(broker.port)):
         with Traffic(house):
@@ -151,7 +167,7 @@ def test_cuts_every_few_moments_lose_nothing_and_leave_few_cursors(house: House,
                 wait_until(lambda: not house.is_online())
                 wire.open()
         assert_complete(platform, house.journal.last_seq)
-        wait_until(lambda: len(house.journal.cursors("city")) == 2)
+        wait_until(lambda: sum(cursor.after != cursor.upto for cursor in house.journal.cursors("city")) == 2)
 
 
 def test_a_stop_during_an_outage_is_quick_and_keeps_the_place(house: House, broker: Mosquitto, wire: Wire) -> None:
@@ -243,6 +259,22 @@ def test_no_threads_or_files_are_left_behind_by_many_failures(house: House) -> N
         time.sleep(1)
         assert threading.active_count() <= threads + 1
         assert open_files() <= files + 4
+
+
+def test_an_order_that_comes_during_the_goodbye_is_taken_up(house: House) -> None:
+    """It has our PUBACK, so that somebody must answer it."""
+    taken: list[Order] = []
+    order = bytes([0x32, 52, 0, 46]) + f"{PREFIX}/cmd/1".ljust(46, "0").encode() + bytes([0, 7, 0]) + b"!"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        uplink = house.uplink(server.getsockname()[1])
+        uplink._around = replace(uplink._around, obey=taken.append)
+        with house.running(uplink):
+            broker, _ = server.accept()
+            broker.sendall(bytes([0x20, 3, 0, 0, 0]))
+            wait_until(house.is_online)  # and waits for the PUBACK of its catalog, at the stop too
+            threading.Timer(0.7, broker.sendall, [order]).start()
+        broker.close()
+    assert [one.leaf[:5] for one in taken] == ["cmd/1"]
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])

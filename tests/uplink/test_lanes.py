@@ -182,6 +182,26 @@ def test_what_is_asked_for_again_comes_again_across_cuts_and_restarts(journal: J
     journal.close()
 
 
+def test_an_answer_to_what_was_sent_before_it_was_asked_for_again_passes_nothing_else(journal: Journal) -> None:
+    lanes = Lanes(journal, "city", ALL, ack_required=False)
+    lanes.begin()
+    journal.append([event(n) for n in range(5)], BOOT)
+    for parcel in drain(lanes):
+        lanes.answered(parcel.lane, parcel.row.seq)
+    lanes.resend(0, 5)
+    drain(lanes)
+    lanes.resend(0, 5)  # while all five are under way
+    assert lanes.next(20, 20, lambda: True) is not None
+    lanes.answered("resend", 3)  # as it was sent first
+    drain(lanes)
+    lanes.answered("resend", 1)
+    lanes.save()
+    again = Lanes(journal, "city", ALL, ack_required=False)
+    again.begin()
+    assert [parcel.row.seq for parcel in drain(again)] == [2, 3, 4, 5]
+    journal.close()
+
+
 def test_stretches_are_joined_and_bounded() -> None:
     assert _compact([(4, 6), (0, 2), (2, 4), (9, 9)]) == [(0, 6)]
     many = [(10 * n, 10 * n + (9 if n % 2 else 3)) for n in range(200)]
@@ -196,10 +216,65 @@ def test_an_uplink_that_comes_later_knows_what_was_before_its_time(journal: Jour
     journal.append([event(1, stamp=stamp(400 * 86400)), event(2), event(3, "alarm.tamper")], BOOT)
     assert journal.purge(Policy(min_free=0), stamp()) == 1
     lanes = Lanes(journal, "city", ALL, ack_required=True)
-    assert lanes.begins_after == 1
-    assert [parcel.row.previous(ALL) for parcel in drain(lanes)] == [2, 1]
+    assert lanes.reach.begins_after == 1
+    assert [lanes.reach.previous(parcel.row) for parcel in drain(lanes)] == [2, 1]
     lanes.save()
     assert journal.purge(Policy(min_free=0), replace(stamp(), time=stamp().time + timedelta(days=200))) == 1
-    assert Lanes(journal, "city", ALL, ack_required=True).begins_after == 1
-    assert Lanes(journal, "estate", {EventClass.AUDIT}, ack_required=False).begins_after == journal.last_seq
+    assert Lanes(journal, "city", ALL, ack_required=True).reach.begins_after == 1
+    assert Lanes(journal, "estate", {EventClass.AUDIT}, ack_required=False).reach.begins_after == journal.last_seq
+    journal.close()
+
+
+def chain(journal: Journal, classes: set[EventClass]) -> tuple[dict[int, int], int]:
+    """What an uplink gets now, sequence -> previous; and where it begins. It is all passed then."""
+    lanes = Lanes(journal, "city", classes, ack_required=False)
+    lanes.begin()
+    found = drain(lanes)
+    for parcel in found:
+        lanes.answered(parcel.lane, parcel.row.seq)
+    lanes.save()
+    return {parcel.row.seq: lanes.reach.previous(parcel.row) for parcel in found}, lanes.reach.begins_after
+
+
+def test_what_was_purged_between_events_that_stay_longer_is_no_gap_for_an_uplink_that_comes_later(
+    journal: Journal,
+) -> None:
+    """Nobody tells of it: there was no uplink that had not got it."""
+    old = stamp(300 * 86400)
+    names = ["vehicle.passed", "access.granted", "vehicle.passed", "access.granted"]
+    journal.append([event(n, name, stamp=old) for n, name in enumerate(names)], BOOT)
+    journal.append([event(5), event(6, "vehicle.passed")], BOOT)
+    assert journal.purge(Policy(min_free=0), stamp()) == 2
+    assert chain(journal, set(ALL)) == ({1: 0, 3: 1, 5: 3, 6: 5}, 0)
+    assert journal.purge(Policy(min_free=0), replace(stamp(), time=stamp().time + timedelta(days=200))) == 3
+    journal.append([event(7)], BOOT)
+    assert chain(journal, set(ALL)) == ({7: 6}, 0)  # what goes later was its own: it has it, or is told of it
+    journal.close()
+
+
+def test_a_class_that_is_added_begins_then(journal: Journal) -> None:
+    """What it had before was never sent, so that nothing may name it as the event before another."""
+    access, both = {EventClass.ACCESS}, {EventClass.ACCESS, EventClass.VEHICLE}
+    journal.append([event(1), event(2, "vehicle.passed")], BOOT)
+    assert chain(journal, access) == ({1: 0}, 0)
+    journal.append([event(3, "vehicle.passed")], BOOT)
+    lanes = Lanes(journal, "city", both, ack_required=False)
+    lanes.save()
+    journal.append([event(4), event(5, "vehicle.passed"), event(6)], BOOT)
+    assert {seq: previous for seq, previous in chain(journal, both)[0].items() if seq > 3} == {4: 1, 5: 4, 6: 5}
+    journal.append([event(7, "vehicle.passed")], BOOT)
+    assert chain(journal, access) == ({}, 0)
+    journal.append([event(8)], BOOT)
+    assert chain(journal, both) == ({8: 6}, 0)  # it had gone, and begins anew
+    journal.close()
+
+
+def test_what_comes_from_now_on_begins_with_what_was_there(journal: Journal) -> None:
+    journal.append([event(1), event(2, "vehicle.passed")], BOOT)
+    lanes = Lanes(journal, "city", ALL, ack_required=False, from_now=True)
+    lanes.begin()
+    journal.append([event(3), event(4)], BOOT)
+    assert [lanes.reach.previous(parcel.row) for parcel in drain(lanes)] == [2, 3]
+    lanes.resend(0, 2)
+    assert [lanes.reach.previous(parcel.row) for parcel in drain(lanes)] == [0, 1]
     journal.close()

@@ -127,6 +127,11 @@ def login(tmp_path: Path, password: str = "secret") -> dict[str, Any]:
     return {"username": "box-1", "password_file": tmp_path / "password"}
 
 
+def test_a_port_that_speaks_tls_only_is_reported_with_a_hint(house: House, secure: Mosquitto) -> None:
+    with house.running(house.uplink(secure.port)):
+        wait_until(lambda: "TLS" in house.state().get("hint", ""))
+
+
 def test_a_wrong_password_is_reported_with_a_hint(house: House, guarded: Mosquitto, tmp_path: Path) -> None:
     with house.running(house.uplink(guarded.port, **login(tmp_path, "wrong"))):
         wait_until(lambda: "Not authorized" in house.state().get("reason", ""))

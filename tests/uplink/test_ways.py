@@ -74,6 +74,7 @@ def test_tls_through_a_proxy_that_alone_can_resolve_and_wants_a_password(
         with house.running(house.uplink(port, proxy_password_file=tmp_path / "wrong", **way)):
             wait_until(lambda: "no connection" in house.state().get("reason", ""), 15)
             assert str(proxy) in house.state()["reason"]
+            assert "\n" not in house.state()["reason"]  # one line each in `check --live`
         with house.running(house.uplink(port, proxy_password_file=tmp_path / "secret", **way)):
             wait_until(lambda: house.journal.pending("city", ALL).count == 0, 15)
             assert house.count("acknowledged") == 20
