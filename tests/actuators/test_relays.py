@@ -147,6 +147,20 @@ def test_a_modbus_board_that_does_not_confirm_is_lost(reply: bytes, why: str) ->
         relay.close()
 
 
+def test_a_dead_modbus_board_leaves_the_line_to_the_others() -> None:
+    with Tty() as device:
+        alive, dead = (
+            modbus_relay.connect(modbus_relay.Options(port=device.path, address=address)) for address in (1, 2)
+        )
+        with answering(device, lambda order: order if order[0] == 1 else b"", []):
+            for _ in range(2):
+                with pytest.raises(DeviceLost, match="0 of 8"):
+                    dead.switch(on=False)
+                alive.switch(on=True)
+        alive.close()
+        dead.close()
+
+
 def test_the_dry_run_says_each_change_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     relay = log.connect(log.Options())
