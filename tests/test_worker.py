@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,7 @@ import pytest
 from drivers.actuators import lcus1
 from drivers.framed_reader import FramedReader
 from drivers.readers import rdm6300
+from gateway import worker as working
 from gateway.board import Board
 from gateway.contracts import Actuator
 from gateway.credentials import Credential, Format
@@ -85,7 +87,10 @@ def test_a_card_becomes_an_observation_with_its_time(board: Board) -> None:
     assert "reader:east-reader" not in board.beats()
 
 
-def test_a_reader_that_goes_and_comes_back_behind_its_link(board: Board, tmp_path: Path) -> None:
+def test_a_reader_that_goes_and_comes_back_behind_its_link(
+    board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working, "_STEADY_S", 0.2)
     link, seen = tmp_path / "reader", list[CardRead]()
     with Tty() as first, Tty() as second, running(reader_on(link, seen, board)):
         wait_until(lambda: status(board) is DeviceStatus.OFFLINE, 2)
@@ -164,9 +169,31 @@ def test_a_driver_that_raises_does_not_end_the_thread(board: Board, caplog: pyte
     with running(ReaderWorker("east-reader", SETTINGS, lambda: reader, seen.append, board)):
         wait_until(lambda: len(seen) >= 4, 5)
     assert reader.closed >= 2
-    assert states[:3] == [DeviceStatus.ONLINE, DeviceStatus.FAULT, DeviceStatus.ONLINE]
+    assert states == [DeviceStatus.ONLINE, DeviceStatus.FAULT]
     assert "KeyError" in caplog.text
     assert "62E3086CED" not in caplog.text
+
+
+def test_a_reader_that_comes_and_goes_is_back_only_once_it_stays(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A serial server that has another client, say, or a loose plug: its cards count, its flicker fills no journal."""
+    monkeypatch.setattr(working, "_STEADY_S", 1.0)
+    states = list[DeviceStatus]()
+    board.on_device(lambda state: states.append(state.status))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"socket://127.0.0.1:{server.getsockname()[1]}"
+        seen: list[CardRead] = []
+        with running(reader_on(address, seen, board)):
+            for _ in range(4):
+                line, _ = server.accept()
+                time.sleep(0.3)  # what comes at once was shown before it was open
+                line.sendall(CARD)
+                time.sleep(0.3)
+                line.close()
+            assert len(seen) >= 2
+            line, _ = server.accept()
+            wait_until(online(board), 3)
+            line.close()
+    assert states[:3] == [DeviceStatus.ONLINE, DeviceStatus.OFFLINE, DeviceStatus.ONLINE]
 
 
 def test_a_driver_that_cannot_connect_is_retried_ever_more_slowly(board: Board) -> None:
@@ -270,7 +297,10 @@ class Stuck:
         return None
 
 
-def test_a_relay_driver_that_raises_fails_the_pulse_and_not_the_thread(board: Board) -> None:
+def test_a_relay_driver_that_raises_fails_the_pulse_and_not_the_thread(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working, "_STEADY_S", 0.2)
     relays: list[Actuator] = []
 
     def connect() -> Actuator:
