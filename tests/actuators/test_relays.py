@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -112,6 +113,41 @@ def test_relays_that_share_a_lost_board_come_back_together(tmp_path: Path) -> No
             again = lcus1.connect(each)
             again.switch(on=False)
         assert second.received(8) == bytes.fromhex("a00100a1 a00200a2")
+
+
+def test_a_serial_server_that_does_not_answer_holds_up_no_other_relay() -> None:
+    with socket.socket() as server, socket.socket() as first, Tty() as device:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        first.connect(server.getsockname())  # the only one it has room for
+        absent = lcus1.Options(port=f"socket://127.0.0.1:{server.getsockname()[1]}")
+
+        def wait_for_it() -> None:
+            with pytest.raises(DeviceLost):
+                lcus1.connect(absent)
+
+        thread = threading.Thread(target=wait_for_it)
+        thread.start()
+        time.sleep(0.1)
+        lcus1.connect(lcus1.Options(port=device.path)).close()
+        assert thread.is_alive(), "the other relay waited for it"
+        thread.join()
+
+
+def test_a_relay_that_joins_a_line_just_given_up_opens_it_anew(tmp_path: Path) -> None:
+    link = tmp_path / "board"
+    with Tty() as first, Tty() as second:
+        link.symlink_to(first.path)
+        one, two = (lcus1.connect(lcus1.Options(port=str(link), channel=channel)) for channel in (1, 2))
+        first.unplug()
+        with pytest.raises(DeviceLost):
+            one.switch(on=True)
+        link.unlink()
+        link.symlink_to(second.path)
+        lcus1.connect(lcus1.Options(port=second.path, channel=1)).switch(on=False)
+        with pytest.raises(DeviceLost):
+            two.switch(on=True)
+        assert second.received(4) == LCUS_OFF
 
 
 def test_a_modbus_board_confirms_by_its_echo() -> None:
