@@ -30,6 +30,9 @@ _log = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 5.0
 _STEADY_S = 10.0  # a device that stayed so long does not flicker
+_CONNECT_S = (
+    60.0  # opening may wait for a serial server, or for name servers that are away: no reason to restart the doors
+)
 _BLOCK_S = 0.25  # how long a wait may go without a look at `stop`
 
 
@@ -52,6 +55,7 @@ class DeviceWorker(ABC):
         pause = _FIRST_PAUSE_S
         while not stop.is_set():
             self._there_since = None
+            self._board.beat(self._part, allowed_age=_CONNECT_S)
             try:
                 self._serve(stop)
             except DeviceLost as error:

@@ -9,17 +9,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from drivers.actuators import lcus1
 from drivers.framed_reader import FramedReader
 from drivers.readers import rdm6300
+from gateway import board as board_module
 from gateway import worker as working
 from gateway.board import Board
 from gateway.contracts import Actuator
 from gateway.credentials import Credential, Format
-from gateway.errors import BadFrame
+from gateway.errors import BadFrame, DeviceLost
 from gateway.settings import Reader as ReaderSettings
 from gateway.text import Language
 from gateway.types import CardRead, DeviceStatus
@@ -209,6 +211,27 @@ def test_a_driver_that_cannot_connect_is_retried_ever_more_slowly(board: Board) 
     assert 0.3 < gaps[0] < 0.8
     assert gaps[0] < gaps[1] < gaps[2] + 0.1
     assert status(board) is DeviceStatus.OFFLINE
+
+
+def test_a_device_that_takes_long_to_open_is_no_reason_to_restart_the_doors(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries, release = list[float](), threading.Event()
+
+    def connect() -> FramedReader:
+        tries.append(time.monotonic())
+        if len(tries) > 1:
+            release.wait(5)
+        raise DeviceLost("no name server answers")
+
+    worker = ReaderWorker("east-reader", SETTINGS, connect, print, board)
+    with running(worker):
+        wait_until(lambda: len(tries) > 1, 2)
+        monkeypatch.setattr(board_module, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 30))
+        silent = board.silent()
+        monkeypatch.undo()
+        release.set()
+    assert silent == []
 
 
 def test_the_board_says_in_the_site_s_language_why_a_device_is_away(
