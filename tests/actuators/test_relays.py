@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from drivers.actuators import lcus1, log, modbus_relay
 from gateway.errors import BadFrame, DeviceLost
+from gateway.text import Language
 from tests.wire import Tty
 
 # LCUS-1 product pages (identical at several shops); Waveshare "Modbus RTU Relay", its examples
@@ -177,8 +178,9 @@ def test_a_modbus_board_that_does_not_confirm_is_lost(reply: bytes, why: str) ->
     with Tty() as device:
         relay = modbus_relay.connect(modbus_relay.Options(port=device.path))
         start = time.monotonic()
-        with answering(device, lambda _: reply, []), pytest.raises(DeviceLost, match=why):
+        with answering(device, lambda _: reply, []), pytest.raises(DeviceLost, match=why) as caught:
             relay.switch(on=True)
+        assert why not in caught.value.say(Language.ZH)
         assert time.monotonic() - start < 1.0
         relay.close()
 
