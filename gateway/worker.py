@@ -33,6 +33,7 @@ _STEADY_S = 10.0  # a device that stayed so long does not flicker
 _CONNECT_S = (
     60.0  # opening may wait for a serial server, or for name servers that are away: no reason to restart the doors
 )
+_STOOD_STILL_S = 2.0  # a look at a reader takes half a second: longer, this process was frozen
 _BLOCK_S = 0.25  # how long a wait may go without a look at `stop`
 
 
@@ -104,6 +105,11 @@ def _where(error: Exception) -> str:
     return f"bug: {type(error).__name__} at {at.filename}:{at.lineno}"
 
 
+def _earliest(looked: Stamp) -> Stamp:
+    """When what was just read may have come: now, or at the last look where that was long ago."""
+    return looked if looked.age() > _STOOD_STILL_S else now()
+
+
 class Presentations:
     """Debounce: the same card within `hold_s` of its last frame is one presentation; other cards are not delayed."""
 
@@ -144,9 +150,11 @@ class ReaderWorker(DeviceWorker):
 
     def _serve(self, stop: threading.Event) -> None:
         with closing(self._connect()) as reader:
+            looked = now()
             while not stop.is_set():
                 results = reader.read()
-                stamp = now()
+                # Who was shown while this process stood still may have gone: that counts from the last look.
+                stamp, looked = _earliest(looked), now()
                 self._has_worked()
                 self._board.beat(self._part)
                 for result in results:

@@ -113,6 +113,31 @@ def test_a_reader_that_goes_and_comes_back_behind_its_link(
         wait_until(lambda: seen, 1)
 
 
+class Frozen:
+    """A reader that gets a card while the process stands still."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def read(self) -> Sequence[Credential | BadFrame]:
+        self.reads += 1
+        time.sleep(2.2 if self.reads == 2 else 0.05)
+        return [Credential(Format.HEX, bytes((0, 0, self.reads)))]
+
+    def close(self) -> None:
+        return None
+
+
+def test_a_card_shown_while_the_process_stood_still_is_as_old_as_it_may_be(board: Board) -> None:
+    """Else the door opens for whoever comes by when it wakes."""
+    ages: list[float] = []
+    with running(ReaderWorker("r", SETTINGS, Frozen, lambda read: ages.append(read.stamp.age()), board)):
+        wait_until(lambda: len(ages) >= 3, 5)
+    assert ages[0] < 0.5
+    assert ages[1] >= 2.2
+    assert ages[2] < 0.5
+
+
 def test_repeats_are_one_presentation_and_another_card_is_not_delayed(board: Board) -> None:
     seen: list[CardRead] = []
     with Tty() as device, running(reader_on(device.path, seen, board)):
