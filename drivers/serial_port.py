@@ -131,11 +131,11 @@ class SerialPort:
 
     def _claim(self) -> None:
         """Keep others off a tty (flock binds only those who ask for it), and notice a dead serial server."""
-        if self._name.startswith("socket:"):
-            with socket.socket(fileno=os.dup(self._port.fileno())) as line:
-                line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-                for option, value in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 3)):
-                    line.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+        if self._name.startswith(("socket:", "rfc2217:")):
+            line: socket.socket = vars(self._port)["_socket"]  # pyserial shows it of neither kind
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 3)):
+                line.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
         elif "://" not in self._name and os.major(os.fstat(self._port.fileno()).st_rdev) not in _PSEUDO_TERMINALS:
             # Not on a pseudo-terminal: there the mark outlives us and would lock out our own restart.
             fcntl.ioctl(self._port.fileno(), termios.TIOCEXCL)
