@@ -48,7 +48,7 @@ class DeviceWorker(ABC):
         self._point = point
         self._board = board
         self._status: DeviceStatus | None = None
-        self._there_since: float | None = None  # monotonic: its first work since it was connected
+        self._there_since: float | None = None  # monotonic: when it was connected
         self._flickers = False  # it was there and soon gone: it is back once it stays
 
     def run(self, stop: threading.Event) -> None:
@@ -71,7 +71,7 @@ class DeviceWorker(ABC):
         self._board.retire(self._part)
 
     def _has_worked(self) -> None:
-        """Told after each round. A device that comes and goes is back only once it stays: each word is an event."""
+        """It is open, or did a round. One that comes and goes is back only once it stays: each word is an event."""
         self._there_since = self._there_since or time.monotonic()
         steady = not self._flickers or time.monotonic() - self._there_since > _STEADY_S
         if steady and self._status is not DeviceStatus.ONLINE:
@@ -150,6 +150,7 @@ class ReaderWorker(DeviceWorker):
 
     def _serve(self, stop: threading.Event) -> None:
         with closing(self._connect()) as reader:
+            self._has_worked()
             looked = now()
             while not stop.is_set():
                 results = reader.read()
