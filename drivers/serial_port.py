@@ -40,12 +40,18 @@ def _known_port(port: str) -> str:
     if not mark:
         return port
     if scheme not in (*_NETWORK, "loop"):
-        raise ValueError("write a device path, socket://HOST:PORT, rfc2217://HOST:PORT or loop://")
-    parts = urlsplit(port)  # raises ValueError for a port that is no number
-    if scheme in _NETWORK and not (parts.hostname and parts.port):
-        raise ValueError(f"write {scheme}://HOST:PORT")
-    if "logging" in parts.query:
-        raise ValueError("logging=… would write card numbers into the log")
+        words = Text("应写作设备路径、{urls} 或 loop://", "write a device path, {urls} or loop://")
+        raise ValueError(words.with_(urls="socket://HOST:PORT, rfc2217://HOST:PORT"))
+    try:
+        parts = urlsplit(port)
+        whole = scheme not in _NETWORK or bool(parts.hostname and parts.port)
+    except ValueError:  # a port that is no number
+        whole = False
+    if not whole:
+        words = Text("应写作 {scheme}://主机:端口（1 至 65535）", "write {scheme}://HOST:PORT, a port of 1 to 65535")
+        raise ValueError(words.with_(scheme=scheme))
+    if "logging" in port.partition("?")[2]:
+        raise ValueError(Text("logging=… 会把卡号写入日志", "logging=… would write card numbers into the log"))
     return port
 
 
@@ -125,11 +131,11 @@ class SerialPort:
 
     def _claim(self) -> None:
         """Keep others off a tty (flock binds only those who ask for it), and notice a dead serial server."""
-        if self._name.startswith("socket:"):
-            with socket.socket(fileno=os.dup(self._port.fileno())) as line:
-                line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-                for option, value in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 3)):
-                    line.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+        if self._name.startswith(("socket:", "rfc2217:")):
+            line: socket.socket = vars(self._port)["_socket"]  # pyserial shows it of neither kind
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 3)):
+                line.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
         elif "://" not in self._name and os.major(os.fstat(self._port.fileno()).st_rdev) not in _PSEUDO_TERMINALS:
             # Not on a pseudo-terminal: there the mark outlives us and would lock out our own restart.
             fcntl.ioctl(self._port.fileno(), termios.TIOCEXCL)

@@ -1,7 +1,7 @@
 """One open serial port for several devices of this process: the relays of one board, the boards of one RS-485 line.
 
 Its rule: one device speaks at a time, and when one finds the port dead it is dead for all, so that the first to
-reconnect opens it anew.
+reconnect opens it anew. A port that takes long to open holds up nobody on another one.
 """
 
 from __future__ import annotations
@@ -16,19 +16,21 @@ from gateway.errors import DeviceLost
 from gateway.text import Text
 
 _TURN_S = 1.0
+_CLOSED = Text("串口未打开或正忙", "the port is closed or busy")
 
 
 class _Line:
-    """An open port, who uses it, and whose turn it is."""
+    """A port, open from its first turn on, who uses it, and whose turn it is."""
 
-    def __init__(self, port: str, baud: int) -> None:
+    def __init__(self, baud: int) -> None:
         self.baud = baud
         self.users = 0
         self.turn = threading.Lock()
-        self.port = SerialPort(port, baud)
+        self.port: SerialPort | None = None
+        self.lost = False  # for good: whoever comes anew opens another
 
 
-_opening = threading.Lock()
+_listing = threading.Lock()  # held for a moment only
 _lines: dict[str, _Line] = {}
 
 
@@ -38,10 +40,10 @@ class SharedPort:
     def __init__(self, port: str, baud: int) -> None:
         """Open the port, or join those who have it open. Raises `DeviceLost`."""
         self._key = port if "://" in port else os.path.realpath(port)
-        with _opening:
+        with _listing:
             line = _lines.get(self._key)
             if line is None:
-                line = _Line(port, baud)
+                line = _Line(baud)
                 if not port.startswith("loop:"):  # each loop:// is a wire of its own
                     _lines[self._key] = line
             elif line.baud != baud:
@@ -52,15 +54,25 @@ class SharedPort:
                     hint=Text("同一串口的设备须使用相同的波特率", "devices on one port need the same baud"),
                 )
             line.users += 1
-            self._line: _Line | None = line
+        self._line: _Line | None = line
+        self._port = port
+        try:
+            with self.turn():
+                pass
+        except DeviceLost:
+            self.close()
+            raise
 
     @contextmanager
     def turn(self) -> Iterator[SerialPort]:
         """Have the port to oneself. Raises `DeviceLost`."""
         line = self._line
         if line is None or not line.turn.acquire(timeout=_TURN_S):
-            raise DeviceLost(Text("串口未打开或正忙", "the port is closed or busy"))
+            raise DeviceLost(_CLOSED)
         try:
+            if line.lost:
+                raise DeviceLost(_CLOSED)
+            line.port = line.port or SerialPort(self._port, line.baud)
             yield line.port
         except DeviceLost:
             self._give_up(line)
@@ -72,14 +84,16 @@ class SharedPort:
         line, self._line = self._line, None
         if line is None:
             return
-        with _opening:
+        with _listing:
             line.users -= 1
             last = line.users == 0
         if last:
             self._give_up(line)
 
     def _give_up(self, line: _Line) -> None:
-        with _opening:
+        with _listing:
+            line.lost = True
             if _lines.get(self._key) is line:
                 del _lines[self._key]
+        if line.port is not None:
             line.port.close()

@@ -7,6 +7,8 @@ import re
 from typing import Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
+from gateway.text import Text
+
 _HOST_PORT = re.compile(r"(?P<host>[^\s:/@\[\]]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?")
 ProxyKind = Literal["socks5", "socks4", "http"]
 
@@ -36,16 +38,23 @@ def read_address(text: str, port: int) -> Address:
         return Address(text, port)
     found = _HOST_PORT.fullmatch(text)
     if found is None:
-        raise ValueError('write "host", "host:port" or "[IPv6]:port"')
+        raise ValueError(Text('应写作 "主机:端口" 或 "[IPv6]:端口"', 'write "host", "host:port" or "[IPv6]:port"'))
     host, named = found["host"].strip("[]"), int(found["port"] or port)
     if not 1 <= named <= 65535 or (":" in host and not _is_ip(host)):
-        raise ValueError("the port is 1 to 65535, and in [ ] stands an IPv6 address")
+        words = Text(
+            "端口为 1 至 65535，[ ] 内为 IPv6 地址", "the port is 1 to 65535, and in [ ] stands an IPv6 address"
+        )
+        raise ValueError(words)
     return Address(host, named)
 
 
 def read_proxy(text: str) -> Proxy:
     """Parse `socks5://[user@]host:port`, `socks4://…` or `http://…` (CONNECT). Raises `ValueError`."""
-    fault = ValueError('write "socks5://host:port", "socks4://host:port" or "http://host:port", with user@ if need be')
+    words = Text(
+        '应写作 "socks5://主机:端口"、"socks4://主机:端口" 或 "http://主机:端口"，需要时加 用户@',
+        'write "socks5://host:port", "socks4://host:port" or "http://host:port", with user@ if need be',
+    )
+    fault = ValueError(words)
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -56,7 +57,7 @@ class Layer:
 
     name: str
     parts: Sequence[tuple[str, Work]]
-    patience: float  # seconds its threads may take to end
+    patience: float  # seconds its threads may take to end, all of them together
     stop: threading.Event = field(default_factory=threading.Event)
     threads: list[threading.Thread] = field(default_factory=list)
 
@@ -68,8 +69,9 @@ class Layer:
 
     def end(self) -> None:
         self.stop.set()
+        deadline = time.monotonic() + self.patience
         for thread in self.threads:
-            thread.join(self.patience)
+            thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
                 log.error("%s did not end within %.1f s", thread.name, self.patience)
 

@@ -1,7 +1,7 @@
 """One thread: observation → decision → actuator → event.
 
 Rule: a door waits for nothing. The register is in memory, a grant pulses the actuator first and is recorded after, and
-an actuator that does not answer costs the other points 0.3 s once.
+an actuator that does not answer costs the other points 0.5 s once.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from gateway.witness import Finding, Witness
 log = logging.getLogger(__name__)
 
 STALE_S = 2.0  # who was here longer ago may have gone: never open for them
-ANSWER_S = 0.3  # longest wait for an order to reach the wire
+ANSWER_S = 0.5  # longest wait for an order to reach the wire, and its echo: a driver gives a board 0.4 s for that
 _HANG_S = 1.0  # how long an actuator that did not answer is not waited for
 _WAITING = 256  # observations; then the readers wait
 

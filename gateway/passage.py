@@ -5,6 +5,7 @@ Rule: pure; time is the monotonic part of each stamp, memory is bounded however 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -118,18 +119,22 @@ class Cars:
 
 
 class WrongTries:
-    """Counts unknown cards at each point."""
+    """Counts unknown cards at each point. Tries that go on are one alarm a window: alarms are never shed."""
 
     def __init__(self, limit: int = 5, window_s: float = 60.0) -> None:
         self.limit = limit
         self.window_s = window_s
         self._tries: dict[str, deque[float]] = {}
+        self._raised: dict[str, float] = {}
 
     def add(self, point: str, stamp: Stamp) -> bool:
-        """One more wrong try. True when it fills the limit within the window; the count then begins anew."""
+        """One more wrong try. True when it fills the limit within the window; the count then begins anew, after it."""
+        if stamp.mono - self._raised.get(point, -math.inf) < self.window_s:
+            return False
         tries = self._tries.setdefault(point, deque(maxlen=self.limit))
         tries.append(stamp.mono)
         if len(tries) < self.limit or tries[-1] - tries[0] > self.window_s:
             return False
         tries.clear()
+        self._raised[point] = stamp.mono
         return True

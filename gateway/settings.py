@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from gateway.addresses import Address, Proxy, read_address, read_proxy
 from gateway.plate_rules import PROVINCES
-from gateway.text import Language
+from gateway.text import Language, Text
 from gateway.types import CommandName, Direction, EventClass, PointKind
 
 _SIZE = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -27,7 +27,7 @@ def _bytes(value: object) -> object:
     if isinstance(value, str):
         found = re.fullmatch(r"(\d+)\s*(B|KiB|MiB|GiB)", value.strip())
         if not found:
-            raise ValueError('write a size such as "256MiB" or "2GiB"')
+            raise ValueError(Text('请写大小，例如 "256MiB"', 'write a size such as "256MiB" or "2GiB"'))
         return int(found[1]) * _SIZE[found[2]]
     return value
 
@@ -36,7 +36,7 @@ def _seconds(value: object) -> object:
     if isinstance(value, str):
         found = re.fullmatch(r"(\d+)\s*(s|m|h|d)", value.strip())
         if not found:
-            raise ValueError('write a duration such as "30s", "12h" or "180d"')
+            raise ValueError(Text('请写时长，例如 "180d"', 'write a duration such as "30s", "12h" or "180d"'))
         return int(found[1]) * _SPAN[found[2]]
     return value
 
@@ -45,7 +45,7 @@ def _zone(value: object) -> object:
     try:
         ZoneInfo(str(value))
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError("write an IANA time zone such as Asia/Shanghai") from error
+        raise ValueError(Text("应如 Asia/Shanghai", "write an IANA time zone such as Asia/Shanghai")) from error
     return value
 
 
@@ -55,7 +55,7 @@ def _pair(value: object) -> object:
 
 def _polygon(corners: list[tuple[float, float]]) -> list[tuple[float, float]]:
     if 0 < len(corners) < 3:
-        raise ValueError("an area has at least three corners; leave it out to look at the whole picture")
+        raise ValueError(Text("区域至少有三个角，不填则为整个画面", "an area has at least three corners"))
     return corners
 
 
@@ -70,7 +70,7 @@ def _host(text: str) -> str:
     except ValueError:
         alone = False
     if not alone:
-        raise ValueError("write the name or the IP address alone; the port stands in `port`")
+        raise ValueError(Text("只写域名或 IP，端口写在 port", "write name or IP address alone, the port in `port`"))
     return text
 
 
@@ -83,7 +83,7 @@ def _ip(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
     except ValueError as error:
-        raise ValueError("write an IP address of this box, such as 10.0.0.2") from error
+        raise ValueError(Text("请写本机的 IP，如 10.0.0.2", "write an IP address of this box")) from error
 
 
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -70,6 +70,10 @@ _SENTENCES = {
     "loss": Text("有 {count} 个事件未能保留：{cause}", "{count} events could not be kept: {cause}"),
 }
 _FACE_GRANTED = Text("{place}：人脸放行，{who}", "{place}: face granted, {who}")
+_SHUT = {  # said of what was allowed where no order to open went out
+    "access.granted": Text("{said}；门未打开", "{said}; the door was not opened"),
+    "vehicle.passed": Text("{said}；未抬杆", "{said}; the barrier was not raised"),
+}
 
 
 def short_name(cloud_type: str) -> str:
@@ -105,7 +109,7 @@ def describe(name: str, subject: str, data: Mapping[str, Any], points: Mapping[s
         return Text("{subject}：{name}", "{subject}: {name}").with_(subject=subject, name=name)
     reason = str(data.get("reason", ""))
     point = data.get("point") or subject
-    return template.with_(
+    said = template.with_(
         place=(points or {}).get(point, point),
         who=holder.get("room") or Text("已登记", "in the roster"),
         ref=holder.get("ref", "?"),
@@ -121,3 +125,6 @@ def describe(name: str, subject: str, data: Mapping[str, Any], points: Mapping[s
         state=_STATES.get(str(data.get("state")), str(data.get("state", "?"))),
         offset_s=data.get("offset_s", "?"),
     )
+    if name in _SHUT and data.get("opened") is False:
+        return _SHUT[name].with_(said=said)
+    return said

@@ -29,6 +29,9 @@ _log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 5.0
+_STEADY_S = 10.0  # a device that stayed so long does not flicker
+_CONNECT_S = 60.0  # opening may wait for a serial server or a name server: no reason to restart the doors
+_STOOD_STILL_S = 2.0  # a look at a reader takes half a second: longer, this process was frozen
 _BLOCK_S = 0.25  # how long a wait may go without a look at `stop`
 
 
@@ -43,23 +46,35 @@ class DeviceWorker(ABC):
         self._point = point
         self._board = board
         self._status: DeviceStatus | None = None
-        self._worked = False  # since it was connected
+        self._there_since: float | None = None  # monotonic: when it was connected
+        self._flickers = False  # it was there and soon gone: it is back once it stays
 
     def run(self, stop: threading.Event) -> None:
         """Serve the device until `stop`; back-off 0.5 → 5 s, from the start again after a session that worked."""
         pause = _FIRST_PAUSE_S
         while not stop.is_set():
-            self._worked = False
+            self._there_since = None
+            self._board.beat(self._part, allowed_age=_CONNECT_S)
             try:
                 self._serve(stop)
             except DeviceLost as error:
                 self._report(DeviceStatus.OFFLINE, str(error), error.say(self._language))
             except Exception as error:  # noqa: BLE001 - the roof of a device's thread
                 self._report(DeviceStatus.FAULT, _where(error))
-            pause = _FIRST_PAUSE_S if self._worked else pause
+            if self._there_since is not None:
+                lasted = time.monotonic() - self._there_since
+                self._flickers = lasted <= _STEADY_S
+                pause = _FIRST_PAUSE_S if lasted > _FIRST_PAUSE_S else pause
             self._rest(pause * random.uniform(0.7, 1.0), stop)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
         self._board.retire(self._part)
+
+    def _has_worked(self) -> None:
+        """It is open, or did a round. One that comes and goes is back only once it stays: each word is an event."""
+        self._there_since = self._there_since or time.monotonic()
+        steady = not self._flickers or time.monotonic() - self._there_since > _STEADY_S
+        if steady and self._status is not DeviceStatus.ONLINE:
+            self._report(DeviceStatus.ONLINE)
 
     @abstractmethod
     def _serve(self, stop: threading.Event) -> None:
@@ -87,6 +102,11 @@ def _where(error: Exception) -> str:
     """A bug by kind and place. Not by message: that may quote a card."""
     at = traceback.extract_tb(error.__traceback__)[-1]
     return f"bug: {type(error).__name__} at {at.filename}:{at.lineno}"
+
+
+def _earliest(looked: Stamp) -> Stamp:
+    """When what was just read may have come: now, or at the last look where that was long ago."""
+    return looked if looked.age() > _STOOD_STILL_S else now()
 
 
 class Presentations:
@@ -129,11 +149,13 @@ class ReaderWorker(DeviceWorker):
 
     def _serve(self, stop: threading.Event) -> None:
         with closing(self._connect()) as reader:
-            self._report(DeviceStatus.ONLINE)
+            self._has_worked()
+            looked = now()
             while not stop.is_set():
                 results = reader.read()
-                stamp = now()
-                self._worked = True
+                # Who was shown while this process stood still may have gone: that counts from the last look.
+                stamp, looked = _earliest(looked), now()
+                self._has_worked()
                 self._board.beat(self._part)
                 for result in results:
                     self._take(result, stamp)
@@ -223,8 +245,7 @@ class ActuatorWorker(DeviceWorker):
     def _serve(self, stop: threading.Event) -> None:
         with closing(self._connect()) as relay:
             relay.switch(on=False)
-            self._worked = True
-            self._report(DeviceStatus.ONLINE)
+            self._has_worked()
             with self._changed:
                 self._ready = True
             try:
@@ -237,6 +258,7 @@ class ActuatorWorker(DeviceWorker):
         until: float | None = None  # when the relay goes off
         ordered = time.monotonic()
         while not stop.is_set():
+            self._has_worked()
             self._board.beat(self._part)
             pulse = self._next_pulse(until)
             at = time.monotonic()

@@ -92,6 +92,14 @@ def test_five_wrong_tries_in_a_minute_are_an_attack_and_then_counted_anew() -> N
     ]
 
 
+def test_tries_without_end_are_an_alarm_a_minute() -> None:
+    """Who has the wire of a reader sends hundreds a second, and no alarm is ever shed."""
+    tries = WrongTries()
+    raised = [number / 10 for number in range(6000) if tries.add("door", at(number / 10))]
+    assert 9 <= len(raised) <= 10
+    assert not tries.add("gate", at(600))
+
+
 def test_slow_tries_and_other_points_are_none() -> None:
     tries = WrongTries()
     assert not any(tries.add("door", at(16 * number)) for number in range(20))

@@ -20,8 +20,10 @@ from pydantic import ValidationError
 
 from drivers.serial_port import SerialOptions, SerialPort
 from gateway.errors import DeviceLost
-from tests.real import wait_until
+from tests.real import needed, wait_until
 from tests.wire import Tty
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -224,6 +226,39 @@ def test_rfc2217(server: socket.socket) -> None:
     finally:
         stop.set()
         serving.join(2)
+
+
+CUT_OFF = """
+import socket, subprocess, threading, time
+from drivers.serial_port import SerialPort
+from gateway.errors import DeviceLost
+from tests.test_serial_port import _serve_rfc2217
+
+def lost_within(port, seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            port.receive()
+        except DeviceLost:
+            return True
+    return False
+
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+server = socket.create_server(("127.0.0.1", 0))
+threading.Thread(target=_serve_rfc2217, args=(server, threading.Event()), daemon=True).start()
+plain = socket.create_server(("127.0.0.1", 0))
+addresses = [(kind, one.getsockname()[1]) for kind, one in (("rfc2217", server), ("socket", plain))]
+ports = [SerialPort(f"{kind}://127.0.0.1:{number}", 9600) for kind, number in addresses]
+subprocess.run(["ip", "link", "set", "lo", "down"], check=True)
+assert [lost_within(port, 20) for port in ports] == [True, True]
+"""
+
+
+def test_a_serial_server_that_loses_its_power_is_noticed() -> None:
+    """It says no goodbye, and a reader never speaks: without a sign of life it would seem to be there for ever."""
+    command = [needed("unshare", "util-linux"), "--map-root-user", "--net", sys.executable, "-c", CUT_OFF]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(

@@ -22,3 +22,15 @@ def test_staff_read_the_names_that_they_gave_to_points() -> None:
     names = {"east-door": "东门人行1"}
     said = describe("access.denied", "east-door", {"point": "east-door", "reason": "expired"}, names)
     assert said.say(Language.ZH) == "东门人行1：刷卡未放行，已过期"
+
+
+def test_a_grant_that_opened_nothing_says_so() -> None:
+    """The resident says that the door stayed shut; the list must not say that it opened."""
+    card, car = {"granted": True, "opened": False}, {"plate_no": "鄂J12345", "reason": "ok", "opened": False}
+    said = describe("access.granted", "east-door", card)
+    assert said.say(Language.ZH) == "east-door：刷卡放行，已登记；门未打开"
+    assert said.say(Language.EN) == "east-door: card granted, in the roster; the door was not opened"
+    assert describe("vehicle.passed", "gate", car).say(Language.ZH) == "gate：车辆放行 鄂J12345，准许；未抬杆"
+    assert "；" not in describe("vehicle.passed", "gate", {**car, "opened": True}).say(Language.ZH)
+    denied = {"reason": "expired", "opened": False}
+    assert describe("access.denied", "east-door", denied).say(Language.ZH) == "east-door：刷卡未放行，已过期"

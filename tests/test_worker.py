@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from drivers.actuators import lcus1
 from drivers.framed_reader import FramedReader
 from drivers.readers import rdm6300
+from gateway import board as board_module
+from gateway import worker as working
 from gateway.board import Board
 from gateway.contracts import Actuator
 from gateway.credentials import Credential, Format
-from gateway.errors import BadFrame
+from gateway.errors import BadFrame, DeviceLost
 from gateway.settings import Reader as ReaderSettings
 from gateway.text import Language
 from gateway.types import CardRead, DeviceStatus
@@ -85,7 +89,10 @@ def test_a_card_becomes_an_observation_with_its_time(board: Board) -> None:
     assert "reader:east-reader" not in board.beats()
 
 
-def test_a_reader_that_goes_and_comes_back_behind_its_link(board: Board, tmp_path: Path) -> None:
+def test_a_reader_that_goes_and_comes_back_behind_its_link(
+    board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working, "_STEADY_S", 0.2)
     link, seen = tmp_path / "reader", list[CardRead]()
     with Tty() as first, Tty() as second, running(reader_on(link, seen, board)):
         wait_until(lambda: status(board) is DeviceStatus.OFFLINE, 2)
@@ -104,6 +111,31 @@ def test_a_reader_that_goes_and_comes_back_behind_its_link(board: Board, tmp_pat
         assert seen == []
         second.send(CARD)
         wait_until(lambda: seen, 1)
+
+
+class Frozen:
+    """A reader that gets a card while the process stands still."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def read(self) -> Sequence[Credential | BadFrame]:
+        self.reads += 1
+        time.sleep(2.2 if self.reads == 2 else 0.05)
+        return [Credential(Format.HEX, bytes((0, 0, self.reads)))]
+
+    def close(self) -> None:
+        return None
+
+
+def test_a_card_shown_while_the_process_stood_still_is_as_old_as_it_may_be(board: Board) -> None:
+    """Else the door opens for whoever comes by when it wakes."""
+    ages: list[float] = []
+    with running(ReaderWorker("r", SETTINGS, Frozen, lambda read: ages.append(read.stamp.age()), board)):
+        wait_until(lambda: len(ages) >= 3, 5)
+    assert ages[0] < 0.5
+    assert ages[1] >= 2.2
+    assert ages[2] < 0.5
 
 
 def test_repeats_are_one_presentation_and_another_card_is_not_delayed(board: Board) -> None:
@@ -164,9 +196,31 @@ def test_a_driver_that_raises_does_not_end_the_thread(board: Board, caplog: pyte
     with running(ReaderWorker("east-reader", SETTINGS, lambda: reader, seen.append, board)):
         wait_until(lambda: len(seen) >= 4, 5)
     assert reader.closed >= 2
-    assert states[:3] == [DeviceStatus.ONLINE, DeviceStatus.FAULT, DeviceStatus.ONLINE]
+    assert states == [DeviceStatus.ONLINE, DeviceStatus.FAULT]
     assert "KeyError" in caplog.text
     assert "62E3086CED" not in caplog.text
+
+
+def test_a_reader_that_comes_and_goes_is_back_only_once_it_stays(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A serial server that has another client, say, or a loose plug: its cards count, its flicker fills no journal."""
+    monkeypatch.setattr(working, "_STEADY_S", 1.0)
+    states = list[DeviceStatus]()
+    board.on_device(lambda state: states.append(state.status))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"socket://127.0.0.1:{server.getsockname()[1]}"
+        seen: list[CardRead] = []
+        with running(reader_on(address, seen, board)):
+            for _ in range(4):
+                line, _ = server.accept()
+                time.sleep(0.3)  # what comes at once was shown before it was open
+                line.sendall(CARD)
+                time.sleep(0.3)
+                line.close()
+            assert len(seen) >= 2
+            line, _ = server.accept()
+            wait_until(online(board), 3)
+            line.close()
+    assert states[:3] == [DeviceStatus.ONLINE, DeviceStatus.OFFLINE, DeviceStatus.ONLINE]
 
 
 def test_a_driver_that_cannot_connect_is_retried_ever_more_slowly(board: Board) -> None:
@@ -182,6 +236,27 @@ def test_a_driver_that_cannot_connect_is_retried_ever_more_slowly(board: Board) 
     assert 0.3 < gaps[0] < 0.8
     assert gaps[0] < gaps[1] < gaps[2] + 0.1
     assert status(board) is DeviceStatus.OFFLINE
+
+
+def test_a_device_that_takes_long_to_open_is_no_reason_to_restart_the_doors(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries, release = list[float](), threading.Event()
+
+    def connect() -> FramedReader:
+        tries.append(time.monotonic())
+        if len(tries) > 1:
+            release.wait(5)
+        raise DeviceLost("no name server answers")
+
+    worker = ReaderWorker("east-reader", SETTINGS, connect, print, board)
+    with running(worker):
+        wait_until(lambda: len(tries) > 1, 2)
+        monkeypatch.setattr(board_module, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 30))
+        silent = board.silent()
+        monkeypatch.undo()
+        release.set()
+    assert silent == []
 
 
 def test_the_board_says_in_the_site_s_language_why_a_device_is_away(
@@ -270,7 +345,10 @@ class Stuck:
         return None
 
 
-def test_a_relay_driver_that_raises_fails_the_pulse_and_not_the_thread(board: Board) -> None:
+def test_a_relay_driver_that_raises_fails_the_pulse_and_not_the_thread(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working, "_STEADY_S", 0.2)
     relays: list[Actuator] = []
 
     def connect() -> Actuator:

@@ -56,10 +56,11 @@ def confirm(request: bytes, reply: bytes) -> bool:
         if len(reply) < _REFUSAL_LENGTH:
             return False
         if crc(reply[:3]) == reply[3:_REFUSAL_LENGTH]:
-            raise BadFrame(f"the board refuses with code {reply[2]}", reason="refused")
+            words = Text("板拒绝，代码 {code}", "the board refuses with code {code}")
+            raise BadFrame(words.with_(code=reply[2]), reason="refused")
     if len(reply) < len(request):
         return False
-    raise BadFrame("the reply is not the echo of the order", reason="checksum")
+    raise BadFrame(Text("应答与命令不符", "the reply is not the echo of the order"), reason="checksum")
 
 
 class ModbusRelay:
@@ -71,27 +72,32 @@ class ModbusRelay:
 
     def switch(self, on: bool) -> None:
         request = order(self._options.address, self._options.channel, on)
-        with self._port.turn() as port:
-            port.discard()
-            port.write(request)
-            self._await_echo(port, request)
+        try:
+            with self._port.turn() as port:
+                port.discard()
+                port.write(request)
+                _await_echo(port, request)
+        except BadFrame as error:  # out of turn: the line is sound for its other boards
+            raise DeviceLost(
+                Text("继电器板没有确认：{error}", "the relay board did not confirm: {error}").with_(
+                    error=error.message
+                ),
+                hint=Text("检查地址、通道号和 A/B 接线", "check the address, the channel and the wires A and B"),
+            ) from error
 
     def close(self) -> None:
         self._port.close()
 
-    def _await_echo(self, port: SerialPort, request: bytes) -> None:
-        deadline = time.monotonic() + _REPLY_S
-        reply = b""
-        try:
-            while not confirm(request, reply):
-                if time.monotonic() > deadline:
-                    raise BadFrame(f"{len(reply)} of {len(request)} bytes of a reply", reason="timeout")
-                reply = (reply + port.receive())[:_LONGEST]
-        except BadFrame as error:
-            raise DeviceLost(
-                Text("继电器板没有确认：{error}", "the relay board did not confirm: {error}").with_(error=str(error)),
-                hint=Text("检查地址、通道号和 A/B 接线", "check the address, the channel and the wires A and B"),
-            ) from error
+
+def _await_echo(port: SerialPort, request: bytes) -> None:
+    """Raises `BadFrame` where the board does not confirm in time."""
+    deadline = time.monotonic() + _REPLY_S
+    reply = b""
+    while not confirm(request, reply):
+        if time.monotonic() > deadline:
+            words = Text("应答 {had} 字节，应为 {all}", "{had} of {all} bytes of a reply")
+            raise BadFrame(words.with_(had=len(reply), all=len(request)), reason="timeout")
+        reply = (reply + port.receive())[:_LONGEST]
 
 
 def connect(options: Options) -> ModbusRelay:

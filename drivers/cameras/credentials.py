@@ -97,7 +97,11 @@ def sound_url(url: str) -> str:
     except ValueError:
         sound = False
     if not sound:
-        raise ValueError("give host and port (1 to 65535); a login belongs into `username` and `password_file`")
+        words = Text(
+            "请写主机和端口（1 至 65535）；用户名和密码写在 username 和 password_file",
+            "give host and port (1 to 65535); a login belongs into `username` and `password_file`",
+        )
+        raise ValueError(words)
     return url
 
 

@@ -24,6 +24,7 @@ from drivers.serial_port import SerialOptions, SerialPort
 from drivers.wiegand_bits import decode
 from gateway.credentials import Credential, Format
 from gateway.errors import BadFrame
+from gateway.text import Text
 
 _GROUPS = ("hex", "dec", "bits", "text")
 
@@ -32,9 +33,11 @@ def _with_a_group(pattern: str) -> str:
     try:
         groups = set(re.compile(pattern).groupindex)
     except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"not a regular expression: {error}") from error
+        words = Text("不是有效的正则表达式：{error}", "not a regular expression: {error}")
+        raise ValueError(words.with_(error=error)) from error
     if not groups or groups - set(_GROUPS):
-        raise ValueError(f"name the part that is the number with one of (?P<{'>…), (?P<'.join(_GROUPS)}>…)")
+        words = Text("须用 {groups} 之一标出号码", "name the part that is the number with one of {groups}")
+        raise ValueError(words.with_(groups=", ".join(f"(?P<{group}>…)" for group in _GROUPS)))
     return pattern
 
 

@@ -129,4 +129,7 @@ def _framer(options: Options) -> Framer:
         if hasattr(module, "framer"):
             framer: Framer = module.framer(module.Options(port="loop://", **options.settings))
             return framer
-    raise ValueError(f"protocol {options.protocol!r} cannot be played; choose one of {', '.join(_PUSHING)}")
+    words = Text(
+        "protocol “{given}”不可用；可用：{known}", "protocol '{given}' cannot be played; choose one of {known}"
+    )
+    raise ValueError(words.with_(given=options.protocol, known=", ".join(_PUSHING)))

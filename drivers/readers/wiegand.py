@@ -21,6 +21,7 @@ from drivers.serial_port import SerialOptions, SerialPort
 from drivers.wiegand_bits import LAYOUTS, Layout, decode, pack
 from gateway.credentials import Credential
 from gateway.errors import BadFrame
+from gateway.text import Text
 
 
 class Options(SerialOptions):
@@ -32,7 +33,10 @@ class Options(SerialOptions):
     @model_validator(mode="after")
     def _whole_bytes(self) -> Self:
         if self.reverse and self.format.startswith("37"):
-            raise ValueError("reverse turns whole bytes round: it goes with format 26 or 34")
+            words = Text(
+                "reverse 只能与 format 26 或 34 同用", "reverse turns whole bytes round: it goes with format 26 or 34"
+            )
+            raise ValueError(words)
         return self
 
 

@@ -93,9 +93,12 @@ def _message(detail: ErrorDetails, model: type[BaseModel], where: Where, beside:
                 given=given, pattern=context.get("pattern", "")
             )
         case "value_error":
-            return Text("“{given}”无效：{why}", "'{given}' is not valid: {why}").with_(
-                given=given, why=str(context.get("error", detail["msg"]))
-            )
+            (why, *_) = context["error"].args or (detail["msg"],)
+            if isinstance(given, dict):  # of several keys together
+                return Text("{why}", "{why}").with_(why=why)
+            return Text("“{given}”无效：{why}", "'{given}' is not valid: {why}").with_(given=given, why=why)
+        case "string_too_short":
+            return Text("不能为空", "must not be empty")
         case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
             (bound,) = (str(value) for value in context.values())
             sign = {"greater_than": ">", "greater_than_equal": "≥", "less_than": "<", "less_than_equal": "≤"}

@@ -6,6 +6,7 @@ The rules run on the raw tables, so that a fault in one table does not hide the 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -127,21 +128,37 @@ def _names_are_unique(table: Table, complain: Complain) -> None:
 
 def _ports_are_not_shared(table: Table, options: dict[tuple[str, str], Table], complain: Complain) -> None:
     """One port serves one device, except where a driver says that several of its devices share a line."""
-    users: dict[str, tuple[str, str]] = {}
+    users: dict[str, list[tuple[str, str, Table]]] = {}
     for (section, name), given in options.items():
-        port, driver = given.get("port"), table[section][name]["driver"]
+        port, driver_name = given.get("port"), table[section][name]["driver"]
         if not isinstance(port, str) or port.startswith("loop://"):
             continue
-        user, other_driver = users.setdefault(port, (f"{section}.{name}", driver))
-        shared = driver == other_driver and load_driver(_DEVICES[section][0], driver).shares_port
-        if user != f"{section}.{name}" and not shared:
-            complain(
-                (section, name, "port"),
-                Text(
+        driver = load_driver(_DEVICES[section][0], driver_name)
+        mine = driver.Options.model_validate(given).model_dump(exclude={"port"})
+        others = users.setdefault(port if "://" in port else os.path.realpath(port), [])
+        for other, other_driver, theirs in others:
+            if driver_name != other_driver or not driver.shares_port:
+                words = Text(
                     "串口 {port} 已由 {other} 使用；一个串口只能接一个设备",
                     "{port} is used by {other}; a port serves one device",
-                ).with_(port=port, other=user),
-            )
+                )
+                complain((section, name, "port"), words.with_(port=port, other=other))
+            elif mine["baud"] != theirs["baud"]:
+                words = Text(
+                    "{baud} 与 {other} 的波特率 {theirs} 不同；同一串口的设备须相同",
+                    "{baud} is not the baud of {other}, {theirs}; devices on one port need the same",
+                )
+                complain((section, name, "baud"), words.with_(baud=mine["baud"], other=other, theirs=theirs["baud"]))
+            elif mine == theirs:
+                words = Text(
+                    "与 {other} 是同一个继电器；请改 channel 或 address，或让两个通行点共用 {other}",
+                    "is the same relay as {other}; change channel or address, or let both points name {other}",
+                )
+                complain((section, name, "channel"), words.with_(other=other))
+            else:
+                continue
+            break
+        others.append((f"{section}.{name}", driver_name, mine))
 
 
 def _data_dir_is_local(table: Table, base: Path, complain: Complain) -> None:

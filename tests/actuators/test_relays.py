@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 
 from drivers.actuators import lcus1, log, modbus_relay
 from gateway.errors import BadFrame, DeviceLost
+from gateway.text import Language
 from tests.wire import Tty
 
 # LCUS-1 product pages (identical at several shops); Waveshare "Modbus RTU Relay", its examples
@@ -114,6 +116,41 @@ def test_relays_that_share_a_lost_board_come_back_together(tmp_path: Path) -> No
         assert second.received(8) == bytes.fromhex("a00100a1 a00200a2")
 
 
+def test_a_serial_server_that_does_not_answer_holds_up_no_other_relay() -> None:
+    with socket.socket() as server, socket.socket() as first, Tty() as device:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        first.connect(server.getsockname())  # the only one it has room for
+        absent = lcus1.Options(port=f"socket://127.0.0.1:{server.getsockname()[1]}")
+
+        def wait_for_it() -> None:
+            with pytest.raises(DeviceLost):
+                lcus1.connect(absent)
+
+        thread = threading.Thread(target=wait_for_it)
+        thread.start()
+        time.sleep(0.1)
+        lcus1.connect(lcus1.Options(port=device.path)).close()
+        assert thread.is_alive(), "the other relay waited for it"
+        thread.join()
+
+
+def test_a_relay_that_joins_a_line_just_given_up_opens_it_anew(tmp_path: Path) -> None:
+    link = tmp_path / "board"
+    with Tty() as first, Tty() as second:
+        link.symlink_to(first.path)
+        one, two = (lcus1.connect(lcus1.Options(port=str(link), channel=channel)) for channel in (1, 2))
+        first.unplug()
+        with pytest.raises(DeviceLost):
+            one.switch(on=True)
+        link.unlink()
+        link.symlink_to(second.path)
+        lcus1.connect(lcus1.Options(port=second.path, channel=1)).switch(on=False)
+        with pytest.raises(DeviceLost):
+            two.switch(on=True)
+        assert second.received(4) == LCUS_OFF
+
+
 def test_a_modbus_board_confirms_by_its_echo() -> None:
     orders: list[bytes] = []
     with Tty() as device:
@@ -141,10 +178,25 @@ def test_a_modbus_board_that_does_not_confirm_is_lost(reply: bytes, why: str) ->
     with Tty() as device:
         relay = modbus_relay.connect(modbus_relay.Options(port=device.path))
         start = time.monotonic()
-        with answering(device, lambda _: reply, []), pytest.raises(DeviceLost, match=why):
+        with answering(device, lambda _: reply, []), pytest.raises(DeviceLost, match=why) as caught:
             relay.switch(on=True)
+        assert why not in caught.value.say(Language.ZH)
         assert time.monotonic() - start < 1.0
         relay.close()
+
+
+def test_a_dead_modbus_board_leaves_the_line_to_the_others() -> None:
+    with Tty() as device:
+        alive, dead = (
+            modbus_relay.connect(modbus_relay.Options(port=device.path, address=address)) for address in (1, 2)
+        )
+        with answering(device, lambda order: order if order[0] == 1 else b"", []):
+            for _ in range(2):
+                with pytest.raises(DeviceLost, match="0 of 8"):
+                    dead.switch(on=False)
+                alive.switch(on=True)
+        alive.close()
+        dead.close()
 
 
 def test_the_dry_run_says_each_change_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -121,6 +121,61 @@ def test_every_fault_is_found_in_one_run(tmp_path: Path) -> None:
     assert len(faults(tmp_path, text)) == 4  # kind, point, prot, and port that is missing
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (('"in"', "in"), "13: 等号后的文字须加英文引号"),
+        (('"in"', '"in'), "13: 引号没有成对"),
+        (("direction =", "direction:"), "13: 键后须写等号 ="),
+        (('direction = "in"', 'direction = "in"\n[site]'), "14: 此表已写过；"),
+        (('direction = "in"', 'direction = "in"\nkind = "mixed"'), "14: 此键已写过；"),
+        (('"/dev/ttyUSB0"', r'"C:\dev"'), r"17: 反斜杠须写作 \\，"),
+        (('direction = "in"', 'direction = "in" kind = "x"'), "13: 一行只写一个键"),
+    ],
+)
+def test_a_slip_in_the_writing_is_told_in_chinese_with_its_fix(
+    tmp_path: Path, change: tuple[str, str], expected: str
+) -> None:
+    path = written(tmp_path, SMALL.replace(*change))
+    with pytest.raises(ConfigFaults) as caught:
+        load(path)
+    assert str(caught.value).startswith(f"{path}:{expected}")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (('language = "zh"', 'timezone = "UTC+8"'), "应如 Asia/Shanghai"),
+        (('"/dev/ttyUSB0"', '""'), "readers.east-reader.port: 不能为空"),
+        (('"/dev/ttyUSB0"', '"tcp://10.0.0.9:1"'), "应写作设备路径、"),
+        (('"/dev/ttyUSB0"', '"socket://10.0.0.9:x"'), "应写作 socket://主机:端口"),
+        (
+            ('"rdm6300"', '"wiegand"\nreverse = true\nformat = "37-H10302"'),
+            "east-reader: reverse 只能与 format 26 或 34 同用",
+        ),
+        (('"rdm6300"', "\"line\"\npattern = '('"), "不是有效的正则表达式"),
+        (('"rdm6300"', "\"line\"\npattern = '.'"), "须用 (?P<hex>…), "),
+        (
+            ('"rdm6300"\nport = "/dev/ttyUSB0"', '"replay"\npath = "."\nprotocol = "x"'),
+            "protocol “x”不可用；可用：rdm6300",
+        ),
+        (("[points", '[journal]\nretain = { access = "半年" }\nmax_bytes = "2G"\n[points'), "“半年”无效：请写时长"),
+        (("[points", '[uplinks.city]\nhost = "mqtt://x"\n[points'), "只写域名或 IP，端口写在 port"),
+        (
+            ("[points", '[uplinks.city]\nhost = "x"\nproxy = "x"\nhosts = ["a b"]\n[points'),
+            '应写作 "socks5://主机:端口"',
+        ),
+        (("[points", '[uplinks.city]\nhost = "x"\nbind_address = "x"\n[points'), "请写本机的 IP"),
+    ],
+)
+def test_what_is_wrong_with_a_value_is_told_in_the_language_of_the_file(
+    tmp_path: Path, change: tuple[str, str], expected: str
+) -> None:
+    with pytest.raises(ConfigFaults) as caught:
+        load(written(tmp_path, SMALL.replace('language = "en"', 'language = "zh"').replace(*change)))
+    assert any(expected in line for line in str(caught.value).splitlines()), str(caught.value)
+
+
 def test_faults_read_in_the_language_of_the_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigFaults, match="未知的键"):
         load(written(tmp_path, SMALL.replace('"en"', '"zh"') + "colour = 1\n"))
@@ -143,7 +198,7 @@ def test_faults_read_in_the_language_of_the_file(tmp_path: Path) -> None:
             "13: : not valid TOML: outside plain quotes this line has 向 方",
         ),
         (SMALL.encode("gbk"), "3: : the file is not UTF-8"),
-        (SMALL.replace('"in"', "in").encode(), "13: : not valid TOML"),
+        (SMALL.replace('"in"', "in").encode(), "13: : words after the = need quotes (TOML: Invalid value"),
         (b"\xef\xbb\xbf" + SMALL.replace("port", "prot").encode(), "17: readers.east-reader.prot"),
     ],
 )
@@ -227,7 +282,7 @@ def test_uplinks_are_checked(tmp_path: Path, text: str, expected: str) -> None:
 @pytest.mark.parametrize("host", ["mqtt://10.0.0.1", "10.0.0.1:1883", "[::1]", "", "a b"])
 def test_a_host_is_a_name_or_an_address_alone(tmp_path: Path, host: str) -> None:
     said = faults(tmp_path, SMALL + f'\n[uplinks.city]\nhost = "{host}"\n')
-    assert any("the port stands in `port`" in line for line in said), said
+    assert any("the port in `port`" in line for line in said), said
 
 
 def test_a_password_in_the_address_of_a_proxy_is_refused_and_not_repeated(tmp_path: Path) -> None:

@@ -46,6 +46,34 @@ def test_fps_of_a_replay_is_its_pace_as_well_as_the_rate_of_recognition(tmp_path
     assert (found.fps, found.options["fps"]) == (2.0, 2.0)
 
 
+RELAYS = """
+[actuators.a]
+driver = "modbus-relay"
+port = "/dev/ttyUSB1"
+address = 2
+
+[actuators.b]
+driver = "modbus-relay"
+port = "/dev/ttyUSB1"
+"""
+
+
+def test_two_relays_of_one_line_differ_in_channel_or_address_and_agree_on_the_baud(tmp_path: Path) -> None:
+    assert load(written(tmp_path, SMALL + RELAYS)).actuators.keys() == {"a", "b"}
+    (said,) = faults(tmp_path, SMALL + RELAYS + "address = 2\nchannel = 1\n")
+    assert "actuators.b.channel: is the same relay as actuators.a" in said
+    (said,) = faults(tmp_path, SMALL + RELAYS + "baud = 19200\n")
+    assert "actuators.b.baud: 19200 is not the baud of actuators.a, 9600" in said
+
+
+def test_a_port_under_two_names_is_one_port(tmp_path: Path) -> None:
+    (tmp_path / "by-id").symlink_to("/dev/ttyUSB0")
+    reader = f'\n[readers.b]\ndriver = "em18"\npoint = "east-door"\nport = "{tmp_path}/by-id"\n'
+    (said,) = faults(tmp_path, SMALL + reader)
+    assert "readers.b.port" in said
+    assert "is used by readers.east-reader" in said
+
+
 CAMERA = '\n[cameras.c]\ndriver = "folder"\npath = "in"\npoint = "east-door"\nrecognise = ["plate"]\n'
 
 
