@@ -1,79 +1,30 @@
-"""The workers over real ttys: reconnecting, debounce, pulses, and drivers that misbehave."""
+"""Readers: reconnecting, debounce, how old a card is, and drivers that misbehave."""
 
 from __future__ import annotations
 
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from drivers.actuators import lcus1
 from drivers.framed_reader import FramedReader
 from drivers.readers import rdm6300
 from gateway import board as board_module
 from gateway import worker as working
 from gateway.board import Board
-from gateway.contracts import Actuator
 from gateway.credentials import Credential, Format
 from gateway.errors import BadFrame, DeviceLost
-from gateway.settings import Reader as ReaderSettings
 from gateway.text import Language
 from gateway.types import CardRead, DeviceStatus
-from gateway.worker import ActuatorWorker, DeviceWorker, Presentations, ReaderWorker
+from gateway.worker import Presentations, ReaderWorker
 from tests.real import wait_until
 from tests.wire import Tty
-
-CARD = b"\x0262E3086CED08\x03"
-OTHER = b"\x0267003BA86C98\x03"
-ON, OFF = bytes.fromhex("a00101a2"), bytes.fromhex("a00100a1")
-SETTINGS = ReaderSettings(driver="rdm6300", point="east-door", hold_s=0.4)
-
-
-@pytest.fixture
-def board() -> Board:
-    return Board()
-
-
-@contextmanager
-def running(worker: DeviceWorker) -> Iterator[None]:
-    """The worker on a thread of its own; at the end it must stop within a second."""
-    stop = threading.Event()
-    thread = threading.Thread(target=worker.run, args=(stop,))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        asked = time.monotonic()
-        thread.join(5)
-        assert time.monotonic() - asked < 1.0, "stopping took too long"
-
-
-def status(board: Board) -> DeviceStatus | None:
-    return next((device.status for device in board.devices()), None)
-
-
-def online(board: Board) -> Callable[[], bool]:
-    return lambda: status(board) is DeviceStatus.ONLINE
-
-
-def reader_on(path: object, seen: list[CardRead], board: Board) -> ReaderWorker:
-    options = rdm6300.Options(port=str(path))
-    return ReaderWorker("east-reader", SETTINGS, lambda: rdm6300.connect(options), seen.append, board)
-
-
-def relay_on(path: object, board: Board) -> ActuatorWorker:
-    options = lcus1.Options(port=str(path))
-    return ActuatorWorker("east-relay", "east-door", lambda: lcus1.connect(options), board)
-
-
-# ── readers ───────────────────────────────────────────────────────────────────────────────────────────────
+from tests.workers.parts import CARD, OTHER, SETTINGS, online, reader_on, running, status
 
 
 def test_a_card_becomes_an_observation_with_its_time(board: Board) -> None:
@@ -272,136 +223,3 @@ def test_the_board_says_in_the_site_s_language_why_a_device_is_away(
 
 
 # ── actuators ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_a_relay_is_off_first_on_for_its_pulse_and_off_again(board: Board) -> None:
-    with Tty() as device, running(worker := relay_on(device.path, board)):
-        assert device.received(4) == OFF
-        wait_until(online(board), 1)
-        start = time.monotonic()
-        assert worker.pulse(0.3).sent(1.0)
-        assert time.monotonic() - start < 0.3
-        assert device.received(4) == ON
-        assert device.received(4) == OFF
-        assert 0.3 <= time.monotonic() - start < 1.0
-
-
-def test_pulses_that_overlap_extend(board: Board) -> None:
-    with Tty() as device, running(worker := relay_on(device.path, board)):
-        wait_until(online(board), 2)
-        start = time.monotonic()
-        worker.pulse(0.6)
-        time.sleep(0.2)
-        worker.pulse(0.1)  # ends sooner: shortens nothing
-        time.sleep(0.2)
-        worker.pulse(0.6)
-        assert device.received(16) == OFF + ON + ON + ON
-        assert device.received(4) == OFF
-        assert 0.95 <= time.monotonic() - start < 2.0
-
-
-def test_stopping_releases_no_door_for_longer(board: Board) -> None:
-    with Tty() as device:
-        with running(worker := relay_on(device.path, board)):
-            wait_until(online(board), 2)
-            assert worker.pulse(30).sent(1.0)
-        assert device.received(12) == OFF + ON + OFF
-        assert not worker.pulse(1).sent(0.5)
-
-
-def test_while_the_board_is_away_a_pulse_fails_at_once(board: Board, tmp_path: Path) -> None:
-    link = tmp_path / "relay"
-    with Tty() as first, Tty() as second, running(worker := relay_on(link, board)):
-        assert not worker.pulse(1).sent(0.05)
-        link.symlink_to(first.path)
-        wait_until(online(board), 3)
-        assert worker.pulse(30).sent(1.0)
-        first.unplug()
-        link.unlink()
-        assert not worker.pulse(1).sent(1.0)
-        wait_until(lambda: status(board) is DeviceStatus.OFFLINE, 1)
-        link.symlink_to(second.path)
-        assert second.received(4, 3.0) == OFF, "what was on is off after the reconnection"
-        assert second.received(4, 0.3) == b""
-
-
-def test_an_idle_board_that_goes_is_found_without_a_person(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ActuatorWorker, "_IDLE_CHECK_S", 0.2)
-    with Tty() as device, running(relay_on(device.path, board)):
-        wait_until(online(board), 2)
-        assert device.received(8) == OFF + OFF
-        device.unplug()
-        wait_until(lambda: status(board) is DeviceStatus.OFFLINE, 2)
-
-
-class Stuck:
-    """A relay driver that fails when it is switched on."""
-
-    def switch(self, on: bool) -> None:
-        if on:
-            raise ValueError("not today")
-
-    def close(self) -> None:
-        return None
-
-
-def test_a_relay_driver_that_raises_fails_the_pulse_and_not_the_thread(
-    board: Board, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(working, "_STEADY_S", 0.2)
-    relays: list[Actuator] = []
-
-    def connect() -> Actuator:
-        relays.append(Stuck())
-        return relays[-1]
-
-    with running(worker := ActuatorWorker("east-relay", None, connect, board)):
-        wait_until(online(board), 2)
-        start = time.monotonic()
-        assert not worker.pulse(1).sent(1.0)
-        assert time.monotonic() - start < 0.5
-        wait_until(lambda: len(relays) == 2 and status(board) is DeviceStatus.ONLINE, 3)
-
-
-def test_waiting_pulses_are_bounded(board: Board) -> None:
-    release = threading.Event()
-
-    class Slow(Stuck):
-        def switch(self, on: bool) -> None:
-            if on:
-                release.wait(1)
-
-    with running(worker := ActuatorWorker("east-relay", None, Slow, board)):
-        wait_until(online(board), 2)
-        pulses = [worker.pulse(0.1) for _ in range(200)]
-        assert not any(pulse.sent(0) for pulse in pulses[66:])
-        release.set()
-        assert pulses[0].sent(1.0)
-
-
-class SlowRelay:
-    """A relay whose line hangs for a while at each order to switch on."""
-
-    def __init__(self, hang_s: float) -> None:
-        self.orders: list[bool] = []
-        self._hang_s = hang_s
-
-    def switch(self, on: bool) -> None:
-        if on:
-            time.sleep(self._hang_s)
-        self.orders.append(on)
-
-    def close(self) -> None:
-        pass
-
-
-def test_an_order_that_was_given_up_opens_nothing_later(board: Board) -> None:
-    relay = SlowRelay(0.6)
-    worker = ActuatorWorker("east-relay", "east-door", lambda: relay, board)
-    with running(worker):
-        wait_until(online(board), 3)
-        first, second = worker.pulse(0.1), worker.pulse(0.1)
-        assert not second.sent(0.2)  # the first one hangs on the wire: whoever waited for the second goes on
-        assert first.sent(2.0)
-        wait_until(lambda: board.counters().get("actuator.east-relay.too_late") == 1, 3)
-    assert relay.orders.count(True) == 1
