@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config import load
-from tests.config.test_config import FACE, LAW, SMALL, faults, written
+from tests.config.writing import FACE, LAW, SMALL, faults, written
 from tests.uplink.parts import certificate
 
 
