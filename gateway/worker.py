@@ -21,6 +21,7 @@ from gateway.clock import Stamp, now
 from gateway.contracts import Actuator, Reader
 from gateway.credentials import Credential
 from gateway.errors import BadFrame, DeviceLost
+from gateway.presence import Presence
 from gateway.settings import Reader as ReaderSettings
 from gateway.text import Language
 from gateway.types import CardRead, DeviceStatus
@@ -29,7 +30,6 @@ _log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 5.0
-_STEADY_S = 10.0  # a device that stayed so long does not flicker
 _CONNECT_S = 60.0  # opening may wait for a serial server or a name server: no reason to restart the doors
 _STOOD_STILL_S = 2.0  # a look at a reader takes half a second: longer, this process was frozen
 _BLOCK_S = 0.25  # how long a wait may go without a look at `stop`
@@ -46,14 +46,12 @@ class DeviceWorker(ABC):
         self._point = point
         self._board = board
         self._status: DeviceStatus | None = None
-        self._there_since: float | None = None  # monotonic: when it was connected
-        self._flickers = False  # it was there and soon gone: it is back once it stays
+        self._presence = Presence()
 
     def run(self, stop: threading.Event) -> None:
         """Serve the device until `stop`; back-off 0.5 → 5 s, from the start again after a session that worked."""
         pause = _FIRST_PAUSE_S
         while not stop.is_set():
-            self._there_since = None
             self._board.beat(self._part, allowed_age=_CONNECT_S)
             try:
                 self._serve(stop)
@@ -61,19 +59,16 @@ class DeviceWorker(ABC):
                 self._report(DeviceStatus.OFFLINE, str(error), error.say(self._language))
             except Exception as error:  # noqa: BLE001 - the roof of a device's thread
                 self._report(DeviceStatus.FAULT, _where(error))
-            if self._there_since is not None:
-                lasted = time.monotonic() - self._there_since
-                self._flickers = lasted <= _STEADY_S
-                pause = _FIRST_PAUSE_S if lasted > _FIRST_PAUSE_S else pause
+            if self._presence.end() > _FIRST_PAUSE_S:
+                pause = _FIRST_PAUSE_S
             self._rest(pause * random.uniform(0.7, 1.0), stop)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
         self._board.retire(self._part)
 
     def _has_worked(self) -> None:
-        """It is open, or did a round. One that comes and goes is back only once it stays: each word is an event."""
-        self._there_since = self._there_since or time.monotonic()
-        steady = not self._flickers or time.monotonic() - self._there_since > _STEADY_S
-        if steady and self._status is not DeviceStatus.ONLINE:
+        """It is open, or did a round."""
+        self._presence.open()
+        if self._presence.is_there and self._status is not DeviceStatus.ONLINE:
             self._report(DeviceStatus.ONLINE)
 
     @abstractmethod

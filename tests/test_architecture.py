@@ -21,7 +21,7 @@ FLOORS: dict[str, int] = {
         2: """
             worker registry decide register roster journal keys faces child mqtt cloudevent privacy spool
             systemd status_socket vision face_tables accounts broker_access standing witness captures
-            jpeg plausible suspects
+            jpeg plausible suspects presence
         """,
         3: """
             doorkeeper recorder upkeep clock_watch survival passage watch supervisor uplink downlink health

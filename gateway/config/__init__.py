@@ -15,30 +15,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.config.faults import Fault, from_pydantic, listed
-from gateway.config.lines import Lines, unquoted
+from gateway.config.lines import Lines
 from gateway.config.rules import check_rules
+from gateway.config.slips import explain
 from gateway.errors import ConfigError
 from gateway.settings import Settings
 from gateway.text import Language, Text
 
-_SLIPS = {  # what the parser says, and what somebody who never heard of TOML does about it
-    "Invalid value": Text("等号后的文字须加英文引号", "words after the = need quotes"),
-    "Expected '=' after a key": Text("键后须写等号 =", "a key is followed by ="),
-    "Illegal character": Text(
-        "引号没有成对，或有看不见的字符", "a quote is not closed, or an invisible character is here"
-    ),
-    "Unterminated string": Text("引号没有成对", "a quote is not closed"),
-    "Cannot declare": Text(
-        "此表已写过；每个表只写一次，名称不可重复", "this table is there already; give it another name"
-    ),
-    "Cannot overwrite": Text("此键已写过；删去其中一个", "this key is there already; delete one of them"),
-    "Duplicate inline table key": Text("此键已写过；删去其中一个", "this key is there already; delete one of them"),
-    "Unescaped": Text(r"反斜杠须写作 \\，或改用单引号", r"write \\ for a backslash, or use single quotes"),
-    "Unclosed": Text("括号没有成对", "a bracket is not closed"),
-    "Expected newline": Text("一行只写一个键", "one line holds one key"),
-    "Expected ']'": Text("表名须写在 [ ] 内", "a table is named in [ ]"),
-}
-_MOST_MARKS = 12  # told of one line
 DEFAULT_PATH = Path("/etc/compound-gateway/gateway.toml")
 
 
@@ -101,19 +84,7 @@ def _parse(reading: _Reading, text: str) -> None:
     try:
         reading.table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        line = Lines.of_decode_error(error, text)
-        at = text.splitlines()[line - 1 : line]
-        foreign = sorted({mark for mark in unquoted("".join(at)) if not mark.isascii()})[:_MOST_MARKS]
-        fix = next((fix for start, fix in _SLIPS.items() if str(error).startswith(start)), None)
-        message = Text("不是有效的 TOML：{error}", "not valid TOML: {error}").with_(error=error)
-        if fix:
-            message = Text("{fix}（TOML：{error}）", "{fix} (TOML: {error})").with_(fix=fix, error=error)
-        if foreign:
-            message = Text(
-                "不是有效的 TOML：此行英文引号之外有 {marks}；标点、空格和数字请改用半角，文字请加英文引号",
-                "not valid TOML: outside plain quotes this line has {marks}; type plain marks, blanks and digits "
-                '(" = [ ] , #), and put words in plain quotes',
-            ).with_(marks=" ".join(mark if mark.isprintable() else f"U+{ord(mark):04X}" for mark in foreign))
+        line, message = explain(error, text)
         reading.faults.append(Fault(reading.path, line, "", message))
 
 

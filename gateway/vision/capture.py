@@ -14,10 +14,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from gateway.errors import BadFrame
+from gateway.presence import STEADY_S, Presence
 from gateway.settings import Camera
 from gateway.text import Language, spoken
 from gateway.types import DeviceStatus, Frame, Unreadable
-from gateway.vision.handover import Alive, FromDecoder, Settled, Shown, Spoilt, Taken, Task
+from gateway.vision.handover import Alive, FromDecoder, Opened, Settled, Shown, Spoilt, Taken, Task
 from gateway.vision.letterbox import fit
 from gateway.vision.nursery import Nursery
 from gateway.vision.running import CameraGone, RunningDecoder
@@ -32,7 +33,6 @@ log = logging.getLogger(__name__)
 OPEN_S: Final = 12.0  # until a camera is open; doubled while that was not enough, for one whose key pictures are rare
 _LONGEST_OPEN_S: Final = 48.0
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.5, 10.0
-_STEADY_S: Final = 10.0  # a camera that stayed open so long did not fail of its start
 _WEIGH_S: Final = 1.0
 
 
@@ -66,7 +66,7 @@ class Capture:
         self._waiting: Shown | Spoilt | None = None
         self._last_frame: float | None = None
         self._status: DeviceStatus | None = None
-        self._flickers = False  # it opened and was soon gone: it is back once it stays
+        self._presence = Presence()
         self._over = False
 
     def run(self, stop: threading.Event) -> None:
@@ -79,12 +79,10 @@ class Capture:
             except CameraGone as gone:
                 self._say(gone.status, spoken(gone.detail, self._language))
             finally:
-                lasted = decoder.open_for()
                 self._let_go(decoder)
             patience = min(_LONGEST_OPEN_S, 2 * patience) if decoder.was_too_slow else OPEN_S
-            if lasted is not None:
-                self._flickers = lasted <= _STEADY_S
-                delay = delay if self._flickers else _FIRST_DELAY_S
+            if self._presence.end() > STEADY_S:
+                delay = _FIRST_DELAY_S
             self._rest(delay * random.uniform(0.5, 1.0), stop)
             delay = min(_LONGEST_DELAY_S, 2 * delay)
 
@@ -156,7 +154,7 @@ class Capture:
         while not self._is_over(stop):
             for message in decoder.turn():
                 self._take_in(decoder, message)
-            if self._status is not DeviceStatus.ONLINE and self._is_there(decoder):
+            if self._status is not DeviceStatus.ONLINE and self._presence.is_there:
                 self._say(DeviceStatus.ONLINE)
             if time.monotonic() >= next_weighing:
                 next_weighing = time.monotonic() + _WEIGH_S
@@ -164,6 +162,8 @@ class Capture:
 
     def _take_in(self, decoder: RunningDecoder, message: FromDecoder) -> None:
         match message:
+            case Opened():
+                self._presence.open()
             case Alive(last_mono=float(last)):
                 self._last_frame = min(last, time.monotonic())
             case Shown() | Spoilt():
@@ -173,11 +173,6 @@ class Capture:
                         decoder.tell(Taken(self._waiting.slot, looked=False))
                     self._waiting = message
                 self._arrived.set()
-
-    def _is_there(self, decoder: RunningDecoder) -> bool:
-        """Whether its camera is open, and not only for a moment."""
-        open_for = decoder.open_for()
-        return open_for is not None and (open_for > _STEADY_S or not self._flickers)
 
     def _let_go(self, decoder: RunningDecoder) -> None:
         with self._lock:

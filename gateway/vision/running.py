@@ -74,7 +74,6 @@ class RunningDecoder:
         self._pid = 0
         self._pidfd: int | None = None
         self._opened: Opened | None = None
-        self._opened_at = 0.0
         self.alive = Alive(0, None, resting=False)
         self.was_too_slow = False
 
@@ -103,10 +102,6 @@ class RunningDecoder:
         self._must_not_stall()
         return messages
 
-    def open_for(self) -> float | None:
-        """Seconds since its camera opened; None before."""
-        return None if self._opened is None else time.monotonic() - self._opened_at
-
     def memory(self) -> int:
         """Bytes: its own, and of the pictures between it and us."""
         return rss_of(self._pid) + self.slots.size() if self._pid else 0
@@ -132,7 +127,7 @@ class RunningDecoder:
                 with suppress(OSError):  # it may have ended by now
                     self._pidfd = os.pidfd_open(pid)
             case Opened() if self._opened is None:
-                self._opened, self._opened_at = message, time.monotonic()
+                self._opened = message
             case Alive() if self._opened:
                 self.alive = message
             case Shown(slot=slot) if self._opened and slot in self._theirs:

@@ -18,6 +18,7 @@ import numpy as np
 import psutil
 import pytest
 
+from gateway import presence
 from gateway.settings import Camera
 from gateway.text import Language
 from gateway.types import DeviceStatus, Frame, Unreadable
@@ -162,7 +163,7 @@ def test_whatever_goes_wrong_is_said_and_the_next_decoder_works(
     nursery: Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, words: str
 ) -> None:
     monkeypatch.setattr(running, "STALL_S", 1.2)
-    monkeypatch.setattr(capturing, "_STEADY_S", 0.5)
+    monkeypatch.setattr(presence, "STEADY_S", 0.5)
     monkeypatch.setattr(capturing, "OPEN_S", 1.2)
     beside = Watched(nursery, tmp_path / "other")
     with Watched(nursery, tmp_path / "x", first=fault).running() as watched, beside.running():
@@ -179,7 +180,7 @@ def test_a_decoder_killed_or_stopped_from_outside(
     nursery: Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, words: str
 ) -> None:
     monkeypatch.setattr(running, "STALL_S", 1.2)
-    monkeypatch.setattr(capturing, "_STEADY_S", 0.5)
+    monkeypatch.setattr(presence, "STEADY_S", 0.5)
     with Watched(nursery, tmp_path / "x").running() as watched:
         watched.look()
         first = watched.pid

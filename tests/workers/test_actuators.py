@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import worker as working
+from gateway import presence
 from gateway.board import Board
 from gateway.contracts import Actuator
 from gateway.types import DeviceStatus
@@ -92,7 +92,7 @@ class Stuck:
 def test_a_relay_driver_that_raises_fails_the_pulse_and_not_the_thread(
     board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(working, "_STEADY_S", 0.2)
+    monkeypatch.setattr(presence, "STEADY_S", 0.2)
     relays: list[Actuator] = []
 
     def connect() -> Actuator:

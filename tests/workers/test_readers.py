@@ -15,7 +15,7 @@ import pytest
 from drivers.framed_reader import FramedReader
 from drivers.readers import rdm6300
 from gateway import board as board_module
-from gateway import worker as working
+from gateway import presence
 from gateway.board import Board
 from gateway.credentials import Credential, Format
 from gateway.errors import BadFrame, DeviceLost
@@ -43,7 +43,7 @@ def test_a_card_becomes_an_observation_with_its_time(board: Board) -> None:
 def test_a_reader_that_goes_and_comes_back_behind_its_link(
     board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(working, "_STEADY_S", 0.2)
+    monkeypatch.setattr(presence, "STEADY_S", 0.2)
     link, seen = tmp_path / "reader", list[CardRead]()
     with Tty() as first, Tty() as second, running(reader_on(link, seen, board)):
         wait_until(lambda: status(board) is DeviceStatus.OFFLINE, 2)
@@ -154,7 +154,7 @@ def test_a_driver_that_raises_does_not_end_the_thread(board: Board, caplog: pyte
 
 def test_a_reader_that_comes_and_goes_is_back_only_once_it_stays(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     """A serial server that has another client, say, or a loose plug: its cards count, its flicker fills no journal."""
-    monkeypatch.setattr(working, "_STEADY_S", 1.0)
+    monkeypatch.setattr(presence, "STEADY_S", 1.0)
     states = list[DeviceStatus]()
     board.on_device(lambda state: states.append(state.status))
     with socket.create_server(("127.0.0.1", 0)) as server:
