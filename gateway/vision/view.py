@@ -73,6 +73,7 @@ class View:
         self._threshold = threshold
         self._thorough_s = max(_THOROUGH_S, 3 / camera.fps)  # most looks stay usual ones, by which the pace is kept
         self._next_thorough = -inf  # a longer look is not worth it before
+        self._was_thorough = False  # the last look: it is not the next one too, however long both take
         self.pace = 1.0  # the share of `fps` that this box has time for
 
     def waits_since(self, at: float) -> float | None:
@@ -102,13 +103,15 @@ class View:
     def prepared(self, frame: Frame) -> Frame:
         """The frame as it should be looked at: where plates are in doubt, and whether a longer look is worth it.
 
-        It is once a second while something moves and no plate is clear, where the box has time for it. A still has no
-        past.
+        It is once a second while something moves and no plate is clear, where the box has time for it, which only usual
+        looks can tell: never two longer ones in turn. A still has no past.
         """
         if frame.source is not None:
             return frame
         mono = frame.stamp.mono
-        thorough = "plate" in self.camera.recognise and self.pace >= 1.0 and mono >= self._next_thorough
+        has_time = self.pace >= 1.0 and not self._was_thorough
+        thorough = "plate" in self.camera.recognise and has_time and mono >= self._next_thorough
+        self._was_thorough = thorough
         if thorough:
             self._next_thorough = mono + self._thorough_s
         return replace(frame, doubts=tuple(self._plates.doubts(mono)), thorough=thorough)

@@ -94,6 +94,9 @@ def test_a_longer_look_is_taken_once_a_second_while_no_plate_is_clear_and_the_bo
     )
     stamps = [replace(start, mono=start.mono + second) for second in range(7)]
     assert [seldom.prepared(Frame(PIXELS, stamp)).thorough for stamp in stamps] == [True, *[False] * 2] * 2 + [True]
+    slow = View("cam", camera, capture, threshold=0.85, vote=vote, counters=Counter())
+    stamps = [replace(start, mono=start.mono + 2.4 * number) for number in range(4)]  # a box that takes so long a look
+    assert [slow.prepared(Frame(PIXELS, stamp)).thorough for stamp in stamps] == [True, False, True, False]
     faces = Camera(driver="replay", point="gate", recognise=["face"])
     face = View("cam", faces, capture, threshold=0.85, vote=vote, counters=Counter())
     assert not face.prepared(Frame(PIXELS, start)).thorough
