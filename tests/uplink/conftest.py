@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.real import Mosquitto
-from tests.uplink.parts import House
+from tests.uplink.parts import House, Wire
 
 
 @pytest.fixture
@@ -22,3 +22,10 @@ def house(tmp_path: Path) -> Iterator[House]:
 def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     with Mosquitto(tmp_path / "broker") as broker:
         yield broker
+
+
+@pytest.fixture
+def wire(broker: Mosquitto) -> Iterator[Wire]:
+    wire = Wire(broker.port)
+    yield wire
+    wire.close()

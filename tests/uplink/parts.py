@@ -216,3 +216,11 @@ def certificate(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return made, key
+
+
+def assert_complete(platform: Subscriber, last: int) -> None:
+    """Every sequence came, each always with the same id and previous; first arrivals of a lane are in order."""
+    wait_until(lambda: set(platform.sequences()) == set(range(1, last + 1)), 20, "every event arrived")
+    identities = {(found["sequence"], found["id"], found["previous"]) for found in platform.events()}
+    assert len(identities) == last
+    assert all(previous == seq - 1 for seq, _, previous in identities)
