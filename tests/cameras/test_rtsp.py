@@ -24,6 +24,12 @@ PASSWORD = "s3cret/@:x%"
 CHRONY = 323  # a time stamp may ask it over UDP
 
 
+@pytest.fixture(autouse=True)
+def options_of_one_camera(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver tells FFmpeg through the environment of its process, which is its own everywhere but here."""
+    monkeypatch.setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", "")
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RtspServer]:
     with RtspServer(tmp_path, 12345) as running:
