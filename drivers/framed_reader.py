@@ -7,6 +7,7 @@ rate or a wrong driver looks.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from drivers.serial_port import SerialPort
 from gateway.contracts import Framer
@@ -15,9 +16,10 @@ from gateway.errors import BadFrame
 from gateway.text import Text
 
 Results = list[Credential | BadFrame]
+T = TypeVar("T")
 
 
-def attempt(parse: Callable[[bytes], Credential], frame: bytes) -> Credential | BadFrame:
+def attempt(parse: Callable[[bytes], T], frame: bytes) -> T | BadFrame:
     """Parse one frame; a `BadFrame` becomes a result among the others."""
     try:
         return parse(frame)

@@ -9,22 +9,19 @@ adapter that echoes its own sending this proves the cable, not the board: switch
 
 from __future__ import annotations
 
-import time
 from typing import Annotated
 
 from pydantic import Field
 
-from drivers.serial_port import SerialOptions, SerialPort
+from drivers.dialogue import ask
+from drivers.modbus_rtu import WRITE_COIL, Confirmation, request
+from drivers.serial_port import SerialOptions
 from drivers.shared_port import SharedPort
 from gateway.errors import BadFrame, DeviceLost
 from gateway.text import Text
 
 SHARES_PORT = True  # one line, several boards and relays
-_WRITE_COIL = 0x05
-_REFUSED = 0x80
 _REPLY_S = 0.4
-_REFUSAL_LENGTH = 5
-_LONGEST = 64  # bytes of a reply looked at
 
 
 class Options(SerialOptions):
@@ -32,35 +29,9 @@ class Options(SerialOptions):
     address: Annotated[int, Field(ge=1, le=247)] = 1
 
 
-def crc(data: bytes) -> bytes:
-    """CRC-16/Modbus, low byte first."""
-    value = 0xFFFF
-    for byte in data:
-        value ^= byte
-        for _ in range(8):
-            value = value >> 1 ^ (0xA001 if value & 1 else 0)
-    return value.to_bytes(2, "little")
-
-
 def order(address: int, channel: int, on: bool) -> bytes:
     """The bytes that switch a relay."""
-    body = bytes((address, _WRITE_COIL)) + (channel - 1).to_bytes(2) + (b"\xff\x00" if on else b"\x00\x00")
-    return body + crc(body)
-
-
-def confirm(request: bytes, reply: bytes) -> bool:
-    """Whether a reply confirms; False while it is incomplete. Raises `BadFrame` for any other reply."""
-    if reply[: len(request)] == request:
-        return True
-    if reply[:2] == bytes((request[0], request[1] | _REFUSED)):
-        if len(reply) < _REFUSAL_LENGTH:
-            return False
-        if crc(reply[:3]) == reply[3:_REFUSAL_LENGTH]:
-            words = Text("板拒绝，代码 {code}", "the board refuses with code {code}")
-            raise BadFrame(words.with_(code=reply[2]), reason="refused")
-    if len(reply) < len(request):
-        return False
-    raise BadFrame(Text("应答与命令不符", "the reply is not the echo of the order"), reason="checksum")
+    return request(address, WRITE_COIL, channel - 1, 0xFF00 if on else 0)
 
 
 class ModbusRelay:
@@ -71,12 +42,10 @@ class ModbusRelay:
         self._options = options
 
     def switch(self, on: bool) -> None:
-        request = order(self._options.address, self._options.channel, on)
+        switching = order(self._options.address, self._options.channel, on)
         try:
             with self._port.turn() as port:
-                port.discard()
-                port.write(request)
-                _await_echo(port, request)
+                ask(port, switching, Confirmation(switching), _REPLY_S)
         except BadFrame as error:  # out of turn: the line is sound for its other boards
             raise DeviceLost(
                 Text("继电器板没有确认：{error}", "the relay board did not confirm: {error}").with_(
@@ -87,17 +56,6 @@ class ModbusRelay:
 
     def close(self) -> None:
         self._port.close()
-
-
-def _await_echo(port: SerialPort, request: bytes) -> None:
-    """Raises `BadFrame` where the board does not confirm in time."""
-    deadline = time.monotonic() + _REPLY_S
-    reply = b""
-    while not confirm(request, reply):
-        if time.monotonic() > deadline:
-            words = Text("应答 {had} 字节，应为 {all}", "{had} of {all} bytes of a reply")
-            raise BadFrame(words.with_(had=len(reply), all=len(request)), reason="timeout")
-        reply = (reply + port.receive())[:_LONGEST]
 
 
 def connect(options: Options) -> ModbusRelay:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from drivers import modbus_rtu
 from drivers.actuators import lcus1, log, modbus_relay
 from gateway.errors import BadFrame, DeviceLost
 from gateway.text import Language
@@ -61,10 +62,10 @@ def test_collected_orders(shared: Path) -> None:
             assert modbus_relay.order(message["unit"], message["coil"] + 1, message["on"]) == wire
         elif entry["protocol"] == "modbus_rtu" and entry.get("error") == "checksum":
             with pytest.raises(BadFrame) as caught:
-                modbus_relay.confirm(MODBUS_ON, wire)
+                modbus_rtu.confirm(MODBUS_ON, wire)
             assert caught.value.reason == "checksum"
         elif entry["protocol"] == "modbus_rtu":
-            assert modbus_relay.crc(wire[:-2]) == wire[-2:]
+            assert modbus_rtu.crc(wire[:-2]) == wire[-2:]
         else:
             continue
         checked += 1
