@@ -80,6 +80,15 @@ class Tty:
                     time.sleep(0.01)
         return data
 
+    def heard(self, seconds: float) -> bytes:
+        """What the driver wrote next; nothing where nothing comes in time."""
+        if select.select([self._master], [], [], seconds)[0]:
+            try:
+                return os.read(self._master, 1024)
+            except OSError:  # nobody has it open
+                time.sleep(0.01)
+        return b""
+
     def unplug(self) -> None:
         if self._master >= 0:
             os.close(self._master)

@@ -14,7 +14,7 @@ from gateway.registry import load_driver, names
 from tests.readers.vectors import VECTORS, Vector
 from tests.wire import Results, Tty, cards, faults
 
-SAMPLES = {vector.driver: vector for vector in VECTORS if vector.cards}
+SAMPLES = {vector.driver: vector for vector in VECTORS if vector.cards and vector.driver not in ("pn532", "yhy")}
 EVERY = pytest.mark.parametrize("vector", SAMPLES.values(), ids=lambda vector: vector.driver)
 
 
