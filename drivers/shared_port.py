@@ -1,7 +1,7 @@
 """One open serial port for several devices of this process: the relays of one board, the boards of one RS-485 line.
 
-Its rule: one device speaks at a time, and when one finds the port dead it is dead for all, so that the first to
-reconnect opens it anew. A port that takes long to open holds up nobody on another one.
+Its rule: one device speaks at a time, orders before questions, and when one finds the port dead it is dead for all, so
+that the first to reconnect opens it anew. A port that takes long to open holds up nobody on another one.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from gateway.errors import DeviceLost
 from gateway.text import Text
 
 _TURN_S = 1.0
+_TURN_TO_ASK_S = 0.05  # a reader has half a second for everything, and asks again soon
 _CLOSED = Text("串口未打开或正忙", "the port is closed or busy")
 
 
@@ -26,6 +27,7 @@ class _Line:
         self.baud = baud
         self.users = 0
         self.turn = threading.Lock()
+        self.orders = 0  # how many wait for their turn or have it
         self.port: SerialPort | None = None
         self.lost = False  # for good: whoever comes anew opens another
 
@@ -65,10 +67,39 @@ class SharedPort:
 
     @contextmanager
     def turn(self) -> Iterator[SerialPort]:
-        """Have the port to oneself. Raises `DeviceLost`."""
+        """Have the port to oneself, for an order: no question begins before it. Raises `DeviceLost`."""
         line = self._line
-        if line is None or not line.turn.acquire(timeout=_TURN_S):
+        if line is None:
             raise DeviceLost(_CLOSED)
+        with _listing:
+            line.orders += 1
+        try:
+            if not line.turn.acquire(timeout=_TURN_S):
+                raise DeviceLost(_CLOSED)
+            with self._having(line) as port:
+                yield port
+        finally:
+            with _listing:
+                line.orders -= 1
+
+    @contextmanager
+    def turn_to_ask(self) -> Iterator[SerialPort | None]:
+        """Have the port to oneself, for a question; None where it has to wait. Raises `DeviceLost`."""
+        line = self._line
+        if line is None:
+            raise DeviceLost(_CLOSED)
+        if line.orders or not line.turn.acquire(timeout=_TURN_TO_ASK_S):
+            yield None
+        elif line.orders:  # it came while we waited
+            line.turn.release()
+            yield None
+        else:
+            with self._having(line) as port:
+                yield port
+
+    @contextmanager
+    def _having(self, line: _Line) -> Iterator[SerialPort]:
+        """Ends the turn, and the port where that is lost."""
         try:
             if line.lost:
                 raise DeviceLost(_CLOSED)

@@ -26,7 +26,7 @@ class Driver:
 
     Options: type[BaseModel]
     connect: Callable[[Any], Any]
-    shares_port: bool = False  # several devices of this driver may name the same port
+    shares_port: str = ""  # several devices may name the same port: those of all drivers that say the same here
     plays_recording: bool = False  # its `path` is there from the beginning, or it is a mistake
 
 
@@ -55,8 +55,9 @@ def load_driver(kind: Kind, name: str) -> Driver:
             Text("{value} 不是驱动", "{value} is no driver").with_(value=entry.value),
             hint=Text("驱动须有 Options 与 connect", "a driver has Options, a pydantic model, and connect"),
         )
-    flags = (bool(getattr(module, flag, False)) for flag in ("SHARES_PORT", "PLAYS_RECORDING"))
-    return Driver(options, connect, *flags)
+    shared = getattr(module, "SHARES_PORT", False)
+    line = name if shared is True else shared or ""
+    return Driver(options, connect, line, bool(getattr(module, "PLAYS_RECORDING", False)))
 
 
 @cache

@@ -20,7 +20,7 @@ from drivers.shared_port import SharedPort
 from gateway.errors import BadFrame, DeviceLost
 from gateway.text import Text
 
-SHARES_PORT = True  # one line, several boards and relays
+SHARES_PORT = "modbus-rtu"  # one line: several boards, their relays, and readers
 _REPLY_S = 0.4
 
 

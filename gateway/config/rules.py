@@ -6,10 +6,8 @@ The rules run on the raw tables, so that a fault in one table does not hide the 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
@@ -17,13 +15,14 @@ from gateway.addresses import read_proxy
 from gateway.config.certificates import unusable
 from gateway.config.face_rules import check_faces
 from gateway.config.faults import Complain, Table, did_you_mean, entries, from_pydantic
+from gateway.config.port_rules import check_ports
 from gateway.errors import Rejected
 from gateway.filesystem import network_kind
-from gateway.registry import load_driver
+from gateway.registry import Kind, load_driver
 from gateway.settings import Actuator, Camera, DeviceTable, Reader
 from gateway.text import Text
 
-_DEVICES: dict[str, tuple[Literal["reader", "camera", "actuator"], type[DeviceTable]]] = {
+_DEVICES: dict[str, tuple[Kind, type[DeviceTable]]] = {
     "readers": ("reader", Reader),
     "cameras": ("camera", Camera),
     "actuators": ("actuator", Actuator),
@@ -35,7 +34,7 @@ def check_rules(table: Table, base: Path, complain: Complain) -> dict[tuple[str,
     options = dict(_driver_options(table, base, complain))
     _names_point_somewhere(table, complain)
     _names_are_unique(table, complain)
-    _ports_are_not_shared(table, options, complain)
+    check_ports(table, options, complain)
     _data_dir_is_local(table, base, complain)
     _uplink_files(table, base, complain)
     _proxy_keeps_its_secret(table, complain)
@@ -124,41 +123,6 @@ def _names_are_unique(table: Table, complain: Complain) -> None:
                     ).with_(other=seen[name], name=name),
                 )
             seen.setdefault(name, section)
-
-
-def _ports_are_not_shared(table: Table, options: dict[tuple[str, str], Table], complain: Complain) -> None:
-    """One port serves one device, except where a driver says that several of its devices share a line."""
-    users: dict[str, list[tuple[str, str, Table]]] = {}
-    for (section, name), given in options.items():
-        port, driver_name = given.get("port"), table[section][name]["driver"]
-        if not isinstance(port, str) or port.startswith("loop://"):
-            continue
-        driver = load_driver(_DEVICES[section][0], driver_name)
-        mine = driver.Options.model_validate(given).model_dump(exclude={"port"})
-        others = users.setdefault(port if "://" in port else os.path.realpath(port), [])
-        for other, other_driver, theirs in others:
-            if driver_name != other_driver or not driver.shares_port:
-                words = Text(
-                    "串口 {port} 已由 {other} 使用；一个串口只能接一个设备",
-                    "{port} is used by {other}; a port serves one device",
-                )
-                complain((section, name, "port"), words.with_(port=port, other=other))
-            elif mine["baud"] != theirs["baud"]:
-                words = Text(
-                    "{baud} 与 {other} 的波特率 {theirs} 不同；同一串口的设备须相同",
-                    "{baud} is not the baud of {other}, {theirs}; devices on one port need the same",
-                )
-                complain((section, name, "baud"), words.with_(baud=mine["baud"], other=other, theirs=theirs["baud"]))
-            elif mine == theirs:
-                words = Text(
-                    "与 {other} 是同一个继电器；请改 channel 或 address，或让两个通行点共用 {other}",
-                    "is the same relay as {other}; change channel or address, or let both points name {other}",
-                )
-                complain((section, name, "channel"), words.with_(other=other))
-            else:
-                continue
-            break
-        others.append((f"{section}.{name}", driver_name, mine))
 
 
 def _data_dir_is_local(table: Table, base: Path, complain: Complain) -> None:
