@@ -26,6 +26,7 @@ class Emulated(ABC):
         self.asked: list[bytes] = []
         self.spoil: Callable[[bytes], list[bytes]] = lambda answer: [answer]
         self.pause_s = 0.0  # between the pieces that `spoil` makes
+        self.path = device.path
         self._device = device
         self._powered = threading.Event()
         self._powered.set()
