@@ -27,7 +27,7 @@ class _Line:
         self.baud = baud
         self.users = 0
         self.turn = threading.Lock()
-        self.orders = 0  # how many wait for their turn or have it
+        self.orders = 0  # how many wait for their turn
         self.port: SerialPort | None = None
         self.lost = False  # for good: whoever comes anew opens another
 
@@ -73,14 +73,13 @@ class SharedPort:
             raise DeviceLost(_CLOSED)
         with _listing:
             line.orders += 1
-        try:
-            if not line.turn.acquire(timeout=_TURN_S):
-                raise DeviceLost(_CLOSED)
-            with self._having(line) as port:
-                yield port
-        finally:
-            with _listing:
-                line.orders -= 1
+        mine = line.turn.acquire(timeout=_TURN_S)
+        with _listing:
+            line.orders -= 1
+        if not mine:
+            raise DeviceLost(_CLOSED)
+        with self._having(line) as port:
+            yield port
 
     @contextmanager
     def turn_to_ask(self) -> Iterator[SerialPort | None]:
@@ -88,9 +87,9 @@ class SharedPort:
         line = self._line
         if line is None:
             raise DeviceLost(_CLOSED)
-        if line.orders or not line.turn.acquire(timeout=_TURN_TO_ASK_S):
+        if not line.turn.acquire(timeout=_TURN_TO_ASK_S):
             yield None
-        elif line.orders:  # it came while we waited
+        elif line.orders:
             line.turn.release()
             yield None
         else:

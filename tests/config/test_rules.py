@@ -170,3 +170,54 @@ def test_a_face_opens_alone_only_where_law_and_model_allow_it(tmp_path: Path, ch
     law = LAW.replace("enabled = true", f'enabled = true\nopen_alone = ["{point}"]\n{change}')
     said = faults(tmp_path, SMALL + law + FACE.format(point="east-door", sign="true"))
     assert any("face.open_alone" in line and expected in line for line in said), said
+
+
+READERS = """
+[readers.a]
+driver = "modbus-reader"
+port = "/dev/ttyUSB1"
+point = "east-door"
+first_register = 6
+count = 4
+format = "hex"
+
+[readers.b]
+driver = "modbus-reader"
+port = "/dev/ttyUSB1"
+point = "east-door"
+first_register = 6
+count = 4
+format = "hex"
+"""
+RELAY = '\n[actuators.c]\ndriver = "{driver}"\nport = "/dev/ttyUSB1"\n'
+
+
+def test_readers_of_one_line_differ_in_address_or_register(tmp_path: Path) -> None:
+    (said,) = faults(tmp_path, SMALL + READERS + "poll_s = 0.3\n")
+    assert "readers.b.address: is the same reader as readers.a; change address / function / first_register" in said
+    for other in ("address = 2", "function = 4"):
+        assert load(written(tmp_path, SMALL + READERS + other + "\n")).readers.keys() >= {"a", "b"}
+
+
+def test_a_modbus_line_carries_readers_and_relays_and_nothing_else(tmp_path: Path) -> None:
+    two = SMALL + READERS + "address = 2\n"
+    assert load(written(tmp_path, two + RELAY.format(driver="modbus-relay"))).actuators.keys() == {"c"}
+    (said,) = faults(tmp_path, two + RELAY.format(driver="lcus1"))
+    assert "actuators.c.port: /dev/ttyUSB1 is used by readers.a" in said
+    (said,) = faults(tmp_path, two + RELAY.format(driver="modbus-relay") + "baud = 19200\n")
+    assert "actuators.c.baud: 19200 is not the baud of readers.a, 9600" in said
+
+
+def test_what_a_modbus_reader_misses_or_misspells_is_named(tmp_path: Path) -> None:
+    said = faults(tmp_path, SMALL + READERS.replace("first_register = 6\ncount", "first_registr = 6\ncount"))
+    assert any("readers.a.first_registr: unknown key" in line and "first_register" in line for line in said), said
+    said = faults(tmp_path, SMALL + READERS + "address = 2\nflag = 3\nlatched = true\n")
+    assert any("readers.b" in line and "only one of latched, counter and flag" in line for line in said), said
+
+
+@pytest.mark.parametrize("hold", ["0", "0.5"])
+def test_a_card_lying_at_a_polled_reader_must_not_count_at_each_look(tmp_path: Path, hold: str) -> None:
+    reader = '\n[readers.p]\ndriver = "pn532"\nport = "/dev/ttyUSB9"\npoint = "east-door"\npoll_s = 0.3\n'
+    assert load(written(tmp_path, SMALL + reader)).readers["p"].options["poll_s"] == 0.3
+    (said,) = faults(tmp_path, SMALL + reader + f"hold_s = {hold}\n")
+    assert f"readers.p.hold_s: {hold} is less than twice poll_s (0.3)" in said

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from drivers.polled_reader import MISSES
+from drivers.polled_reader import MISSES, PolledReader
 from gateway import presence
 from gateway.board import Board
 from gateway.contracts import Reader
-from gateway.errors import DeviceLost
+from gateway.errors import BadFrame, DeviceLost
 from gateway.registry import load_driver, names
 from gateway.settings import Reader as ReaderSettings
-from gateway.text import Language
+from gateway.text import Language, Text
 from gateway.types import CardRead, DeviceStatus
 from gateway.worker import ReaderWorker
 from tests.readers.emulated import Emulated, ModbusLine, Pn532Chip, YhyModule
@@ -90,15 +90,15 @@ def test_every_polled_reader_is_here() -> None:
 def test_a_card_is_read_however_the_wire_cuts_the_answer(kind: Kind, cut: Callable[[bytes], list[bytes]]) -> None:
     with reading(kind) as (device, reader):
         device.spoil, device.pause_s = cut, 0.001
-        assert read_for(reader, 0.5) == []
+        assert read_for(reader, 0.3) == []
         kind.show(device, UID)
-        assert set(cards(found := read_for(reader, 0.7))) == {CARD}
+        assert set(cards(found := read_for(reader, 0.5))) == {CARD}
         assert faults(found) == []
         kind.show(device, OTHER)
-        assert set(cards(read_for(reader, 0.7))) <= {CARD, "hex:9EB36E66"}
+        assert set(cards(read_for(reader, 0.5))) <= {CARD, "hex:9EB36E66"}
         kind.show(device, None)
         read_for(reader, 0.3)
-        assert read_for(reader, 0.5) == []
+        assert read_for(reader, 0.3) == []
 
 
 @EVERY
@@ -164,6 +164,20 @@ def test_a_device_without_power_is_lost_after_a_few_questions(kind: Kind) -> Non
             read_for(reader, 5, results)
         assert faults(results) == ["timeout"] * (MISSES - 1)
         assert time.monotonic() - start < 3.5
+
+
+def test_it_is_lost_by_bad_answers_in_a_row_only() -> None:
+    answers: list[bool] = [*[False] * (MISSES - 1), True] * 3 + [False] * MISSES
+
+    def ask() -> Results:
+        if answers.pop(0):
+            return []
+        raise BadFrame("no answer", reason="timeout")
+
+    reader = PolledReader(ask, lambda: None, 0.001, Text("", "is it there?"))
+    with pytest.raises(DeviceLost, match="is it there"):
+        read_for(reader, 5)
+    assert answers == []
 
 
 @EVERY

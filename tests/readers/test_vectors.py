@@ -69,6 +69,8 @@ def test_what_the_host_sends() -> None:
     assert pn532.frame(0x4A, b"\x01\x00").hex() == "0000ff04fcd44a0100e100"
     assert yhy.frame(0x20).hex() == "aabb022022"
     assert yhy.frame(0x13, b"\x00").hex() == "aabb03130010"
+    block = bytes.fromhex("0008ffffffffffff00112233445566778899aabbccddeeff")  # YHY522R manual, page 23
+    assert yhy.frame(0x22, block).hex() == "aabb1a220008ffffffffffff00112233445566778899aa00bbccddeeff30"
     assert modbus_rtu.request(1, 3, 6, 4).hex() == "010300060004a408"
 
 
