@@ -29,9 +29,12 @@ class PolledOptions(SerialOptions):
 
 
 class PolledReader:
-    """A `gateway.contracts.Reader`. `ask` puts one question, takes 0.45 s at most and raises `BadFrame`."""
+    """A `gateway.contracts.Reader`.
 
-    def __init__(self, ask: Callable[[], Results], close: Callable[[], None], poll_s: float, hint: Text) -> None:
+    `ask` puts one question and takes 0.45 s at most. It raises `BadFrame`, or returns None where it could not ask.
+    """
+
+    def __init__(self, ask: Callable[[], Results | None], close: Callable[[], None], poll_s: float, hint: Text) -> None:
         self._ask = ask
         self._close = close
         self._poll_s = poll_s
@@ -53,6 +56,8 @@ class PolledReader:
             if self._missed == MISSES:
                 raise _lost(error, self._hint) from error
             return [error]
+        if results is None:
+            return []
         self._missed = 0
         return results
 

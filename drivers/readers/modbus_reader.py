@@ -145,10 +145,10 @@ class Board:
         with self._port.turn() as port:
             self._look(port)
 
-    def look(self) -> Results:
-        """Whether a card came; nothing where the line is busy. Raises `BadFrame` and `DeviceLost`."""
+    def look(self) -> Results | None:
+        """Whether a card came; None where others have the line. Raises `BadFrame` and `DeviceLost`."""
         with self._port.turn_to_ask() as port:
-            return [] if port is None else self._look(port)
+            return None if port is None else self._look(port)
 
     def _look(self, port: SerialPort) -> Results:
         stale = time.monotonic() - self._looked >= _STALE_S

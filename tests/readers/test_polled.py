@@ -167,12 +167,15 @@ def test_a_device_without_power_is_lost_after_a_few_questions(kind: Kind) -> Non
 
 
 def test_it_is_lost_by_bad_answers_in_a_row_only() -> None:
-    answers: list[bool] = [*[False] * (MISSES - 1), True] * 3 + [False] * MISSES
+    """A question that could not be asked is neither."""
+    some = [False, None] * (MISSES - 1)
+    answers: list[bool | None] = [*some, True] * 3 + [*some, False]
 
-    def ask() -> Results:
-        if answers.pop(0):
-            return []
-        raise BadFrame("no answer", reason="timeout")
+    def ask() -> Results | None:
+        answer = answers.pop(0)
+        if answer is False:
+            raise BadFrame("no answer", reason="timeout")
+        return [] if answer else None
 
     reader = PolledReader(ask, lambda: None, 0.001, Text("", "is it there?"))
     with pytest.raises(DeviceLost, match="is it there"):
