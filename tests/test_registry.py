@@ -15,7 +15,12 @@ PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_t
 GROUPS: dict[Kind, list[str]] = {
     kind: sorted(PROJECT["entry-points"][f"compound_gateway.{kind}s"]) for kind in ("reader", "camera", "actuator")
 }
-SERIAL = [("reader", name) for name in ("rdm6300", "em18", "stxlen", "wiegand", "line")] + [
+NEEDED = {
+    "line": {"pattern": "(?P<dec>.*)"},
+    "modbus-reader": {"first_register": 0, "count": 2, "format": "hex"},
+}
+SERIAL = [
+    *(("reader", name) for name in ("rdm6300", "em18", "stxlen", "wiegand", "line", "pn532", "yhy", "modbus-reader")),
     ("actuator", "lcus1"),
     ("actuator", "modbus-relay"),
 ]
@@ -38,8 +43,7 @@ def test_every_driver_loads_and_refuses_unknown_options(kind: Kind, name: str) -
 @pytest.mark.parametrize(("kind", "name"), SERIAL)
 def test_a_port_that_is_not_there_is_a_lost_device(kind: Kind, name: str) -> None:
     driver = load_driver(kind, name)
-    more = {"pattern": "(?P<dec>.*)"} if name == "line" else {}
-    options = driver.Options.model_validate({"port": "/dev/serial/by-id/none", **more})
+    options = driver.Options.model_validate({"port": "/dev/serial/by-id/none", **NEEDED.get(name, {})})
     with pytest.raises(DeviceLost) as caught:
         driver.connect(options)
     assert str(caught.value.hint)
@@ -53,5 +57,6 @@ def test_a_misspelt_name_is_refused_with_the_right_one() -> None:
 
 
 def test_only_drivers_that_say_so_share_a_port() -> None:
-    assert load_driver("actuator", "modbus-relay").shares_port
+    assert load_driver("actuator", "modbus-relay").shares_port == load_driver("reader", "modbus-reader").shares_port
+    assert load_driver("actuator", "lcus1").shares_port == "lcus1"
     assert not load_driver("reader", "rdm6300").shares_port

@@ -30,7 +30,7 @@ from gateway.text import Text
 
 _LARGEST = 4 << 20  # bytes of a recording
 _WAIT_S = 0.5
-_PUSHING = ("rdm6300", "em18", "stxlen", "wiegand", "line")
+_PLAYABLE = ("rdm6300", "em18", "stxlen", "wiegand", "line", "pn532", "yhy")
 
 
 PLAYS_RECORDING = True  # a `path` that is not there is a mistake in the configuration
@@ -132,4 +132,4 @@ def _framer(options: Options) -> Framer:
     words = Text(
         "protocol “{given}”不可用；可用：{known}", "protocol '{given}' cannot be played; choose one of {known}"
     )
-    raise ValueError(words.with_(given=options.protocol, known=", ".join(_PUSHING)))
+    raise ValueError(words.with_(given=options.protocol, known=", ".join(_PLAYABLE)))

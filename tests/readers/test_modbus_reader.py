@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -107,6 +110,16 @@ def test_any_registers_are_a_card_or_none_or_a_bad_frame(registers: bytes, form:
 def test_options_that_cannot_work(wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         options(**wrong)
+
+
+def test_the_example_of_the_guide_reads_the_card_it_means() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "drivers.md").read_text(encoding="utf-8")
+    (example,) = (block for block in re.findall(r"```toml\n(.*?)```", guide, re.DOTALL) if "modbus-reader" in block)
+    every = re.sub(r"(?m)^# (?=\w+ =)", "", example)  # what is commented out, too
+    for text in (example, re.sub(r"(?m)^(latched|counter) .*\n", "", every)):
+        table = tomllib.loads(text)["readers"]["lobby"]
+        given = Options.model_validate({key: table[key] for key in table if key not in ("driver", "point")})
+        assert outcome("86B0254D", given) == CARD
 
 
 # ── when a card counts ────────────────────────────────────────────────────────────────────────────────────

@@ -44,6 +44,15 @@ def test_another_protocol_with_its_settings(tmp_path: Path) -> None:
     assert cards(results) == ["dec10:0009334109"]
 
 
+def test_a_polled_reader_is_played_by_its_answers(tmp_path: Path) -> None:
+    recording = tmp_path / "lobby.rec"
+    recording.write_text(
+        "0 0000ff00ff00\n0.02 0000ff0cf4d54b010100040804b0864d252600\n0.3 0000ff00ff000000ff03fdd54b00e000\n"
+    )
+    results, _ = played(recording, 0.6, protocol="pn532")
+    assert (cards(results), faults(results)) == (["hex:B0864D25"], [])
+
+
 def test_em18_needs_the_silence_at_the_end(tmp_path: Path) -> None:
     recording = tmp_path / "em18.rec"
     recording.write_text(f"0 {b'4500C5D1E9B8'.hex()}\n")
