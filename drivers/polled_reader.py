@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Annotated
 
 from pydantic import Field
@@ -68,14 +68,13 @@ class PolledReader:
 @contextmanager
 def proving(close: Callable[[], None], hint: Text) -> Iterator[None]:
     """The first questions: whatever fails in here closes the port, and a bad answer loses the reader."""
-    try:
-        yield
-    except BadFrame as error:
-        close()
-        raise _lost(error, hint) from error
-    except DeviceLost:
-        close()
-        raise
+    with ExitStack() as undoing:
+        undoing.callback(close)
+        try:
+            yield
+        except BadFrame as error:
+            raise _lost(error, hint) from error
+        undoing.pop_all()
 
 
 def _lost(error: BadFrame, hint: Text) -> DeviceLost:

@@ -42,8 +42,8 @@ _UID_LENGTHS = (4, 7, 10)  # ISO 14443-3
 _LIMIT_S = 0.3
 _HEAD = re.compile(rb"\x00(?:\Z|\x00(?:\Z|\xff))")  # of a frame, or as much of it as has come
 _HINT = Text(
-    "检查供电、TX/RX 接线，以及拨码开关是否选了 HSU（两位都为 OFF/0）",
-    "check its power, the wires TX and RX, and that its switches select HSU (both OFF, or 0)",
+    "检查供电、TX/RX 接线、baud（出厂为 115200），以及两位拨码开关是否都为 OFF（HSU 模式）",
+    "check its power, the wires TX and RX, baud (115200 from the maker), and that both switches are OFF, for HSU",
 )
 T = TypeVar("T")
 
