@@ -8,7 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,19 +26,27 @@ _BATCH = 500
 _CSV = ("sequence", "time", "type", "subject", "clock", "passage", "data")
 
 
-def parse_since(text: str) -> datetime:
-    """`30m`, `2h`, `7d`, `2026-11-22` or `2026-11-22T08:00[+08:00]`. Raises `click.BadParameter`."""
+def parse_since(text: str, zone: tzinfo) -> datetime:
+    """`30m`, `2h`, `7d`, `2026-11-22` or `2026-11-22T08:00[+08:00]`, without offset in `zone`.
+
+    Raises `click.BadParameter`.
+    """
     if span := re.fullmatch(r"(\d{1,5})([smhd])", text):
         return datetime.now(UTC) - timedelta(**{_SPAN[span[2]]: int(span[1])})
     try:
-        return datetime.fromisoformat(text).astimezone()
-    except ValueError as error:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise click.BadParameter(f"“{text}”：30m | 2h | 7d | 2026-11-22 | 2026-11-22T08:00") from error
 
 
 @click.command("events")
 @config_option
-@click.option("--since", metavar="T", help="从何时起：30m、2h、7d 或日期 · From when: 30m, 2h, 7d or a date.")
+@click.option(
+    "--since",
+    metavar="T",
+    help="从何时起：30m、2h、7d 或日期（小区时间） · From when: 30m, 2h, 7d or a date, in the site's time.",
+)
 @click.option("--type", "glob", default="*", metavar="GLOB", help="事件类型，如 access.* · Types, e.g. access.*")
 @click.option("--follow", is_flag=True, help="持续显示新事件 · Go on with new events.")
 @json_option
@@ -47,12 +55,15 @@ def command(config_path: Path, since: str | None, glob: str, follow: bool, as_js
     """查看事件库 · Read the journal."""
     if as_json and as_csv:
         raise click.UsageError("--json 与 --csv 只能用一个 · give either --json or --csv")
+    from zoneinfo import ZoneInfo
+
     from gateway.journal import JournalReader
 
     settings = load_settings(config_path)
-    begin = parse_since(since) if since else None
+    zone = ZoneInfo(settings.site.timezone)
+    begin = parse_since(since, zone) if since else None
     path = settings.gateway.data_dir / "journal" / "journal.db"
-    write = _writer(settings, as_json=as_json, as_csv=as_csv)
+    write = _writer(settings, zone, as_json=as_json, as_csv=as_csv)
     if not path.exists():
         return  # no daemon has run yet: there is nothing to read
     found = False
@@ -77,13 +88,10 @@ def _rows(journal: JournalReader, since: datetime | None, glob: str, *, follow: 
             return
 
 
-def _writer(settings: Settings, *, as_json: bool, as_csv: bool) -> Callable[[Row], None]:
+def _writer(settings: Settings, zone: tzinfo, *, as_json: bool, as_csv: bool) -> Callable[[Row], None]:
     """How one row is printed."""
-    from zoneinfo import ZoneInfo
-
     from gateway.wording import describe
 
-    zone = ZoneInfo(settings.site.timezone)
     points = {name: point.name for name, point in settings.points.items()}
     table = csv.writer(sys.stdout)
     if as_csv:
@@ -103,7 +111,7 @@ def _writer(settings: Settings, *, as_json: bool, as_csv: bool) -> Callable[[Row
     return write
 
 
-def _fields(row: Row, zone: Any) -> dict[str, Any]:
+def _fields(row: Row, zone: tzinfo) -> dict[str, Any]:
     """A row under the names that platforms know, without an uplink's field policy: this is the box's own record."""
     return {
         "sequence": row.seq,

@@ -1,0 +1,65 @@
+"""`compound-gateway events` as the property office types it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway.cli.events import command
+from gateway.journal import Journal
+from tests.facts import BOOT, event
+
+CONFIG = """
+[site]
+compound_id = "fenglinwan"
+name = "枫林湾小区"
+language = "en"
+[gateway]
+id = "box-1"
+data_dir = "data"
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    (tmp_path / "gateway.toml").write_text(CONFIG, encoding="utf-8")
+    return tmp_path / "gateway.toml"
+
+
+def fill(config: Path, count: int) -> None:
+    journal = Journal(config.parent / "data" / "journal" / "journal.db")
+    journal.append([event(n) for n in range(count)], BOOT)
+    journal.close()
+
+
+def events(config: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(command, ["--config", str(config), *arguments])
+
+
+@pytest.fixture(params=["UTC", "America/New_York"])
+def box_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    request.addfinalizer(time.tzset)
+    request.addfinalizer(monkeypatch.undo)
+
+
+@pytest.mark.usefixtures("box_zone")
+def test_a_time_as_events_prints_it_finds_that_event_whatever_the_clock_of_the_box_shows(config: Path) -> None:
+    fill(config, 3)
+    printed = events(config).output.splitlines()
+    assert events(config, "--since", printed[0].split()[0]).output.splitlines() == printed
+    day = printed[0].partition("T")[0]
+    assert events(config, "--since", day).output.splitlines() == printed
+    assert events(config, "--since", f"{printed[0].split()[0]}+08:00").output.splitlines() == printed
+    assert "no event fits" in events(config, "--since", f"{day}T23:59").output
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026/1/1", "0001-01-01", "9999-12-31T23:59-12:00", "1w"])
+def test_a_time_that_is_none_names_those_that_are(config: Path, text: str) -> None:
+    said = events(config, "--since", text)
+    assert said.exit_code == 2
+    assert "2026-11-22T08:00" in said.output
