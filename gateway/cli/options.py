@@ -25,7 +25,7 @@ def config_option(command: _Command) -> _Command:
     return click.option(
         "--config",
         "config_path",
-        type=click.Path(path_type=Path),
+        type=click.Path(path_type=Path, readable=False),  # what cannot be read is a fault of the configuration: 78
         default=DEFAULT_CONFIG,
         show_default=True,
         metavar="FILE",

@@ -70,6 +70,12 @@ def _read_text(reading: _Reading) -> str | None:
         line = reading.path.read_bytes()[: error.start].count(b"\n") + 1
         message = Text("文件不是 UTF-8 编码（可能是 GBK）；请另存为 UTF-8", "the file is not UTF-8; save it as UTF-8")
         reading.faults.append(Fault(reading.path, line, "", message))
+    except PermissionError as error:
+        message = Text(
+            "无法读取配置文件：{error}。以 root 运行（sudo）；网关服务须可读：属组 compound-gateway，权限 640",
+            "cannot read the file: {error}. Run as root (sudo); the service needs group compound-gateway and mode 640",
+        ).with_(error=error.strerror)
+        reading.faults.append(Fault(reading.path, 0, "", message))
     except OSError as error:
         message = Text(
             "无法读取配置文件：{error}。请用 --config 指定文件，或复制 config/gateway.toml 作为起点",

@@ -56,3 +56,14 @@ def test_who_has_no_right_to_the_data_is_told_to_be_root(
     said = capsys.readouterr().err
     assert f"this user has no right to {data}" in said
     assert "sudo" in said
+
+
+def test_a_configuration_that_the_service_may_not_read_is_a_fault_of_the_configuration(tmp_path: Path) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text("", encoding="utf-8")
+    config.chmod(0)
+    bound = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    command = [*bound, sys.executable, "-m", "gateway", "run", "--config", str(config)]
+    done = subprocess.run(command, env={**os.environ, "LANG": "C.UTF-8"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 78, "2 would be tried again for ever by systemd"
+    assert "640" in done.stderr
