@@ -43,7 +43,7 @@ def load_settings(path: Path) -> Settings:
     from gateway.config import load
 
     global _site_language
-    settings = load(path)
+    settings = load(path, language())
     _site_language = settings.site.language
     return settings
 

@@ -6,6 +6,7 @@ Every fault is found in one run and placed at its line; `check` and the daemon u
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -51,15 +52,19 @@ class _Reading:
         self.faults.append(Fault(self.path, line, ".".join(str(part) for part in where), message))
 
 
-def load(path: Path) -> Settings:
-    """Read and check a configuration file. Raises `ConfigFaults` with every fault; relative paths become absolute."""
+def load(path: Path, language: Language = Language.ZH) -> Settings:
+    """Read and check a configuration file; relative paths become absolute.
+
+    Raises `ConfigFaults` with every fault, said in the language that the file asks for, else in `language`.
+    """
     reading = _Reading(path)
     text = _read_text(reading)
     if text is not None:
         _parse(reading, text)
     settings = _validate(reading) if not reading.faults else None
     if reading.faults or settings is None:
-        raise ConfigFaults(sorted(reading.faults, key=lambda fault: fault.line), _language(reading.table))
+        speak = _language(reading.table, text or "") or language
+        raise ConfigFaults(sorted(reading.faults, key=lambda fault: fault.line), speak)
     return settings
 
 
@@ -121,8 +126,13 @@ def _anchored(settings: Settings, options: dict[tuple[str, str], dict[str, Any]]
     return Settings.model_validate_json(json.dumps(whole), strict=True)
 
 
-def _language(table: dict[str, Any]) -> Language:
-    """The language the file asks for, as far as it can be read; Chinese where it cannot."""
+def _language(table: dict[str, Any], text: str) -> Language | None:
+    """The language the file asks for, as far as it can be read."""
     site = table.get("site")
     wanted = site.get("language") if isinstance(site, dict) else None
-    return Language.EN if wanted == "en" else Language.ZH
+    if not table and (found := _WANTED.search(text)):  # a slip elsewhere in the file
+        wanted = found[1]
+    return Language(wanted) if wanted in list(Language) else None
+
+
+_WANTED = re.compile(r"""^\s*language\s*=\s*["']?(zh|en)\b""", re.MULTILINE)

@@ -9,7 +9,10 @@ from gateway.text import Text
 
 _MOST_MARKS = 12  # told of one line
 _FIXES = {  # by how the words of the parser begin
-    "Invalid value": Text("等号后的文字须加英文引号", "words after the = need quotes"),
+    "Invalid value": Text(
+        "等号后的文字须加英文引号；true 和 false 小写，不加引号",
+        "words after the = need quotes, true and false stand without",
+    ),
     "Expected '=' after a key": Text("键后须写等号 =", "a key is followed by ="),
     "Illegal character": Text(
         "引号没有成对，或有看不见的字符", "a quote is not closed, or an invisible character is here"

@@ -104,7 +104,7 @@ def test_every_fault_is_found_in_one_run(tmp_path: Path) -> None:
 def test_a_slip_in_the_writing_is_told_in_chinese_with_its_fix(
     tmp_path: Path, change: tuple[str, str], expected: str
 ) -> None:
-    path = written(tmp_path, SMALL.replace(*change))
+    path = written(tmp_path, SMALL.replace('language = "en"', "").replace(*change))
     with pytest.raises(ConfigFaults) as caught:
         load(path)
     assert str(caught.value).startswith(f"{path}:{expected}")
@@ -149,6 +149,15 @@ def test_faults_read_in_the_language_of_the_file(tmp_path: Path) -> None:
         load(written(tmp_path, SMALL.replace('"en"', '"zh"') + "colour = 1\n"))
 
 
+def test_a_slip_anywhere_is_told_in_the_language_that_the_file_names_elsewhere(tmp_path: Path) -> None:
+    with pytest.raises(ConfigFaults, match="words after the = need quotes"):
+        load(written(tmp_path, SMALL.replace('"in"', "in")))
+    with pytest.raises(ConfigFaults, match="等号后的文字须加英文引号"):
+        load(written(tmp_path, SMALL.replace('"en"', "zh")), Language.EN)
+    with pytest.raises(ConfigFaults, match="cannot read the file"):
+        load(tmp_path / "none.toml", Language.EN)
+
+
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
@@ -166,7 +175,11 @@ def test_faults_read_in_the_language_of_the_file(tmp_path: Path) -> None:
             "13: : not valid TOML: outside plain quotes this line has 向 方",
         ),
         (SMALL.encode("gbk"), "3: : the file is not UTF-8"),
-        (SMALL.replace('"in"', "in").encode(), "13: : words after the = need quotes (TOML: Invalid value"),
+        (
+            SMALL.replace('"in"', "in").encode(),
+            "13: : words after the = need quotes, true and false stand without (TOML: Invalid",
+        ),
+        (SMALL.replace('"in"', "True").encode(), "13: : words after the = need quotes, true and false stand without"),
         (b"\xef\xbb\xbf" + SMALL.replace("port", "prot").encode(), "17: readers.east-reader.prot"),
     ],
 )
