@@ -37,3 +37,11 @@ def test_no_link_leads_nowhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
     assert not [link for link in links if link and not ((ROOT / page).parent / link).exists()]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/install.md"])
+def test_whoever_follows_a_page_can_upgrade_by_moving_the_link(page: str) -> None:
+    """`ln -sfn NEW /opt/compound-gateway` over a folder puts a link inside it, and the old version goes on."""
+    made = [line.split()[-1] for line in commands(page) if " -m venv " in line]
+    assert made
+    assert "/opt/compound-gateway" not in made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,11 +41,12 @@ def events(config: Path, *arguments: str) -> Result:
 
 
 @pytest.fixture(params=["UTC", "America/New_York"])
-def box_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", request.param)
+def box_zone(request: pytest.FixtureRequest) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", request.param)
+        time.tzset()
+        yield
     time.tzset()
-    request.addfinalizer(time.tzset)
-    request.addfinalizer(monkeypatch.undo)
 
 
 @pytest.mark.usefixtures("box_zone")
