@@ -5,6 +5,7 @@ Exit codes: 0 fine, 1 failed, 2 usage, 78 configuration.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import resource
@@ -61,6 +62,8 @@ def main() -> None:
     _print_what_the_terminal_lacks()
     try:
         cli(standalone_mode=False)
+        if sys.stdout is not None:  # with >&- there is none
+            sys.stdout.flush()
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:
@@ -72,10 +75,19 @@ def main() -> None:
     except PermissionError as error:  # whichever file of the box it is, the same person did not ask as root
         _say(_FORBIDDEN.with_(path=error.filename or ""), _AS_ROOT)
         sys.exit(1)
+    except OSError as error:  # a full disk, mostly: of what is printed, or of a file that was asked for
+        with suppress(OSError):
+            sys.stdout.close()  # what it still holds cannot go anywhere
+        if error.errno != errno.EPIPE:  # nobody reads on: `head` has what it wants
+            _say(_FAILED.with_(path=error.filename or _OUTPUT, why=error.strerror or error), _LOOK)
+        sys.exit(1)
 
 
 _FORBIDDEN = Text("当前用户无权访问 {path}", "this user has no right to {path}")
 _AS_ROOT = Text("以 root 运行（sudo）", "run it as root (sudo)")
+_FAILED = Text("{path}：{why}", "{path}: {why}")
+_OUTPUT = Text("无法输出", "the output cannot be written")
+_LOOK = Text("检查路径和磁盘空间（df -h）", "check the path and the space on the disk (df -h)")
 
 
 def _say(*parts: Text | str) -> None:

@@ -67,3 +67,18 @@ def test_a_configuration_that_the_service_may_not_read_is_a_fault_of_the_configu
     done = subprocess.run(command, env={**os.environ, "LANG": "C.UTF-8"}, capture_output=True, text=True, check=False)
     assert done.returncode == 78, "2 would be tried again for ever by systemd"
     assert "640" in done.stderr
+
+
+def test_output_that_goes_nowhere_ends_a_command_with_a_word_not_a_traceback() -> None:
+    command = [sys.executable, "-m", "gateway", "--help"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert "df -h" in done.stderr
+    assert "Traceback" not in done.stderr
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *command], check=False).returncode == 0
