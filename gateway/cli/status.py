@@ -69,7 +69,8 @@ def _devices(devices: list[dict[str, Any]]) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("", _say("设备", "device"), _say("通行点", "point"), _say("状态", "status"), _say("说明", "detail"))
+    table = Table("", _say("设备", "device"), _say("通行点", "point"), _say("状态", "status"))
+    table.add_column(_say("说明", "detail"), overflow="fold")  # a long path is broken, never cut
     for device in devices:
         style = {"online": "green", "offline": "yellow"}.get(device["status"], "red")
         state = f"[{style}]{_word(device['status'])}[/]"
@@ -89,9 +90,9 @@ def _uplinks(uplinks: dict[str, dict[str, Any]]) -> Table:
         ("已连接", "connected"),
         ("待上传", "waiting"),
         ("被拒收", "refused"),
-        ("说明", "detail"),
     ]
     table = Table(*(_say(zh, en) for zh, en in heads))
+    table.add_column(_say("说明", "detail"), overflow="fold")
     for name, uplink in uplinks.items():
         connected = _say("是", "yes") if uplink["connected"] else _say("否", "no")
         counts = ["?" if uplink[key] is None else str(uplink[key]) for key in ("waiting", "dead")]

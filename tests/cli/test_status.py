@@ -32,3 +32,15 @@ def test_status_shows_details_as_they_are_and_what_is_off(capsys: pytest.Capture
     assert "refused" in said
     assert "about 41.5 days" in said
     assert not {"True", "None"} & set(said.split())
+
+
+def test_a_long_path_is_broken_into_lines_and_never_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    path = "/dev/serial/by-id/usb-1a86_USB2.0-Serial-if00-port0"
+    _print({**STATUS, "devices": [{**DEVICE, "name": "east-reader", "point": "east-door", "detail": path}]})
+    said = capsys.readouterr().out
+    assert "…" not in said
+    rows = [line.split("│")[-2].strip() for line in said.splitlines() if line.startswith("│")]
+    assert path in "".join(rows)
