@@ -52,7 +52,9 @@ def try_everything(settings: Settings, *, as_json: bool) -> int:
 
 def _outcomes(settings: Settings) -> Iterator[Outcome]:
     try:
-        yield from _said_by_daemon(ask(settings.gateway.data_dir))
+        status = ask(settings.gateway.data_dir)
+        yield from _said_by_daemon(status)
+        yield from _unknown_to_daemon(status, settings)
     except Unreachable:
         for name, reader in settings.readers.items():
             yield _tried("reader", name, partial(_open_and_close, "reader", reader))
@@ -74,6 +76,22 @@ def _said_by_daemon(status: dict[str, Any]) -> Iterator[Outcome]:
     for device in status["devices"]:
         words = Text("服务报告：{status}", "the daemon says: {status}").with_(status=DEVICE_WORDS[device["status"]])
         yield Outcome(device["kind"], device["name"], device["status"] == "online", words, device["detail"])
+
+
+def _unknown_to_daemon(status: dict[str, Any], settings: Settings) -> Iterator[Outcome]:
+    """Devices of the file that the running daemon does not have: written after its start, or it has just begun."""
+    known = {device["name"] for device in status["devices"]}
+    for kind, table in (("reader", settings.readers), ("camera", settings.cameras), ("actuator", settings.actuators)):
+        for name in table:
+            if name not in known:
+                yield Outcome(kind, name, False, _UNKNOWN, _RESTART)
+
+
+_UNKNOWN = Text("服务尚未启用", "the daemon does not have it yet")
+_RESTART = Text(
+    "刚启动时稍候再试；改过配置后运行 systemctl restart compound-gateway",
+    "just after a start try again in a moment; after a change: systemctl restart compound-gateway",
+)
 
 
 def _tried(kind: str, name: str, attempt: Callable[[], Text]) -> Outcome:

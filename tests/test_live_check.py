@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from gateway.board import Board
 from gateway.cli import cli
+from gateway.status_socket import StatusSocket
 from gateway.vision.providers import prefer
+from tests.real import wait_until
 
 CONFIG = """
 [site]
@@ -59,3 +63,19 @@ def test_a_processor_nobody_knows_is_refused_with_those_there_are(tmp_path: Path
     with pytest.raises(Exception, match="openvino") as caught:
         raise result.exception
     assert "providers" in str(caught.value)
+
+
+def test_a_device_that_the_running_daemon_does_not_have_is_told(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "gateway.toml").write_text(CONFIG.format(folder=tmp_path, providers="[]"), encoding="utf-8")
+    stop = threading.Event()
+    server = StatusSocket(tmp_path / "data", lambda: {"devices": []}, Board())
+    thread = threading.Thread(target=server.run, args=(stop,))
+    thread.start()
+    wait_until((tmp_path / "data" / "status.sock").exists, 5, "the daemon's socket")
+    result = CliRunner().invoke(cli, ["check", "--live", "--config", str(tmp_path / "gateway.toml")])
+    stop.set()
+    thread.join()
+    assert result.exit_code == 1
+    assert "gate-cam         the daemon does not have it yet → " in result.stdout
