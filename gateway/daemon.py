@@ -32,6 +32,7 @@ def run(settings: Settings, path: Path) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     signal.signal(signal.SIGHUP, lambda *_: reload.set())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     threading.excepthook = partial(_report_bug, broken)
     house = House(settings)
     house.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def command(config_path: Path, verbose: bool) -> None:
 
     SIGTERM：10 秒内正常停止；SIGHUP：重新载入配置 · SIGTERM stops it cleanly within 10 s, SIGHUP reloads.
     """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # it waits until the daemon listens
     from gateway.daemon import run
 
     logging.basicConfig(
