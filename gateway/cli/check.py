@@ -45,8 +45,8 @@ def command(config_path: Path, live: bool, as_json: bool) -> None:
         click.echo(
             Text(
                 "配置正确：通行点 {points}、读卡器 {readers}、摄像机 {cameras}、执行器 {actuators}、平台 {uplinks}",
-                "the configuration is right: {points} points, {readers} readers, {cameras} cameras, "
-                "{actuators} actuators, {uplinks} uplinks",
+                "the configuration is right: points {points}, readers {readers}, cameras {cameras}, "
+                "actuators {actuators}, uplinks {uplinks}",
             )
             .with_(**counts)
             .say(language())

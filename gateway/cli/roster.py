@@ -100,7 +100,6 @@ def export_file(file: Path, form: str | None, encoding: str, headings: str, conf
 def list_holders(as_json: bool, config_path: Path) -> None:
     """列出住户 · List the holders; with --json each with the `ref` that events carry."""
     from gateway.roster.file import lists
-    from gateway.text import Language
 
     roster = _roster(load_settings(config_path))
     rows = roster.list()
@@ -109,14 +108,13 @@ def list_holders(as_json: bool, config_path: Path) -> None:
         return
     for row in rows:
         days = f"{row.valid_from or ''}~{row.valid_until or ''}".strip("~")
-        counts = Text("卡 {cards}，车 {plates}", "{cards} cards, {plates} plates")
+        counts = Text("卡 {cards}，车 {plates}", "cards {cards}, plates {plates}")
         counted = counts.with_(cards=len(row.cards), plates=len(row.plates)).say(language())
         points = "*" if row.points is None else ";".join(sorted(row.points))
         click.echo(
             "\t".join((row.holder_id, row.name, row.kind, row.category, row.room, counted, points, days, row.status))
         )
-    ending = "位住户" if language() is Language.ZH else "holders"
-    click.echo(f"{len(rows)} {ending}", err=True)
+    click.echo(Text("{n} 位住户", "holders: {n}").with_(n=len(rows)).say(language()), err=True)
 
 
 @command.command("add")

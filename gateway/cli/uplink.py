@@ -23,7 +23,7 @@ _PATIENCE_S = 8.0  # the broker answers, and the answer is written down within a
 _NONE = Text("{name}：没有被拒收的事件", "{name}: nothing was refused")
 _LEFT = Text(
     "{name}：仍有 {n} 个事件被拒收；请让平台方检查权限，再运行 compound-gateway uplink retry {name}",
-    "{name}: {n} events are still refused; let the platform's side check its access list, then retry",
+    "{name}: still refused: {n}; let the platform's side check its access list, then retry",
 )
 _LATER = Text("{name}：未连接，连接后会自动重发", "{name}: not connected; they are sent again when it is")
 

@@ -25,7 +25,7 @@ class RosterFaults(Rejected):
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(sorted(faults, key=lambda fault: fault.line))
         super().__init__(
-            Text("名册有 {count} 处错误，未作任何更改", "the roster has {count} faults; nothing was changed").with_(
+            Text("名册有 {count} 处错误，未作任何更改", "faults in the roster: {count}; nothing was changed").with_(
                 count=len(faults)
             ),
             hint=Text("改正后重新导入", "mend them and import again"),
