@@ -26,6 +26,7 @@ MIN_SIDE = 16
 
 _UNDECODABLE = Text("{name} 无法解码", "{name} cannot be decoded")
 _USE = Text("请使用 JPEG、PNG、BMP 或 WebP 图片", "use a JPEG, PNG, BMP or WebP picture")
+_FIND = Text("检查路径和权限", "check the path and its permissions")
 _AGAIN = Text("图片可能没有传完，请重新上传", "the upload was probably cut short; send it again")
 _SMALLER = Text("请先缩小图片（不超过 6400 万像素、64 MiB）", "make it smaller first (64 megapixels, 64 MiB at most)")
 
@@ -36,7 +37,7 @@ def read_image(path: Path) -> Image:
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
-        raise Rejected(f"{path.name}: {error.strerror}", hint=_USE) from error
+        raise Rejected(f"{path}: {error.strerror}", hint=_FIND) from error
     return decode(data, path.name)
 
 

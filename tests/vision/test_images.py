@@ -115,9 +115,10 @@ def test_sizes_are_judged_by_the_header_before_decoding(width: int, height: int)
 
 
 def test_a_missing_file_and_a_folder_are_rejected(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.jpg", tmp_path):
-        with pytest.raises(Rejected):
+    for path in (tmp_path, tmp_path / "none.jpg"):
+        with pytest.raises(Rejected) as caught:
             read_image(path)
+        assert "check the path" in str(caught.value.hint)
 
 
 def test_random_damage_never_raises_anything_else() -> None:
