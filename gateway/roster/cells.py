@@ -171,13 +171,13 @@ def _holder_id(cells: Mapping[str, str], complain: Complain) -> str:
             Text("住户编号为空", "is empty"),
             Text("填写唯一编号，例如 r-0502", "give a unique id, e.g. r-0502"),
         )
-    elif len(value) > _LONGEST or value.startswith("-") or re.search(r"[\s;,\"']", value) or not value.isprintable():
+    elif len(value) > _LONGEST or re.search(r"^[-=+@]|[\s;,\"']", value) or not value.isprintable():
         complain(
             "holder_id",
             Text("住户编号“{value}”不可用", "'{value}' cannot be an id").with_(value=value[:_LONGEST]),
             Text(
-                "不超过 64 个字符，不含空格、逗号、分号和引号，不以 - 开头",
-                "up to 64 characters, no space , ; or quotes, no leading -",
+                "不超过 64 个字符，不含空格、逗号、分号和引号，不以 - = + @ 开头",
+                "up to 64 characters, no space , ; or quotes, no leading - = + @",
             ),
         )
     return value

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -19,7 +20,14 @@ Form = Literal["csv", "json"]
 MAX_BYTES = 64 << 20
 _HEADING = {name.lower(): column for column, alias in NAMES.items() for name in (column, alias)}
 _NEEDED_JSON = ("holder_id", "name", "points")
-_EXAMPLE = ",".join(COLUMNS)
+_EXAMPLE = Text(",".join(COLUMNS.values()), ",".join(COLUMNS))
+# A long number made short, and numbers with dashes made a date, on the way through a spreadsheet.
+_MONTH = "(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+_MADE_OVER = re.compile(
+    r"\d(\.\d+)?E\+\d{1,3}|\d{4}[/年]\d{1,2}[/月]\d{1,2}日?|\d{1,2}月\d{1,2}日"
+    rf"|\d{{1,2}}-{_MONTH}|{_MONTH}-\d{{2}}",
+    re.ASCII,
+)
 
 
 @dataclass(slots=True)
@@ -142,8 +150,20 @@ def _csv_records(text: str, sheet: Sheet) -> Iterator[_Record]:
             elif len(cells := _without_empty_end(cells, len(columns))) != len(columns):
                 _wrong_width(line, len(cells), len(columns), sheet)
             else:
-                yield line, {column: cell for column, cell in zip(columns, cells, strict=True) if column}
+                record = {column: cell for column, cell in zip(columns, cells, strict=True) if column}
+                _find_made_over(line, record, sheet)
+                yield line, record
         line = reader.line_num + 1
+
+
+def _find_made_over(line: int, record: dict[str, str], sheet: Sheet) -> None:
+    for column in ("holder_id", "room"):
+        if _MADE_OVER.fullmatch(value := record.get(column, "")):
+            message = Text("“{value}”被表格软件改写过", "'{value}' is what a spreadsheet made of it").with_(
+                value=value[:40]
+            )
+            fix = Text("把这一列设为“文本”格式，再重新填写", "format the column as text, then type it again")
+            sheet.fault(line, column, message, fix)
 
 
 def _without_empty_end(cells: list[str], least: int) -> list[str]:
@@ -163,7 +183,8 @@ def _headings(line: int, cells: Sequence[str], sheet: Sheet) -> list[str | None]
     for cell, column in zip(cells, columns, strict=True):
         if column is None:
             message = Text("未知的列“{cell}”", "unknown column '{cell}'").with_(cell=cell[:40])
-            sheet.fault(line, "", message, suggestion(cell[:40].lower(), tuple(NAMES)))
+            headings = tuple(NAMES) if cell.isascii() else tuple(NAMES.values())
+            sheet.fault(line, "", message, suggestion(cell[:40].lower(), headings))
     for column in NAMES:
         if columns.count(column) > 1:
             message = Text("此列出现两次", "the column is there twice")

@@ -77,6 +77,11 @@ SLIPS = [  # cells, column, a part of the message, a part of the fix
     (",李四,,,,,,*,,", "holder_id", "empty", "r-0502"),
     ("r 1,李四,,,,,,*,,", "holder_id", "r 1", "no space"),
     ("--help,李四,,,,,,*,,", "holder_id", "--help", "leading"),
+    ("=HYPERLINK(A1),李四,,,,,,*,,", "holder_id", "=HYPERLINK", "leading"),  # in an exported file it would be a formula
+    ("1.38E+10,李四,,,,,,*,,", "holder_id", "1.38E+10", "as text"),
+    ("r-1,李四,,,2003/1/5,,,*,,", "room", "2003/1/5", "as text"),  # it was 3-1-5
+    ("r-1,李四,,,1月5日,,,*,,", "room", "1月5日", "as text"),
+    ("r-1,李四,,,5-Jan,,,*,,", "room", "5-Jan", "as text"),
     ("r-1,,,,,,,*,,", "name", "empty", "fill"),
     ("r-1,=cmd(),,,,,,*,,", "name", "=", "plain"),
     (f"r-1,{'长' * 65},,,,,,*,,", "name", "too long", "64"),
@@ -131,6 +136,14 @@ def test_a_wrong_heading_is_named(head: str, fixes: dict[str, str]) -> None:
     assert {fault.column for fault in faults} == set(fixes)
     for fault in faults:
         assert fixes[fault.column] in fault.fix.say(Language.EN)
+
+
+def test_a_chinese_heading_is_mended_in_chinese() -> None:
+    (unknown, missing) = read(f"{ZH.replace('姓名', '住户姓名')}\n".encode(), POINTS).faults
+    assert "是不是“姓名”" in unknown.fix.say(Language.ZH)
+    assert missing.column == "name"
+    (no_heading,) = read("张三,1,2\n".encode(), POINTS).faults
+    assert ZH in no_heading.fix.say(Language.ZH)
 
 
 WHOLE = [
