@@ -69,7 +69,7 @@ class Finding:
 def verify(path: Path, *, after: int = 0, expect: Mapping[int, str] | None = None) -> Finding:
     """Check everything after sequence `after`. `expect`: hashes by sequence, as they were received elsewhere.
 
-    Raises `StoreError` where the file cannot be read.
+    Raises `StoreError` where the file cannot be read, `PermissionError` where the caller may not.
     """
     _refuse_absent(path)
     finding, noted = Finding(), last_noted(path)
@@ -80,7 +80,9 @@ def verify(path: Path, *, after: int = 0, expect: Mapping[int, str] | None = Non
             _check_sequence(connection, finding, after)
             _check_end(connection, finding, noted)
             _check_expected(connection, finding, expect or {})
-    except (sqlite3.Error, ValueError, KeyError, TypeError, AttributeError) as error:
+    except sqlite3.Error as error:
+        raise schema.refusal(error, Text("事件库无法核查", "the journal cannot be checked")) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         failed = Text("事件库无法核查：{why}", "the journal cannot be checked: {why}").with_(why=error)
         raise StoreError(failed, hint=Text("详见网关的运行日志", "see the log of the gateway")) from error
     finding.breaks.sort(key=lambda found: found.seq)
@@ -88,11 +90,7 @@ def verify(path: Path, *, after: int = 0, expect: Mapping[int, str] | None = Non
 
 
 def _refuse_absent(path: Path) -> None:
-    try:
-        is_there = path.exists()
-    except OSError as error:
-        raise schema.refusal(error, Text("事件库无法读取", "the journal cannot be read")) from error
-    if not is_there:
+    if not path.exists():
         raise StoreError(
             Text("{path} 处没有事件库", "there is no journal at {path}").with_(path=path),
             hint=Text("网关在此运行过吗？", "has the gateway run here yet?"),

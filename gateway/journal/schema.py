@@ -93,6 +93,12 @@ def refusal(error: sqlite3.Error | OSError, doing: Text) -> StoreError:
             "check the disk: mount -o remount,rw, dmesg, and the file's owner",
         )
         return StoreError(failed, hint=hint)
+    if str(error).startswith("no such"):  # a table or a column of this program
+        hint = Text(
+            "事件库由旧版本写成；重启网关后即转换：systemctl restart compound-gateway",
+            "an older version wrote it; a restart converts it: systemctl restart compound-gateway",
+        )
+        return StoreError(failed, hint=hint)
     return StoreError(failed, hint=Text("详见网关的运行日志", "see the log of the gateway"))
 
 

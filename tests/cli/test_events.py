@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from gateway.cli import audit
 from gateway.cli.events import command
+from gateway.errors import StoreError
 from gateway.journal import Journal
 from tests.facts import BOOT, event
 
@@ -65,3 +69,13 @@ def test_a_time_that_is_none_names_those_that_are(config: Path, text: str) -> No
     said = events(config, "--since", text)
     assert said.exit_code == 2
     assert "2026-11-22T08:00" in said.output
+
+
+def test_a_journal_that_only_a_restart_converts_says_so(config: Path) -> None:
+    """After an upgrade and before the restart; see tests/journal/test_audit.py."""
+    fill(config, 3)
+    with closing(sqlite3.connect(config.parent / "data" / "journal" / "journal.db")) as connection:
+        connection.execute("ALTER TABLE events DROP COLUMN chain")
+    for said in (events(config), CliRunner().invoke(audit.command, ["--config", str(config)])):
+        assert isinstance(said.exception, StoreError)
+        assert "systemctl restart compound-gateway" in str(said.exception)

@@ -40,7 +40,7 @@ def test_no_command_ends_at_a_character_that_the_terminal_lacks(encoding: str) -
 
 
 @pytest.mark.usefixtures("humble")
-@pytest.mark.parametrize("command", ["events", "status", "uplink dead", "models list"])
+@pytest.mark.parametrize("command", ["events", "audit", "status", "uplink dead", "models list"])
 def test_who_has_no_right_to_the_data_is_told_to_be_root(
     tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
