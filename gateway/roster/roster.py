@@ -207,6 +207,7 @@ class Roster:
                 base.conn.execute("COMMIT" if keep else "ROLLBACK")
                 if keep:
                     writing.copy(base.conn, self._copy)
+                    writing.forget_upgrade(self._path)
 
     @contextmanager
     def _reading(self, path: Path) -> Iterator[sqlite3.Connection | None]:

@@ -75,8 +75,17 @@ def _upgrade(base: Database, path: Path) -> None:
     applied = [migration.name for migration in _migrations.applied(base)]
     refuse_newer(applied)
     if applied and _migrations.pending(base):
-        copy(base.conn, path.with_suffix(".before-upgrade.db"))
+        copy(base.conn, _before_upgrade(path))
     _migrations.apply(base)
+
+
+def forget_upgrade(path: Path) -> None:
+    """A change went well on the new tables: the copy would go on naming those who leave."""
+    _before_upgrade(path).unlink(missing_ok=True)
+
+
+def _before_upgrade(path: Path) -> Path:
+    return path.with_suffix(".before-upgrade.db")
 
 
 def _create(path: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import random
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -188,6 +190,17 @@ def test_the_file_is_for_its_owner_and_forgets_who_moved_out(roster: Roster, tmp
     roster.remove(["r-1"])
     left = b"".join(path.read_bytes() for path in tmp_path.glob("roster.db*"))
     assert "不再住在这里的人".encode() not in left
+
+
+def test_an_upgrade_leaves_no_copy_that_names_who_is_removed_later(roster: Roster, tmp_path: Path) -> None:
+    roster.import_rows([row("r-1", name="不再住在这里的人")])
+    with closing(sqlite3.connect(tmp_path / "roster.db")) as base:  # as the version before wrote it
+        base.executescript("DROP TABLE datasets; DELETE FROM _sqlite_migrations WHERE name = 'datasets'")
+    roster.import_rows([row("r-2")], dry_run=True)
+    assert list(tmp_path.glob("*before-upgrade*")), "the first who writes changes the tables, after a copy"
+    roster.remove(["r-1"])
+    assert not list(tmp_path.glob("*before-upgrade*"))
+    assert ids(roster) == []
 
 
 @pytest.mark.parametrize("damage", ["text", "pages", "newer", "words", "folder"])
