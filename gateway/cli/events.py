@@ -18,11 +18,12 @@ from gateway.cli.options import config_option, json_option, language, load_setti
 from gateway.text import Text
 
 if TYPE_CHECKING:
-    from gateway.journal import JournalReader, Row
+    from gateway.journal import Row
     from gateway.settings import Settings
 
 _SPAN = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _BATCH = 500
+_FOLLOW_S = 0.5
 _CSV = ("sequence", "time", "type", "subject", "clock", "passage", "data")
 
 
@@ -57,33 +58,34 @@ def command(config_path: Path, since: str | None, glob: str, follow: bool, as_js
         raise click.UsageError("--json 与 --csv 只能用一个 · give either --json or --csv")
     from zoneinfo import ZoneInfo
 
-    from gateway.journal import JournalReader
-
     settings = load_settings(config_path)
     zone = ZoneInfo(settings.site.timezone)
     begin = parse_since(since, zone) if since else None
     path = settings.gateway.data_dir / "journal" / "journal.db"
     write = _writer(settings, zone, as_json=as_json, as_csv=as_csv)
-    if not path.exists():
-        return  # no daemon has run yet: there is nothing to read
     found = False
-    for row in _rows(JournalReader(path), begin, glob, follow=follow):
+    for row in _rows(path, begin, glob, follow=follow):
         found = True
         write(row)
     if not found:
         click.echo(Text("没有符合条件的事件", "no event fits").say(language()), err=True)
 
 
-def _rows(journal: JournalReader, since: datetime | None, glob: str, *, follow: bool) -> Iterator[Row]:
-    after = 0
-    while True:
-        rows = journal.history(after=after, since=since, glob=glob, limit=_BATCH)
+def _rows(path: Path, since: datetime | None, glob: str, *, follow: bool) -> Iterator[Row]:
+    from gateway.journal import JournalReader
+
+    journal, after, file = JournalReader(path), 0, 0
+    while follow or path.exists():
+        if file != (file := path.stat().st_ino if path.exists() else 0):
+            journal.close()  # another one lies there: the first of all, a mended one, one from a backup
+            time.sleep(_FOLLOW_S if follow else 0.0)  # until its tables are made
+        rows = journal.history(after=after, since=since, glob=glob, limit=_BATCH) if file else []
         yield from rows
         if rows:
             after = rows[-1].seq
         elif follow:
             sys.stdout.flush()
-            time.sleep(0.5)
+            time.sleep(_FOLLOW_S)
         else:
             return
 

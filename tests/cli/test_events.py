@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,6 +18,7 @@ from gateway.cli.events import command
 from gateway.errors import StoreError
 from gateway.journal import Journal
 from tests.facts import BOOT, event
+from tests.real import wait_until
 
 CONFIG = """
 [site]
@@ -79,3 +82,21 @@ def test_a_journal_that_only_a_restart_converts_says_so(config: Path) -> None:
     for said in (events(config), CliRunner().invoke(audit.command, ["--config", str(config)])):
         assert isinstance(said.exception, StoreError)
         assert "systemctl restart compound-gateway" in str(said.exception)
+
+
+def test_following_goes_on_over_a_first_start_and_a_journal_that_was_replaced(config: Path) -> None:
+    folder = config.parent / "data" / "journal"
+    printed = config.parent / "printed"
+    line = [sys.executable, "-m", "gateway", "events", "--follow", "--json", "--config", str(config)]
+    with printed.open("wb") as out, subprocess.Popen(line, stdout=out) as follower:
+        time.sleep(1.0)  # no daemon has run yet
+        fill(config, 2)
+        wait_until(lambda: printed.read_bytes().count(b"\n") == 2)
+        folder.rename(folder.with_name("set-aside"))
+        fill(config, 5)
+        wait_until(lambda: printed.read_bytes().count(b"\n") == 5)
+        follower.terminate()
+
+
+def test_a_box_on_which_no_daemon_has_run_has_no_event(config: Path) -> None:
+    assert "no event fits" in events(config).stderr
