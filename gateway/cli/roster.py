@@ -174,7 +174,8 @@ def _roster(settings: Settings) -> Roster:
     from gateway.keys import Keys
     from gateway.roster import FILE_NAME, Roster
 
-    return Roster(settings.gateway.data_dir / FILE_NAME, Keys(settings.gateway.data_dir))
+    data_dir = settings.gateway.data_dir
+    return Roster(data_dir / FILE_NAME, Keys(data_dir), lambda text: click.echo(text.say(language()), err=True))
 
 
 def _cells(

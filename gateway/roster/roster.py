@@ -7,8 +7,9 @@ which residents still come in when the file is damaged.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ from gateway.types import Holder
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
+log = logging.getLogger(__name__)
+
 FILE_NAME = "roster.db"  # in the data directory
 ABSENT = "absent"  # the version of a roster that nobody has written
 
@@ -33,9 +36,10 @@ ABSENT = "absent"  # the version of a roster that nobody has written
 class Roster:
     """One roster file. Each call opens it, so any thread and any process may use it."""
 
-    def __init__(self, path: Path, keys: Keys) -> None:
+    def __init__(self, path: Path, keys: Keys, tell: Callable[[Text], None] = log.warning) -> None:
         self._path = path
         self._keys = keys
+        self._tell = tell  # what goes wrong beside a change that is made
 
     def import_rows(
         self, rows: Sequence[Row], *, dry_run: bool = False, replace: bool = False, faults: Sequence[Fault] = ()
@@ -206,8 +210,17 @@ class Roster:
                 yield base
                 base.conn.execute("COMMIT" if keep else "ROLLBACK")
                 if keep:
-                    writing.copy(base.conn, self._copy)
-                    writing.forget_upgrade(self._path)
+                    self._keep_copy(base)
+
+    def _keep_copy(self, base: Database) -> None:
+        """The change is made, and stays so where the disk takes no copy of it."""
+        from gateway.roster import writing
+
+        try:
+            writing.copy(base.conn, self._copy)
+            writing.forget_upgrade(self._path)
+        except (sqlite3.Error, OSError) as error:
+            self._tell(_NO_COPY.with_(path=self._copy, error=error))
 
     @contextmanager
     def _reading(self, path: Path) -> Iterator[sqlite3.Connection | None]:
@@ -220,6 +233,12 @@ class Roster:
             with closing(base):
                 base.execute("BEGIN")
                 yield base
+
+
+_NO_COPY = Text(
+    "更改已生效，但副本 {path} 未能更新（{error}）；腾出磁盘空间后再导入一次",
+    "the change counts, but its copy {path} could not be renewed ({error}): make room on the disk, then import again",
+)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from gateway.keys import Keys
 from gateway.roster import Roster, RosterFaults
 from gateway.roster.cells import Row
 from gateway.roster.file import read
+from gateway.text import Text
 
 CARD = "em4100:62E3086CED"
 
@@ -190,6 +191,16 @@ def test_the_file_is_for_its_owner_and_forgets_who_moved_out(roster: Roster, tmp
     roster.remove(["r-1"])
     left = b"".join(path.read_bytes() for path in tmp_path.glob("roster.db*"))
     assert "不再住在这里的人".encode() not in left
+
+
+def test_a_change_that_is_made_is_no_failure_where_the_disk_takes_no_copy(tmp_path: Path) -> None:
+    told: list[Text] = []
+    roster = Roster(tmp_path / "roster.db", Keys(tmp_path), told.append)
+    (tmp_path / ".roster.last-good.db").mkdir()  # where the copy is drawn up
+    assert roster.import_rows([row("r-1", CARD)]).added == ("r-1",)
+    assert ids(roster) == ["r-1"]
+    (text,) = told
+    assert "the change counts, but its copy" in str(text)
 
 
 def test_an_upgrade_leaves_no_copy_that_names_who_is_removed_later(roster: Roster, tmp_path: Path) -> None:
