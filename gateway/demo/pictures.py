@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from gateway.errors import Rejected
+from gateway.shipped import install
 from gateway.text import Text
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def portrait_path() -> Path:
     except (PackageNotFoundError, StopIteration) as error:
         raise Rejected(
             Text("演示需要 scikit-image 自带的照片", "the demo needs the portrait that scikit-image ships"),
-            hint="pip install compound-gateway[demo]",
+            hint=install("demo"),
         ) from error
     return Path(str(found.locate()))
 

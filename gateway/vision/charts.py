@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from gateway.errors import Rejected, StoreError
+from gateway.shipped import install
 from gateway.text import Text
 from gateway.vision.plate_accuracy import Bin
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INSTALL: Final = "pip install compound-gateway[charts]"
+INSTALL: Final = install("charts")
 _SUFFIXES: Final = (".png", ".svg", ".pdf")
 _MOST_CHARACTERS: Final = 24  # in the confusion: more cannot be read
 _LETTERS: Final = """

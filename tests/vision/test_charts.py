@@ -68,7 +68,7 @@ def test_without_matplotlib_the_command_is_named(tmp_path: Path, monkeypatch: py
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(Rejected) as caught:
         check(tmp_path / "a.png")
-    assert "pip install compound-gateway[charts]" in str(caught.value.hint)
+    assert f"{sys.prefix}/bin/pip install 'compound-gateway[charts]'" in str(caught.value.hint)
 
 
 def test_only_a_picture_loads_matplotlib() -> None:

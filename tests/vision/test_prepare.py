@@ -162,7 +162,7 @@ def test_an_altered_source_is_refused(
 def test_a_missing_package_names_the_command() -> None:
     with pytest.raises(ModelError) as caught:
         read_source(Source("no-such-package-here", "1", "x", "0" * 64))
-    assert "pip install compound-gateway[faces]" in str(caught.value.hint)
+    assert f"{sys.prefix}/bin/pip install 'compound-gateway[faces]'" in str(caught.value.hint)
 
 
 class Bomb:

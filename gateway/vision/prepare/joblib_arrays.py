@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.errors import ModelError
+from gateway.shipped import install
 
 Array = NDArray[np.float32]
 
@@ -64,7 +65,7 @@ def _decompress(data: bytes) -> bytes:
     try:
         import lz4.frame  # only `models prepare` needs it, and only with the extra `faces`
     except ImportError as error:
-        raise ModelError("the package lz4 is not installed", hint="run: pip install compound-gateway[faces]") from error
+        raise ModelError("the package lz4 is not installed", hint=f"run: {install('faces')}") from error
     try:
         plain = lz4.frame.LZ4FrameDecompressor().decompress(data, max_length=_LARGEST)
     except RuntimeError as error:

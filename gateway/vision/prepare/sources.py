@@ -11,9 +11,10 @@ from importlib import metadata
 from pathlib import Path
 
 from gateway.errors import ModelError
+from gateway.shipped import PIP, install
 from gateway.text import Text
 
-INSTALL = "pip install compound-gateway[faces]"
+INSTALL = install("faces")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,9 @@ def read_source(source: Source) -> bytes:
                 "{path} of {package} is not the expected file (sha256 {found}, expected {wanted})",
             ).with_(package=source.package, path=source.path, found=found[:16], wanted=source.sha256[:16]),
             hint=Text(
-                "文件被改动或来源不对，请重新安装：pip install --force-reinstall {package}=={version}",
-                "the file was altered or is not the original: pip install --force-reinstall {package}=={version}",
-            ).with_(package=source.package, version=source.version),
+                "文件被改动或来源不对，请重新安装：{pip} install --force-reinstall {package}=={version}",
+                "the file was altered or is not the original: {pip} install --force-reinstall {package}=={version}",
+            ).with_(pip=PIP, package=source.package, version=source.version),
         )
     return data
 
