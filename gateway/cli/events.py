@@ -48,7 +48,9 @@ def parse_since(text: str, zone: tzinfo) -> datetime:
     metavar="T",
     help="从何时起：30m、2h、7d 或日期（小区时间） · From when: 30m, 2h, 7d or a date, in the site's time.",
 )
-@click.option("--type", "glob", default="*", metavar="GLOB", help="事件类型，如 access.* · Types, e.g. access.*")
+@click.option(
+    "--type", "glob", default="*", metavar="GLOB", help="事件类型，如 access · Types, e.g. access, '*.denied'"
+)
 @click.option("--follow", is_flag=True, help="持续显示新事件 · Go on with new events.")
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="输出 CSV · Print CSV.")
@@ -63,6 +65,7 @@ def command(config_path: Path, since: str | None, glob: str, follow: bool, as_js
     begin = parse_since(since, zone) if since else None
     path = settings.gateway.data_dir / "journal" / "journal.db"
     write = _writer(settings, zone, as_json=as_json, as_csv=as_csv)
+    glob = glob if set(glob) & set("*?[.") else f"{glob}*"  # a class by its name
     found = False
     for row in _rows(path, begin, glob, follow=follow):
         found = True

@@ -84,6 +84,14 @@ def test_a_journal_that_only_a_restart_converts_says_so(config: Path) -> None:
         assert "systemctl restart compound-gateway" in str(said.exception)
 
 
+@pytest.mark.parametrize(("wanted", "found"), [("access", 2), ("access.*", 2), ("*.denied", 1), ("acc", 2), ("*", 3)])
+def test_a_class_is_named_with_or_without_a_star(config: Path, wanted: str, found: int) -> None:
+    journal = Journal(config.parent / "data" / "journal" / "journal.db")
+    journal.append([event(name=name) for name in ("access.granted", "access.denied", "device.online")], BOOT)
+    journal.close()
+    assert len(events(config, "--type", wanted, "--json").stdout.splitlines()) == found
+
+
 def test_following_goes_on_over_a_first_start_and_a_journal_that_was_replaced(config: Path) -> None:
     folder = config.parent / "data" / "journal"
     printed = config.parent / "printed"
