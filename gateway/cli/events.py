@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 import sys
@@ -54,7 +55,14 @@ def parse_since(text: str, zone: tzinfo) -> datetime:
 @click.option("--follow", is_flag=True, help="持续显示新事件 · Go on with new events.")
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="输出 CSV · Print CSV.")
-def command(config_path: Path, since: str | None, glob: str, follow: bool, as_json: bool, as_csv: bool) -> None:
+@click.option(
+    "--encoding",
+    type=click.Choice(["utf-8", "utf-8-sig", "gbk"]),
+    help="输出编码；Excel 用 utf-8-sig · Of the output; Excel needs utf-8-sig.",
+)
+def command(
+    config_path: Path, since: str | None, glob: str, follow: bool, as_json: bool, as_csv: bool, encoding: str | None
+) -> None:
     """查看事件库 · Read the journal."""
     if as_json and as_csv:
         raise click.UsageError("--json 与 --csv 只能用一个 · give either --json or --csv")
@@ -64,6 +72,8 @@ def command(config_path: Path, since: str | None, glob: str, follow: bool, as_js
     zone = ZoneInfo(settings.site.timezone)
     begin = parse_since(since, zone) if since else None
     path = settings.gateway.data_dir / "journal" / "journal.db"
+    if encoding and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="gb18030" if encoding == "gbk" else encoding, errors="backslashreplace")
     write = _writer(settings, zone, as_json=as_json, as_csv=as_csv)
     glob = glob if set(glob) & set("*?[.") else f"{glob}*"  # a class by its name
     found = False

@@ -92,6 +92,16 @@ def test_a_class_is_named_with_or_without_a_star(config: Path, wanted: str, foun
     assert len(events(config, "--type", wanted, "--json").stdout.splitlines()) == found
 
 
+def test_a_spreadsheet_reads_the_chinese_of_a_csv(config: Path) -> None:
+    journal = Journal(config.parent / "data" / "journal" / "journal.db")
+    journal.append([event(data={"room": "枫林湾3-1"})], BOOT)
+    journal.close()
+    for encoding, begins in (("utf-8", b"sequence,"), ("utf-8-sig", b"\xef\xbb\xbfsequence,"), ("gbk", b"sequence,")):
+        said = events(config, "--csv", "--encoding", encoding).stdout_bytes
+        assert said.startswith(begins)
+        assert "枫林湾3-1" in said.decode(encoding)
+
+
 def test_following_goes_on_over_a_first_start_and_a_journal_that_was_replaced(config: Path) -> None:
     folder = config.parent / "data" / "journal"
     printed = config.parent / "printed"
