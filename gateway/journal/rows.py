@@ -221,7 +221,10 @@ class JournalReader:
                     Text("{path} 处没有事件库", "there is no journal at {path}").with_(path=self._path),
                     hint=Text("网关在此运行过吗？", "has the gateway run here yet?"),
                 )
-            self._own.connection = schema.open_reader(self._path)
+            try:
+                self._own.connection = schema.open_reader(self._path)
+            except sqlite3.Error as error:
+                raise _unreadable(error) from error
             self._own.generation = self._generation
             self._opened.append(self._own.connection)
         connection: sqlite3.Connection = self._own.connection

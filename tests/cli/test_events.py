@@ -74,6 +74,13 @@ def test_a_time_that_is_none_names_those_that_are(config: Path, text: str) -> No
     assert "2026-11-22T08:00" in said.output
 
 
+@pytest.mark.parametrize("left", [b"no database" * 1000, b"SQLite format 3\0" + bytes(4080)])
+def test_a_damaged_journal_is_no_traceback(config: Path, left: bytes) -> None:
+    fill(config, 3)
+    (config.parent / "data" / "journal" / "journal.db").write_bytes(left)
+    assert isinstance(events(config).exception, StoreError)
+
+
 def test_a_journal_that_only_a_restart_converts_says_so(config: Path) -> None:
     """After an upgrade and before the restart; see tests/journal/test_audit.py."""
     fill(config, 3)
