@@ -133,9 +133,12 @@ class Roster:
         return Changes(removed=tuple(dict.fromkeys(holder_ids)))
 
     def list(self) -> Sequence[Row]:
-        """Every holder, by id."""
+        """Every holder, by id. Raises `StoreError` where the file is damaged, or has gone while its copy is there."""
         with self._reading(self._path) as base:
-            return tuple(rows_of(base)) if base else ()
+            if base:
+                return tuple(rows_of(base))
+        self._refuse_gone()
+        return ()
 
     def ref(self, holder_id: str) -> str:
         """The keyed hash that events carry for this holder."""
@@ -161,12 +164,16 @@ class Roster:
             if base:
                 count, _ = last_change(base)
                 return f"{self._path.stat().st_ino}.{count}"
+        self._refuse_gone()
+        return ABSENT
+
+    def _refuse_gone(self) -> None:
+        """A roster with a copy was not always empty: nobody may take it for one and begin it anew with one holder."""
         if self._copy.exists():
             raise StoreError(
                 Text("名册文件 {path} 不见了", "the roster {path} has gone").with_(path=self._path),
                 hint=Text("重新导入名册；在此之前沿用上次的副本", "import it again; until then its last copy counts"),
             )
-        return ABSENT
 
     @property
     def _copy(self) -> Path:

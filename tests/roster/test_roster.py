@@ -193,6 +193,22 @@ def test_the_file_is_for_its_owner_and_forgets_who_moved_out(roster: Roster, tmp
     assert "不再住在这里的人".encode() not in left
 
 
+@pytest.mark.parametrize("mishap", ["gone", "empty"])
+def test_nobody_begins_a_lost_roster_anew_with_one_holder(roster: Roster, tmp_path: Path, mishap: str) -> None:
+    path = tmp_path / "roster.db"
+    roster.import_rows([row("r-1", CARD), row("r-2")])
+    for part in tmp_path.glob("roster.db*"):
+        part.unlink()
+    if mishap == "empty":
+        path.touch()
+    for act in (roster.list, lambda: roster.add(row("r-3"))):
+        with pytest.raises(StoreError, match="import it again"):
+            act()
+    assert len(roster.last_good() or ()) == 2
+    roster.import_rows([row("r-1", CARD), row("r-2"), row("r-3")])
+    assert ids(roster) == ["r-1", "r-2", "r-3"]
+
+
 def test_a_change_that_is_made_is_no_failure_where_the_disk_takes_no_copy(tmp_path: Path) -> None:
     told: list[Text] = []
     roster = Roster(tmp_path / "roster.db", Keys(tmp_path), told.append)
