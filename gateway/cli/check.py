@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ from gateway.errors import StoreError
 from gateway.text import Text
 
 if TYPE_CHECKING:
+    from gateway.config import ConfigFaults
     from gateway.settings import Settings
     from gateway.survival import Survival
 
@@ -33,7 +35,14 @@ _UNMEASURED = Text(
 @json_option
 def command(config_path: Path, live: bool, as_json: bool) -> None:
     """检查配置 · Check the configuration; exit code 78 where it has faults."""
-    settings = load_settings(config_path)
+    from gateway.config import ConfigFaults
+
+    try:
+        settings = load_settings(config_path)
+    except ConfigFaults as refused:
+        if as_json:
+            click.echo(json.dumps(_as_json(refused), ensure_ascii=False))
+        raise
     counts = {
         "points": len(settings.points),
         "readers": len(settings.readers),
@@ -59,10 +68,16 @@ def command(config_path: Path, live: bool, as_json: bool) -> None:
 
         sys.exit(try_everything(settings, as_json=as_json))
     if as_json:
-        import json
-
         days = {"days": round(off_line.days, 1), "class": off_line.event_class.value} if off_line else None
         click.echo(json.dumps({"ok": True, **counts, "off_line": days}))
+
+
+def _as_json(refused: ConfigFaults) -> dict[str, object]:
+    faults = [
+        {"line": fault.line or None, "key": fault.key or None, "message": fault.message.say(refused.language)}
+        for fault in refused.faults
+    ]
+    return {"ok": False, "faults": faults}
 
 
 def _off_line(settings: Settings) -> Survival | None:

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from gateway.cli.check import command
 from gateway.clock import ClockTrust, Stamp
+from gateway.config import ConfigFaults
 from gateway.journal import Journal
 from tests.facts import BOOT, NOON, event
 
@@ -45,3 +46,15 @@ def test_check_says_how_many_days_the_box_survives_off_line(tmp_path: Path) -> N
     told = json.loads(CliRunner().invoke(command, ["--config", str(config), "--json"]).output)
     assert told["off_line"] == {"days": 30.0, "class": "access"}
     journal.close()
+
+
+def test_a_program_that_asks_for_json_gets_the_faults_as_json(tmp_path: Path) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text(CONFIG.replace("host", "hsot"), encoding="utf-8")
+    said = CliRunner().invoke(command, ["--config", str(config), "--json"])
+    assert isinstance(said.exception, ConfigFaults)
+    told = json.loads(said.stdout)
+    assert not told["ok"]
+    unknown = next(fault for fault in told["faults"] if fault["key"] == "uplinks.city.hsot")
+    assert unknown["line"] == 10
+    assert "did you mean" in unknown["message"].lower()
