@@ -8,9 +8,11 @@ from __future__ import annotations
 import errno
 import importlib
 import io
+import os
 import resource
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import click
 
@@ -59,11 +61,11 @@ def cli() -> None:
 def main() -> None:
     """Run one command; say an error in the site's language with its next move."""
     _forbid_core_dumps()
+    _open_what_is_closed()
     _print_what_the_terminal_lacks()
     try:
         cli(standalone_mode=False)
-        if sys.stdout is not None:  # with >&- there is none
-            sys.stdout.flush()
+        sys.stdout.flush()
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:
@@ -94,6 +96,13 @@ def _say(*parts: Text | str) -> None:
     for part in parts:
         if str(part):
             click.echo(part.say(language()) if isinstance(part, Text) else part, err=True)
+
+
+def _open_what_is_closed() -> None:
+    """Started with `<&-` or `>&-` there is no stream, and the next file that is opened would be taken for it."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for good
 
 
 def _print_what_the_terminal_lacks() -> None:
