@@ -282,7 +282,7 @@ def test_a_wrong_key_is_not_tried_again(box: Container) -> None:
         assert box.show(UNIT, "Result") == "exit-code"
         assert box.show(UNIT, "ExecMainStatus") == "78"
         assert restarts(box) == 0
-        assert "hold_seconds" in box.run("journalctl", "--no-pager", "-n", "20", "-u", UNIT)
+        assert "hold_seconds" in box.run("journalctl", "--no-pager", "-n", "20", "-t", "compound-gateway")
     finally:
         box.write(CONFIG, right)
 
