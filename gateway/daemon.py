@@ -17,7 +17,7 @@ from gateway.app import House
 from gateway.config import load
 from gateway.errors import ConfigError, StoreError
 from gateway.journal import FolderInUse
-from gateway.settings import Settings
+from gateway.settings import Camera, Settings
 from gateway.systemd import notify
 
 log = logging.getLogger(__name__)
@@ -85,9 +85,20 @@ def _reload(house: House, path: Path) -> None:
     off = (house.board.facts().get("vision") or {}).get("faults")  # perhaps its model is there by now
     if off or set(changed) - set(later):
         taken = {name: getattr(fresh, name) for name in _OF_VISION}
-        house.settings = house.settings.model_copy(update=taken)
+        house.settings = house.settings.model_copy(update={**taken, "cameras": _cameras(fresh, house.settings)})
         house.supervisor.replace(house.settings)
         log.info("SIGHUP: the cameras take up the new settings")
+
+
+def _cameras(fresh: Settings, before: Settings) -> dict[str, Camera]:
+    """The cameras to be. One whose point only a restart brings stays until then as it was."""
+    cameras = dict(fresh.cameras)
+    for name in [name for name, camera in fresh.cameras.items() if camera.point not in before.points]:
+        log.warning("SIGHUP: camera %s needs that restart, too: its point is new", name)
+        del cameras[name]
+        if name in before.cameras:
+            cameras[name] = before.cameras[name]
+    return cameras
 
 
 def _report_bug(broken: threading.Event, args: threading.ExceptHookArgs) -> None:

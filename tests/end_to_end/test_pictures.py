@@ -14,7 +14,9 @@ from tests.real import Mosquitto, wait_until
 
 
 def test_sighup_adds_a_camera_and_leaves_the_doors_alone(tmp_path: Path, line: SerialLine, broker: Mosquitto) -> None:
-    house = door_house(tmp_path, line, broker)
+    camera = GATE.format(camera=CAMERA)
+    point = camera.partition("[cameras")[0]
+    house = door_house(tmp_path, line, broker, point)
     (tmp_path / "pictures").mkdir()
     with Subscriber(broker.port) as platform, house:
         house.wait_online("reader")
@@ -22,12 +24,30 @@ def test_sighup_adds_a_camera_and_leaves_the_doors_alone(tmp_path: Path, line: S
         house.config.write_text(good + "\nnonsense", encoding="utf-8")
         house.hang_up()
         wait_until(lambda: "the old settings stay" in house.log())
-        house.config.write_text(good + GATE.format(camera=CAMERA), encoding="utf-8")
+        house.config.write_text(good.removesuffix(point) + camera, encoding="utf-8")
         house.hang_up()
-        wait_until(lambda: [device for device in house.status()["devices"] if device["name"] == "gate-cam"], 20)
+        house.wait_online("camera")
         line.present(KNOWN)
         wait_until(lambda: platform.events("access.granted"))
         assert len([event for event in platform.events("device") if event["subject"] == "east-reader"]) == 1
+
+
+def test_a_camera_at_a_point_that_is_new_waits_for_the_restart(
+    tmp_path: Path, line: SerialLine, broker: Mosquitto
+) -> None:
+    """Recognition ended at once, and again at each start: no camera worked any more."""
+    (tmp_path / "pictures").mkdir()
+    first, second = GATE.format(camera=CAMERA), GATE.format(camera=CAMERA).replace("gate", "yard")
+    house = door_house(tmp_path, line, broker, first)
+    with house:
+        house.wait_online("camera")
+        child = house.status()["vision"]["pid"]
+        house.config.write_text(house.config.read_text("utf-8") + second, encoding="utf-8")
+        house.hang_up()
+        wait_until(lambda: "camera yard-cam needs that restart" in house.log())
+        time.sleep(2.0)  # recognition would have ended by now
+        assert house.status()["vision"]["pid"] == child
+        house.wait_online("camera", 1.0)
 
 
 LOBBY = """
