@@ -113,7 +113,7 @@ class House:
             record=self.recorder.record,
             passages=Passages(),
             plate=settings.plate,
-            face_opens=settings.face.open_alone if settings.face.enabled else (),
+            face_opens=self._opens_by_face,
             keys=self.keys,
             zone=self._zone,
             board=self.board,
@@ -238,6 +238,11 @@ class House:
                 ),
                 hint=Text("检查 gateway.data_dir 及其权限", "check gateway.data_dir and its permissions"),
             ) from error
+
+    def _opens_by_face(self, point: str) -> bool:
+        """As the settings are now: `systemctl reload` may have changed them."""
+        face = self.settings.face
+        return face.enabled and point in face.open_alone
 
     def _observe(self, observation: PlateSeen | FaceSeen | PictureDone) -> bool:
         return self.doorkeeper.submit(observation)

@@ -54,7 +54,7 @@ def _live(house: House, path: Path, *, stop: threading.Event, reload: threading.
             try_again = time.monotonic() + _TRY_AGAIN_S
         if reload.is_set():
             reload.clear()
-            _reload(house, path)
+            take_up(house, path)
 
 
 def _try_journal(house: House) -> None:
@@ -70,8 +70,8 @@ def _try_journal(house: House) -> None:
     log.info("%s runs: %s", house.settings.gateway.id, house.report.words())
 
 
-def _reload(house: House, path: Path) -> None:
-    """Take up what a running house can: the roster, and everything the vision child works by."""
+def take_up(house: House, path: Path) -> None:
+    """Take up what a running house can: the roster, where a face opens, and everything the vision child works by."""
     house.register.refresh()
     try:
         fresh = load(path)

@@ -10,7 +10,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, tzinfo
 from typing import Protocol
 
@@ -85,7 +85,7 @@ class Doorkeeper:
         record: Record,
         passages: Passages,
         plate: PlateReading,
-        face_opens: Collection[str],
+        face_opens: Callable[[str], bool],
         keys: Keys,
         zone: tzinfo,
         board: Board,
@@ -189,7 +189,7 @@ class Doorkeeper:
     def _face(self, seen: FaceSeen) -> None:
         register = self._register()
         holder = register.by_ref(seen.subject)
-        may_open = face_may_open(seen, seen.point in self._face_opens)
+        may_open = face_may_open(seen, self._face_opens(seen.point))
         decision = decide_face(holder, seen.point, self._day(seen, register), may_open)
         if holder is None:  # a template whose holder has left the roster: a stranger, and strangers are no event
             self._board.count("doorkeeper.face_without_holder")

@@ -107,7 +107,7 @@ class House:
             record=self._record,
             passages=Passages(),
             plate=plate,
-            face_opens=("side",),
+            face_opens=lambda point: point == "side",
             keys=self.keys,
             zone=ZONE,
             board=self.board,
