@@ -187,7 +187,7 @@ class House:
             register=self.register,
             spool=Spool(self._data / SPOOL),
             recorder=self.recorder,
-            faces=FaceStore(self._data / FACES, self.keys.face_key()) if self.settings.face.enabled else None,
+            faces=FaceStore(self._data / FACES, self.keys.face_key),
             zone=self._zone,
             board=self.board,
             captures=self.captures,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from math import isfinite
 from pathlib import Path
 
@@ -80,11 +81,13 @@ class Subject:
 
 
 class FaceStore:
-    """One database. Each call opens it, so any thread and any process may use it. Raises `StoreError`."""
+    """One database. Each call opens it, so any thread and any process may use it. Raises `StoreError`.
 
-    def __init__(self, path: Path, key: bytes, *, filing_no: str = "", most: int = MOST_PEOPLE) -> None:
-        self._path = path
-        self._cipher = AESGCM(key)
+    `key` is asked for where something is sealed or opened: who must be erased is, also where it is lost.
+    """
+
+    def __init__(self, path: Path, key: Callable[[], bytes], *, filing_no: str = "", most: int = MOST_PEOPLE) -> None:
+        self._path, self._key = path, key
         self._most = None if filing_no else most
 
     def enrol(
@@ -134,7 +137,9 @@ class FaceStore:
         return int(count)
 
     def subjects(self) -> list[Subject]:
-        """Everyone who is enrolled."""
+        """Everyone who is enrolled. No file is made by asking."""
+        if not self._path.exists():
+            return []
         with self._reading() as base:
             rows = base.execute(
                 "SELECT subject, model, model_sha256, count(*), version, enrolled_at"
@@ -181,6 +186,10 @@ class FaceStore:
         with self._reading() as base:
             (count,) = base.execute("SELECT count FROM changes").fetchone()
             return f"{self._path.stat().st_ino}.{count}"
+
+    @cached_property
+    def _cipher(self) -> AESGCM:
+        return AESGCM(self._key())
 
     def _seal(self, subject: str, model: ModelId, vector: Sequence[float]) -> tuple[bytes, bytes]:
         values = array("f", (float(value) for value in vector))

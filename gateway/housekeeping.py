@@ -92,7 +92,7 @@ class Housekeeping:
         register: LiveRegister,
         spool: Spool,
         recorder: Recorder,
-        faces: FaceStore | None,
+        faces: FaceStore,
         zone: tzinfo,
         board: Board,
         stamp: Callable[[], Stamp] = now,
@@ -129,19 +129,22 @@ class Housekeeping:
         if self._captures is not None and time.monotonic() >= self._captures_due:
             self._captures_due = time.monotonic() + _CAPTURES_EVERY_S
             self._board.count("captures.expired", self._captures.expire(self._stamp()))
-        if self._faces is not None and (changed or time.monotonic() >= self._faces_due):
+        if changed or time.monotonic() >= self._faces_due:
             self._faces_due = time.monotonic() + _FACES_EVERY_S
             if self._register.is_sound:
-                self._erase_faces_of_the_gone(self._faces, self._register())
+                self._erase_faces_of_the_gone(self._register())
 
-    def _erase_faces_of_the_gone(self, faces: FaceStore, register: Register) -> None:
-        """Whose time here is over leaves the face store too, within the hour (the law gives 24)."""
+    def _erase_faces_of_the_gone(self, register: Register) -> None:
+        """Whose time here is over leaves the face store too, within the hour (the law gives 24).
+
+        Also while faces are not recognised: who was enrolled before still is.
+        """
         at = self._stamp()
-        for subject in faces.subjects():
+        for subject in self._faces.subjects():
             reason = self._why_gone(register.by_ref(subject.ref), at)
             if reason:
                 event = Event("audit.face_erased", "faces", at, {"reason": reason, "holder": {"ref": subject.ref}})
-                faces.erase(subject.ref, audit=partial(self._spool.put, event))
+                self._faces.erase(subject.ref, audit=partial(self._spool.put, event))
                 log.info("a face template was erased: %s", reason)
 
     def _why_gone(self, holder: Holder | None, at: Stamp) -> str:

@@ -18,6 +18,14 @@ from gateway.text import Text
 
 _BYTES = 32
 _DIGITS = 16  # hexadecimal digits of a reference
+_OTHER_REFERENCES = Text(
+    "从备份恢复 {path}；换新密钥后，所有人在事件中的代号都会改变",
+    "put {path} back from a backup; a new key would give every person a new reference",
+)
+_OTHER_FACES = Text(  # in no backup
+    "密钥损坏，人脸模板已无法使用：移走 {path} 和 faces.db，所有人重新登记",
+    "without it the face templates are of no use: move {path} and faces.db away and enrol everyone again",
+)
 
 
 class Keys:
@@ -25,7 +33,7 @@ class Keys:
 
     def __init__(self, data_dir: Path) -> None:
         self._folder = data_dir / "keys"
-        self._reference = _load_or_make(self._folder / "ref.key")
+        self._reference = _load_or_make(self._folder / "ref.key", _OTHER_REFERENCES)
 
     def holder_ref(self, holder_id: str) -> str:
         return self._hash("h", holder_id.encode())
@@ -43,14 +51,15 @@ class Keys:
 
     def face_key(self) -> bytes:
         """32 bytes for the face templates; made at the first call, so a site without faces has none."""
-        return _load_or_make(self._folder / "face.key")
+        return _load_or_make(self._folder / "face.key", _OTHER_FACES)
 
     def _hash(self, kind: str, value: bytes) -> str:
         digest = hmac.new(self._reference, kind.encode() + b"\0" + value, hashlib.sha256)
         return f"{kind}:{digest.hexdigest()[:_DIGITS]}"
 
 
-def _load_or_make(path: Path) -> bytes:
+def _load_or_make(path: Path, without: Text) -> bytes:
+    """`without`: what to do where it is damaged."""
     try:
         if not path.exists():
             _make(path)
@@ -67,10 +76,7 @@ def _load_or_make(path: Path) -> bytes:
             Text(
                 "密钥 {name} 有 {found} 字节，应为 {wanted}", "the key {name} has {found} bytes instead of {wanted}"
             ).with_(name=path.name, found=len(key), wanted=_BYTES),
-            hint=Text(
-                "从备份恢复 {path}；换新密钥后，所有人在事件中的代号都会改变",
-                "put {path} back from a backup; a new key would give every person a new reference",
-            ).with_(path=path),
+            hint=without.with_(path=path),
         )
     return key
 

@@ -30,7 +30,7 @@ def vector(first: float) -> list[float]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> FaceStore:
-    return FaceStore(tmp_path / "faces.db", KEY)
+    return FaceStore(tmp_path / "faces.db", lambda: KEY)
 
 
 def test_what_was_enrolled_comes_back(store: FaceStore) -> None:
@@ -118,7 +118,7 @@ def test_a_moved_or_altered_template_does_not_open(store: FaceStore, tmp_path: P
     with sqlite3.connect(path) as base:
         base.execute(statement)
     base.close()
-    reader = FaceStore(path, bytes(32) if damage == "key" else KEY)
+    reader = FaceStore(path, lambda: bytes(32) if damage == "key" else KEY)
     with pytest.raises(StoreError) as caught:
         reader.templates(OTHER if damage == "model" else MODEL)
     assert "face.key" in str(caught.value.hint)
@@ -137,7 +137,7 @@ def test_the_version_changes_when_another_process_writes(store: FaceStore, tmp_p
     assert not (tmp_path / "faces.db").exists()
     code = (
         "import sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path;"
-        "from tests.test_faces import *; s = FaceStore(Path(sys.argv[1]), KEY);"
+        "from tests.test_faces import *; s = FaceStore(Path(sys.argv[1]), lambda: KEY);"
         "s.enrol(sys.argv[3], [vector(2.0)], CONSENT, MODEL)"
     )
     seen = [store.version()]
@@ -161,14 +161,14 @@ def test_a_vector_that_is_none_is_refused(store: FaceStore, wrong: list[list[flo
 def test_the_law_counts_people(tmp_path: Path) -> None:
     assert (WARN_PEOPLE, MOST_PEOPLE) == (80_000, 100_000)
     path = tmp_path / "faces.db"
-    small = FaceStore(path, KEY, most=2)
+    small = FaceStore(path, lambda: KEY, most=2)
     for subject in ("h:1", "h:2", "h:2", "h:1"):
         small.enrol(subject, [vector(1)], CONSENT, MODEL)
     with pytest.raises(Rejected) as caught:
         small.enrol("h:3", [vector(1)], CONSENT, MODEL)
     assert "filing_no" in str(caught.value.hint)
     assert small.people() == 2
-    assert FaceStore(path, KEY, filing_no="京网信备 1", most=2).enrol("h:3", [vector(1)], CONSENT, MODEL) == 3
+    assert FaceStore(path, lambda: KEY, filing_no="京网信备 1", most=2).enrol("h:3", [vector(1)], CONSENT, MODEL) == 3
 
 
 def test_a_consent_must_be_complete() -> None:
@@ -182,7 +182,7 @@ def test_a_file_that_is_no_database_is_a_store_error(tmp_path: Path) -> None:
     path = tmp_path / "faces.db"
     path.write_bytes(b"no database" * 1000)
     with pytest.raises(StoreError) as caught:
-        FaceStore(path, KEY).templates(MODEL)
+        FaceStore(path, lambda: KEY).templates(MODEL)
     assert str(path) in str(caught.value.message)
 
 

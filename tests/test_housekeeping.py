@@ -44,7 +44,7 @@ class Rig:
         self.spool = Spool(folder / "spool")
         self.journal = Journal(folder / "journal" / "journal.db")
         self.recorder = Recorder(self.journal, self.board, boot=boot_id())
-        self.faces = FaceStore(folder / "faces.db", self.keys.face_key())
+        self.faces = FaceStore(folder / "faces.db", self.keys.face_key)
         self.time = Stamp(datetime(2026, 11, 22, 8, tzinfo=UTC), 0.0, ClockTrust.SYNCED)
         self.work = Housekeeping(
             register=self.register,

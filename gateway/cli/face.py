@@ -163,7 +163,7 @@ def _store(settings: Settings) -> FaceStore:
     from gateway.faces import FILE_NAME, FaceStore
 
     path = settings.gateway.data_dir / FILE_NAME
-    return FaceStore(path, _keys(settings).face_key(), filing_no=settings.face.filing_no)
+    return FaceStore(path, _keys(settings).face_key, filing_no=settings.face.filing_no)
 
 
 def _model_in_use(settings: Settings) -> ModelId | None:

@@ -59,4 +59,4 @@ def erase_faces(data: Path, keys: Keys, holder_ref: str) -> int:
         return 0
     facts = {"reason": "ordered by the platform", "holder": {"ref": holder_ref}}
     event = Event("audit.face_erased", "faces", now(), facts)
-    return FaceStore(data / FACES, keys.face_key()).erase(holder_ref, audit=partial(Spool(data / SPOOL).put, event))
+    return FaceStore(data / FACES, keys.face_key).erase(holder_ref, audit=partial(Spool(data / SPOOL).put, event))

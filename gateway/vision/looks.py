@@ -80,7 +80,7 @@ def _face_look(settings: Settings) -> Look:
     embedder = open_embedder(find(settings.face.model, dirs))
     assurance = embedder.model.card.assurance or "low"
     liveness = open_liveness(find(settings.face.liveness, dirs)) if settings.face.liveness else None
-    store = FaceStore(settings.gateway.data_dir / FILE_NAME, Keys(settings.gateway.data_dir).face_key())
+    store = FaceStore(settings.gateway.data_dir / FILE_NAME, Keys(settings.gateway.data_dir).face_key)
     enrolled = Enrolled(store, embedder.model)
 
     def look(frame: Frame) -> list[FaceSighting]:

@@ -128,7 +128,12 @@ class Gateway:
         self.uplink = Uplink("city", options, *around, obey=self.downlink.obey, longest_pause=0.5)
         spool = Spool(self.data / "spool")
         self.housekeeping = Housekeeping(
-            register=self.register, spool=spool, recorder=self.recorder, zone=ZONE, faces=None, board=self.board
+            register=self.register,
+            spool=spool,
+            recorder=self.recorder,
+            zone=ZONE,
+            faces=FaceStore(self.data / FACES, self.keys.face_key),
+            board=self.board,
         )
 
     @contextmanager
@@ -175,12 +180,12 @@ class Gateway:
 
     def enrol(self, holder_id: str) -> None:
         """Give a holder a template."""
-        store = FaceStore(self.data / FACES, self.keys.face_key())
+        store = FaceStore(self.data / FACES, self.keys.face_key)
         consent = Consent("1", "paper", "X-1", datetime.now(UTC))
         store.enrol(self.keys.holder_ref(holder_id), [[0.5] * 128], consent, ModelId("m", "0" * 64))
 
     def people_with_faces(self) -> int:
-        return FaceStore(self.data / FACES, self.keys.face_key()).people()
+        return FaceStore(self.data / FACES, self.keys.face_key).people()
 
     def who_has(self, card: str = CARD) -> str | None:
         """The status of the holder that the doors know for a card."""

@@ -28,7 +28,7 @@ def embedder(folder: Path, points: int = 30) -> Model:
 
 @pytest.fixture
 def store(tmp_path: Path) -> FaceStore:
-    return FaceStore(tmp_path / "faces.db", bytes(32))
+    return FaceStore(tmp_path / "faces.db", lambda: bytes(32))
 
 
 def test_a_changed_embedder_is_refused_until_somebody_re_enrols(tmp_path: Path, store: FaceStore) -> None:

@@ -122,7 +122,7 @@ def test_the_least_distance_between_the_eyes_is_60_pixels_and_can_be_chosen(face
 @pytest.fixture
 def desk(gate: Gate, face_models: Path, tmp_path: Path) -> EnrolmentDesk:
     card = open_model(face_models / "dlib-resnet").card
-    store = FaceStore(tmp_path / "faces.db", bytes(32))
+    store = FaceStore(tmp_path / "faces.db", lambda: bytes(32))
     return EnrolmentDesk(gate, store, ModelId(card.name, card.files[0].sha256), Rule.of(card.thresholds))
 
 
@@ -147,7 +147,7 @@ def test_every_refusal_of_every_photo_is_said_at_once(
 
 def test_somebody_enrolled_under_another_name_is_refused(desk: EnrolmentDesk, portrait: Path, tmp_path: Path) -> None:
     vectors = desk.judge("h:1", [portrait], tell=silent)
-    FaceStore(tmp_path / "faces.db", bytes(32)).enrol("h:1", vectors, CONSENT, desk.model)
+    FaceStore(tmp_path / "faces.db", lambda: bytes(32)).enrol("h:1", vectors, CONSENT, desk.model)
     with pytest.raises(PhotosRefused) as caught:
         desk.judge("h:2", [portrait], tell=silent, names={"h:1": "r-0502"})
     assert "r-0502" in str(caught.value.message)

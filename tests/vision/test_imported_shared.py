@@ -106,7 +106,7 @@ def test_people_enrol_with_the_imported_models(shared: Path, data_dir: Path) -> 
     face = {"enabled": True, "purpose": "p", "necessity": "n", "pia_ref": "r"}
     chosen = {**face, "model": "mobilefacenet", "detector": "yunet"}
     settings = Settings.model_validate({**tables, "face": chosen})
-    desk = open_desk(settings, FaceStore(data_dir / FILE_NAME, bytes(32)), min_eyes=24)
+    desk = open_desk(settings, FaceStore(data_dir / FILE_NAME, lambda: bytes(32)), min_eyes=24)
     photos = {name: sorted((shared / "data" / "faces" / name).iterdir())[:4] for name in ("ea_im_1", "ea_im_2")}
     said: list[Text] = []
     vectors = desk.judge("h:1", photos["ea_im_1"], tell=said.append)

@@ -113,7 +113,7 @@ def site(tmp_path: Path, face_models: Path, portrait: Path) -> Path:
     embedder = FaceEmbedder(open_model(face_models / "dlib-resnet"))
     face = FaceFinder(open_model(face_models / "mtcnn")).detect(image)[0]
     consent = Consent("1", "paper", "binder 1", datetime(2026, 1, 1, tzinfo=UTC))
-    store = FaceStore(tmp_path / FILE_NAME, Keys(tmp_path).face_key())
+    store = FaceStore(tmp_path / FILE_NAME, Keys(tmp_path).face_key)
     store.enrol("h:1", [embedder.embed(image, face).tolist()], consent, identity(embedder.model))
     return tmp_path
 
