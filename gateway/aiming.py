@@ -155,7 +155,6 @@ class Aiming:
             frame.pixels,
             second.plates,
             second.faces,
-            looks_for_faces="face" in self._camera.recognise,
             roi=self._camera.roi,
             lines=[self._name, second.words(self._settings.site.language)],
         )

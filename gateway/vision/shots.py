@@ -1,12 +1,14 @@
 """Pictures of a plate for the record: the crop that was read, and the scene around it made coarse.
 
 Rule: no face leaves the camera's memory. In a scene everything but the plate is drawn in blocks as wide as half a face
-at the plate's distance, so that nobody is recognisable, whoever stands there; this needs no face to be found first.
+at the plate's distance, and never more of them than leave a face that is much nearer unrecognisable, whoever stands
+there; this needs no face to be found first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
 import cv2
@@ -22,7 +24,7 @@ _AIR_X, _AIR_Y = 0.08, 0.25  # of the plate's width and height, kept around it
 _WIDEST: Final = 480  # of a plate's picture, in pixels
 _LONGEST: Final = 1280  # side of a scene
 _BLOCK_MM, _PLATE_MM = 80.0, 440.0  # half of a face's width; a plate's
-_SMALLEST_BLOCK: Final = 8
+MOST_BLOCKS: Final = 32  # along a picture's longer side
 _QUALITIES: Final = (88, 70, 50)  # of JPEG: the first that is small enough
 _COMPARED: Final = (96, 32)  # size in which plates are compared for sharpness
 _SHARP: Final = 400.0  # variance of the Laplacian at which a plate is half as sharp as can be
@@ -54,13 +56,18 @@ def take(pixels: Image, box: Box, kinds: Collection[ShotKind]) -> tuple[Shot, ..
 
 def coarse(pixels: Image, plate: Box) -> Image:
     """The picture in blocks, and the plate alone as it is."""
-    height, width = pixels.shape[:2]
-    block = max(_SMALLEST_BLOCK, round(plate.width * _BLOCK_MM / _PLATE_MM))
-    small = cv2.resize(pixels, (max(1, width // block), max(1, height // block)), interpolation=cv2.INTER_AREA)
-    scene = np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+    scene = in_blocks(pixels, round(plate.width * _BLOCK_MM / _PLATE_MM))
     left, top, right, bottom = _edges(pixels, plate, _AIR_X, _AIR_Y)
     scene[top:bottom, left:right] = pixels[top:bottom, left:right]
     return scene
+
+
+def in_blocks(pixels: Image, least: int = 1) -> Image:
+    """The picture in blocks of at least `least` pixels, and at most `MOST_BLOCKS` of them in a row or column."""
+    height, width = pixels.shape[:2]
+    block = max(least, ceil(max(height, width) / MOST_BLOCKS))
+    small = cv2.resize(pixels, (max(1, width // block), max(1, height // block)), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
 def _cut(pixels: Image, box: Box, air_x: float, air_y: float) -> Image | None:

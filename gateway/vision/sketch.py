@@ -13,13 +13,12 @@ import cv2
 import numpy as np
 
 from gateway.types import Box
+from gateway.vision.shots import in_blocks
 
 if TYPE_CHECKING:
     from gateway.types import Image
     from gateway.vision.sightings import FaceSighting, PlateSighting
 
-_COARSE: Final = 96  # a face of a sixth of the picture is 16 points wide then
-_COARSER: Final = 48  # before a camera that looks for faces they are larger
 _AIR: Final = 0.15  # around a plate, of its size
 _WHITE, _BLACK, _GREEN, _GREY = (255, 255, 255), (0, 0, 0), (80, 220, 80), (120, 120, 120)
 _LINE_SHARE: Final = 0.028  # height of a line of text, of the picture's height
@@ -30,13 +29,12 @@ def sketch(
     plates: Sequence[PlateSighting],
     faces: Sequence[FaceSighting],
     *,
-    looks_for_faces: bool,
     roi: Sequence[tuple[float, float]],
     lines: Sequence[str],
 ) -> Image:
     """Coarse, with plates sharp and faces covered, both framed; `lines` of text stand at the bottom."""
     height, width = pixels.shape[:2]
-    drawn = _coarse(pixels, _COARSER if looks_for_faces else _COARSE)
+    drawn = in_blocks(pixels)
     for plate in plates:
         rows, columns = _within(plate.box, _AIR, width, height)
         drawn[rows, columns] = pixels[rows, columns]
@@ -61,13 +59,6 @@ def sharpness(pixels: Image, box: Box | None = None) -> float:
         return 0.0
     edges: Any = cv2.Laplacian(np.ascontiguousarray(pixels[..., 1]), cv2.CV_32F)
     return float(edges.var())
-
-
-def _coarse(pixels: Image, across: int) -> Image:
-    height, width = pixels.shape[:2]
-    size = (min(across, width), max(1, round(height * min(across, width) / width)))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _within(box: Box, air: float, width: int, height: int) -> tuple[slice, slice]:
