@@ -118,8 +118,8 @@ def _at_most(image: Image) -> Image:
     scale = _LONGEST / max(image.shape[:2])
     if scale >= 1:
         return image
-    smaller: Image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-    return smaller
+    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def pose(face: Face) -> tuple[float, float, float]:

@@ -67,6 +67,8 @@ def spoilt(how: str, image: Image) -> Image:
     match how:
         case "empty":
             return np.full_like(image, 127)
+        case "thin":  # made smaller, it has less than a pixel of width
+            return np.full((60_000, 16, 3), 127, np.uint8)
         case "two":
             return np.hstack([image, image[:, ::-1]])
         case "small":
@@ -86,6 +88,7 @@ def spoilt(how: str, image: Image) -> Image:
     ("how", "zh", "en"),
     [
         ("empty", "没有找到人脸", "no face found"),
+        ("thin", "没有找到人脸", "no face found"),
         ("two", "2 张大小相近的人脸", "2 faces of similar size"),
         ("small", "两眼间距", "pixels between the eyes"),
         ("blurred", "清晰度", "sharpness"),
