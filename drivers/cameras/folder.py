@@ -6,6 +6,7 @@ are kept. Only plain files of the folder itself count: sub-folders, links, hidde
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import time
@@ -67,6 +68,7 @@ class FolderCamera:
         self._ledger, self._attempts = Ledger(ledger), Attempts(ledger.with_name(ledger.name + ".trying"))
         self._waiting: dict[str, _Candidate] = {}
         self._in_flight: dict[str, Entry] = {}  # by what they are called outside
+        self._shown: dict[str, tuple[int, bytes]] = {}  # of files still there: mtime_ns and digest as last delivered
         self._stuck: set[Entry] = set()  # consumed, but could not be put away
         self._locked: set[Entry] = set()  # may not be read, and this was told
         self._next_look = 0.0
@@ -122,6 +124,7 @@ class FolderCamera:
         self._ledger.forget_all_but(set(found))
         for known in (self._locked, self._stuck):
             known.intersection_update(found.values())
+        self._shown = {name: shown for name, shown in self._shown.items() if name in found}
         waiting: dict[str, _Candidate] = {}
         for name, entry in found.items():
             if printable(name) in self._in_flight:
@@ -188,18 +191,35 @@ class FolderCamera:
         except OSError as error:
             return None if patient else Unreadable(stamp, name, origin, error.strerror or str(error))
         self._locked.discard(candidate.entry)
+        if self._only_its_time_was_set(candidate.entry, digest := hashlib.sha256(data).digest()):
+            self._ledger.add(self._waiting.pop(file).entry)
+            self._make_good(candidate.entry)
+            return None
+        found = self._pixels(candidate, data, patient=patient)
+        if found is None:
+            return None
+        self._shown[file] = mtime_ns, digest
+        if isinstance(found, Text):
+            return Unreadable(stamp, name, origin, found)
+        return Frame(found, stamp, source=name, origin=origin)
+
+    def _only_its_time_was_set(self, entry: Entry, digest: bytes) -> bool:
+        """Whether these bytes were delivered, with a later time: FTP clients set it after the upload."""
+        before, shown = self._shown.get(entry[0], (0, b""))
+        return entry[2] < before and digest == shown
+
+    def _pixels(self, candidate: _Candidate, data: bytes, *, patient: bool) -> Image | Text | None:
+        """The picture that the bytes are, or why there is none; None while it may still be growing."""
         header = inspect(data)
         if header.fault:
             may_grow = patient and (not header.known or not header.whole)
             candidate.looks = 0  # look twice more before the next try
-            return None if may_grow else Unreadable(stamp, name, origin, header.fault)
+            return None if may_grow else header.fault
         if self._attempts.begin(candidate.entry) > _TRIES:
-            return Unreadable(stamp, name, origin, _DEADLY.with_(n=_TRIES))
+            return _DEADLY.with_(n=_TRIES)
         pixels = self._decode(data)
         self._attempts.end()
-        if pixels is None:
-            return Unreadable(stamp, name, origin, Text("图片无法解码", "the picture cannot be decoded"))
-        return Frame(pixels, stamp, source=name, origin=origin)
+        return Text("图片无法解码", "the picture cannot be decoded") if pixels is None else pixels
 
 
 def connect(options: Options) -> FolderCamera:

@@ -156,6 +156,22 @@ def test_a_new_upload_under_an_old_name_is_another_picture(uploads: Path, after:
     assert [number_of(first), number_of(second)] == ["鄂A00001", "鄂A00002"]
 
 
+@pytest.mark.parametrize("after", ["keep", "delete", "move:done"])
+def test_a_file_whose_time_is_set_after_the_upload_is_the_same_picture(uploads: Path, after: str) -> None:
+    """FTP clients do (MFMT), a moment after it is whole: it was told twice, the second time with that time."""
+    camera = connect(uploads, after=after)
+    file = upload(uploads, 1)
+    (picture,) = drain(camera, settle=False)
+    os.utime(file, (time.time() - 60,) * 2)
+    assert picture.source is not None
+    camera.settle(picture.source)
+    assert drain(camera, 0.6) == []
+    assert file.exists() is (after == "keep")
+    assert (uploads / "done" / "1.jpg").exists() is (after == "move:done")
+    upload(uploads, 1)  # once more, later: a picture of its own
+    assert len(drain(camera, 0.6)) == 1
+
+
 def test_what_a_decoder_was_ended_over_is_tried_three_times_and_what_it_was_not_is_tried_anew(uploads: Path) -> None:
     def end(_: bytes) -> None:
         raise SystemExit
