@@ -10,12 +10,13 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 from gateway.errors import DeviceLost
 from gateway.text import Text
 
 Entry = tuple[str, int, int]  # name, size, mtime_ns
+_DAMAGE: Final = (ValueError, TypeError, OverflowError, RecursionError)  # who uploads may write these files, too
 
 
 class Ledger:
@@ -84,11 +85,9 @@ class Ledger:
         with self._path.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 self._lines += 1
-                try:
+                with suppress(*_DAMAGE):  # the last line may be half written
                     name, size, mtime_ns = json.loads(line)
-                except (ValueError, TypeError):  # the last line may be half written
-                    continue
-                self._entries.add((str(name), int(size), int(mtime_ns)))
+                    self._entries.add((str(name), int(size), int(mtime_ns)))
 
 
 class Attempts:
@@ -100,7 +99,7 @@ class Attempts:
     def begin(self, entry: Entry) -> int:
         """Note it before it is tried; returns which try this is. On a disk that refuses, each is the first."""
         tries = 1
-        with suppress(OSError, ValueError, TypeError):
+        with suppress(OSError, *_DAMAGE):
             *before, count = json.loads(self._path.read_text(encoding="utf-8"))
             if tuple(before) == entry:
                 tries = int(count) + 1

@@ -229,6 +229,15 @@ def test_the_ledger_forgets_files_that_have_gone(uploads: Path) -> None:
     assert drain(connect(uploads)) == []
 
 
+@pytest.mark.parametrize("damage", ['["a","b","c"]', '["a",Infinity,0]', '["a",1,null]', "[" * 100_000, "7"])
+def test_no_damage_of_its_notes_keeps_the_camera_from_its_pictures(uploads: Path, damage: str) -> None:
+    """They lie where strangers upload: the camera was a driver bug for ever."""
+    for name in (".consumed", ".consumed.trying"):
+        (uploads / name).write_text(damage + "\n")
+    upload(uploads, 1)
+    assert [picture.source for picture in drain(connect(uploads))] == ["1.jpg"]
+
+
 def test_what_cannot_work_says_what_to_do(tmp_path: Path, uploads: Path) -> None:
     with pytest.raises(DeviceLost, match="is no folder") as lost:
         connect(tmp_path / "nowhere")
