@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterator
 from typing import Final
 
+from gateway.text import on_one_line
 from gateway.wire import GiveUp, LooksAt
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,8 @@ class Suspects:
         still = self._looks_at.device, self._looks_at.origin
         self._looks_at = None
         self._ends[still] = self._ends.pop(still, 0) + 1
-        log.warning("camera %s: the child ended while it looked at %s, %d times so far", *still, self._ends[still])
+        named = self._ends[still], on_one_line(still[1])
+        log.warning("camera %s: the child ended %d times so far while it looked at %s", still[0], *named)
         if len(self._ends) > _MOST:
             del self._ends[next(iter(self._ends))]
 

@@ -45,6 +45,11 @@ def spoken(part: Text | str, language: Language) -> str:
     return part.say(language) if isinstance(part, Text) else part
 
 
+def on_one_line(text: str) -> str:
+    """What strangers may have written, fit for a terminal and a log: no line ends, no escape sequences."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def printable(name: str) -> str:
     """A file name as text. Bytes that are no UTF-8 are read as GBK, as Chinese cameras write it, or become escapes."""
     with suppress(UnicodeError):

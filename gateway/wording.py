@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.text import Text
+from gateway.text import Text, on_one_line
 
 _REASONS = {
     "ok": Text("准许", "allowed"),
@@ -81,6 +81,12 @@ def short_name(cloud_type: str) -> str:
     return cloud_type.removeprefix("compound.").rpartition(".v")[0] or cloud_type
 
 
+def _detail(data: Mapping[str, Any]) -> str:
+    """What is wrong, and with which of a camera's pictures."""
+    named = [str(data[key]) for key in ("source_file", "detail") if data.get(key)]
+    return on_one_line(": ".join(named)) or "?"
+
+
 DEVICE_WORDS = {
     "reader": Text("读卡器", "reader"),
     "camera": Text("摄像机", "camera"),
@@ -116,7 +122,7 @@ def describe(name: str, subject: str, data: Mapping[str, Any], points: Mapping[s
         reason=_REASONS.get(reason, reason),
         plate=data.get("plate_no") or data.get("candidate") or "?",
         device=data.get("device") or subject,
-        detail=data.get("detail") or data.get("source_file") or "?",
+        detail=_detail(data),
         count=data.get("count", "?"),
         cause=data.get("cause", "?"),
         tries=data.get("tries", "?"),

@@ -34,3 +34,10 @@ def test_a_grant_that_opened_nothing_says_so() -> None:
     assert "；" not in describe("vehicle.passed", "gate", {**car, "opened": True}).say(Language.ZH)
     denied = {"reason": "expired", "opened": False}
     assert describe("access.denied", "east-door", denied).say(Language.ZH) == "east-door：刷卡未放行，已过期"
+
+
+def test_a_picture_that_is_none_is_named_and_cannot_write_on_the_terminal() -> None:
+    """`events` told that some picture was no picture, not which one; a stranger chose its name."""
+    data = {"detail": "it is cut off", "source_file": "a\x1b[2Jb\n.jpg"}
+    said = describe("device.fault", "gate-cam", data).say(Language.EN)
+    assert said == "device gate-cam has a fault: a?[2Jb?.jpg: it is cut off"

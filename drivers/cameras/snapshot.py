@@ -21,7 +21,7 @@ from drivers.cameras.credentials import Login, login_of, sound_url
 from drivers.cameras.pictures import MAX_BYTES, decoder, inspect
 from gateway.clock import now
 from gateway.errors import DeviceLost
-from gateway.text import Text
+from gateway.text import Text, on_one_line
 from gateway.types import Frame
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _challenges(response: http.client.HTTPResponse) -> list[str]:
 
 def _shown(why: str) -> str:
     """What went wrong, fit for a log: it may quote whatever the other side sent."""
-    return "".join(character if character.isprintable() else "?" for character in why[:_LONGEST_WHY])
+    return on_one_line(why[:_LONGEST_WHY])
 
 
 def _bounded(response: http.client.HTTPResponse) -> bytes:
