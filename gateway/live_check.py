@@ -23,7 +23,8 @@ from gateway.mqtt import Acknowledged, Connected, Link, Lost
 from gateway.registry import Kind, load_driver
 from gateway.settings import DeviceTable, Settings, Uplink
 from gateway.status_socket import ask
-from gateway.text import Language, Text
+from gateway.text import Language, Text, on_one_line
+from gateway.types import Unreadable
 from gateway.wording import DEVICE_WORDS
 
 _FRAME_S = 10.0
@@ -118,6 +119,9 @@ def _grab(table: DeviceTable) -> Text:
     try:
         while time.monotonic() - began < _FRAME_S:
             frame = camera.read()
+            if isinstance(frame, Unreadable):
+                none = Text("文件夹可读，但 {name}：{fault}", "the folder can be read, but {name}: {fault}")
+                return none.with_(name=on_one_line(frame.source), fault=frame.fault)
             if frame is not None:
                 height, width = frame.pixels.shape[:2]
                 return Text("收到画面 {w}×{h}，{s:.1f} 秒", "a frame of {w}×{h} after {s:.1f} s").with_(

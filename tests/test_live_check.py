@@ -37,7 +37,7 @@ providers = {providers}
 """
 
 
-def live(folder: Path, providers: list[str]) -> dict[str, str]:
+def live(folder: Path, providers: list[str], kind: str = "model") -> dict[str, str]:
     (folder / "pictures").mkdir(exist_ok=True)
     (folder / "gateway.toml").write_text(
         CONFIG.format(folder=folder, providers=json.dumps(providers)), encoding="utf-8"
@@ -45,7 +45,7 @@ def live(folder: Path, providers: list[str]) -> dict[str, str]:
     result = CliRunner().invoke(cli, ["check", "--live", "--json", "--config", str(folder / "gateway.toml")])
     prefer([])
     rows = [json.loads(line) for line in result.stdout.splitlines()]
-    return next(row for row in rows if row.get("kind") == "model")
+    return next(row for row in rows if row.get("kind") == kind)
 
 
 def test_a_processor_that_cannot_be_had_is_told_and_the_models_load(tmp_path: Path) -> None:
@@ -54,6 +54,16 @@ def test_a_processor_that_cannot_be_had_is_told_and_the_models_load(tmp_path: Pa
     assert "the models load" in told["words"]
     assert "has no migraphx" in told["words"]
     assert "migraphx" not in live(tmp_path, [])["words"]
+
+
+def test_an_upload_that_is_no_picture_is_told_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    """It ended with a traceback; and the notes that root left in the folder kept the service's camera off line."""
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(16) + b"IEND\xaeB`\x82")
+    told = live(tmp_path, [], "camera")
+    assert told["ok"]
+    assert "x.png: the picture has no size" in told["words"]
+    assert [path.name for path in (tmp_path / "pictures").iterdir()] == ["x.png"]
 
 
 def test_a_processor_nobody_knows_is_refused_with_those_there_are(tmp_path: Path) -> None:

@@ -32,7 +32,6 @@ _ENDINGS = (".jpg", ".jpeg", ".png")
 _LOOK_S = 0.1  # between two looks at the folder; a file must be unchanged over two of them
 _IN_FLIGHT = 64  # pictures delivered and not yet settled
 _TRIES = 3  # of decoding a picture; one that ended the process so often is given up
-_AFTER = Text("改正 after，或建立该文件夹", "correct `after`, or create that folder")
 _TOO_LARGE = Text("文件有 {size} MiB，太大，不会是抓拍图片", "{size} MiB are too much for a picture")
 _DEADLY = Text("解码时进程异常终止（共 {n} 次）", "decoding it ended the decoder {n} times")
 _RIGHT = Text('after = "{after}" 需要此权限和空间', '`after = "{after}"` needs the right and the room to do so')
@@ -94,7 +93,7 @@ class FolderCamera:
         del self._in_flight[source]
 
     def close(self) -> None:
-        self._ledger.close()
+        """Nothing stays open between two reads."""
 
     def _put_away(self, entry: Entry) -> None:
         path, after = self._folder / entry[0], self._options.after
@@ -231,16 +230,12 @@ def connect(options: Options) -> FolderCamera:
         )
     if options.after.startswith("move:"):
         target = _move_folder(options)
-        try:
-            target.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DeviceLost(f"{target}: {error.strerror}", hint=_AFTER) from error
         if target.resolve() == options.path.resolve():
             raise DeviceLost(
                 Text("{path} 就是上传文件夹本身", "{path} is the folder itself").with_(path=target),
                 hint=Text('after = "move:目录" 须用另一个文件夹', '`after = "move:DIR"` needs another folder'),
             )
-        _must_be_writable(target, options.after)
+        _must_be_writable(next(path for path in (target, *target.parents) if path.exists()), options.after)
     if options.after != "keep":
         _must_be_writable(options.path, options.after)
     return FolderCamera(options, decoder())

@@ -6,13 +6,15 @@ power means one more delivery, and the journal keeps one event per picture.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
 from gateway.errors import DeviceLost
+from gateway.ownership import give
 from gateway.text import Text
 
 Entry = tuple[str, int, int]  # name, size, mtime_ns
@@ -28,7 +30,8 @@ class Ledger:
         self._lines = 0
         try:
             self._load()
-            self._file: TextIO = path.open("a", encoding="utf-8")
+            if not os.access(path if path.exists() else path.parent, os.W_OK, effective_ids=True):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except OSError as error:
             raise DeviceLost(
                 Text(
@@ -51,8 +54,8 @@ class Ledger:
         self._entries.add(entry)
         self._lines += 1
         try:
-            self._file.write(json.dumps(entry) + "\n")
-            self._file.flush()
+            with self._path.open("a", encoding="utf-8") as file:  # made with the first note, by whoever consumes
+                file.write(json.dumps(entry) + "\n")
         except OSError as error:
             raise DeviceLost(
                 f"{self._path}: {error.strerror}", hint=Text("磁盘是否已满？", "is the disk full?")
@@ -67,17 +70,13 @@ class Ledger:
         try:
             with fresh.open("w", encoding="utf-8") as out:
                 out.writelines(json.dumps(entry) + "\n" for entry in sorted(self._entries))
-            self._file.close()
+            give(fresh, self._path)
             os.replace(fresh, self._path)
-            self._file = self._path.open("a", encoding="utf-8")
         except OSError as error:
             raise DeviceLost(
                 f"{self._path}: {error.strerror}", hint=Text("磁盘是否已满？", "is the disk full?")
             ) from error
         self._lines = len(self._entries)
-
-    def close(self) -> None:
-        self._file.close()
 
     def _load(self) -> None:
         if not self._path.exists():
