@@ -54,8 +54,9 @@ def _pair(value: object) -> object:
 
 
 def _polygon(corners: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    if 0 < len(corners) < 3:
-        raise ValueError(Text("区域至少有三个角，不填则为整个画面", "an area has at least three corners"))
+    area = sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1], strict=True)) / 2
+    if corners and abs(area) < 0.001:  # in another order they form a bow, whose halves cancel out
+        raise ValueError(Text("至少三个角，按绕行顺序写", "an area has at least three corners, named going round it"))
     return corners
 
 
@@ -210,9 +211,7 @@ class Uplink(Table):
     fields: dict[Literal["plate_no", "holder", "room"], Treatment] = {}
     ack_required: bool = False
     keepalive_s: Annotated[int, Field(ge=2, le=20)] = 15
-    session_expiry: Annotated[Seconds, Field(le=30 * 86400)] = (
-        0  # how long the broker keeps orders for us; 0: not at all
-    )
+    session_expiry: Annotated[Seconds, Field(le=30 * 86400)] = 0  # how long the broker keeps orders for us
     window: Annotated[int, Field(ge=1, le=1000)] = 20  # messages in flight
     backlog_rate: Annotated[float, Field(gt=0)] = 200.0  # replayed events a second, at most
 

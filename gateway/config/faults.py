@@ -83,6 +83,7 @@ def _message(detail: ErrorDetails, model: type[BaseModel], where: Where, beside:
             return Text("缺少此键，必须填写", "is missing; it must be given")
         case "literal_error" | "enum":
             expected = str(context.get("expected", "")).replace("'", "").replace(" or ", ", ")
+            expected = re.sub(r"<\w+\.\w+: (\w+)>", r"\1", expected)  # a value of an enum
             if not isinstance(given, str) and str(given) in expected.split(", "):  # 26 for "26"
                 return _wrong_type("string", given, detail["msg"])
             return Text("“{given}”不可用；{allowed}", "'{given}' is not allowed; {allowed}").with_(

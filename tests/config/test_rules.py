@@ -88,6 +88,8 @@ def test_a_region_of_interest_is_a_list_of_corners(tmp_path: Path) -> None:
     [
         ("[[0, 0], [2, 0], [1, 1]]", "cameras.c.roi.1.0: 2 is out of range"),
         ("[[0, 0], [1, 0]]", "at least three corners"),
+        ("[[0, 0], [0.5, 0.5], [1, 1]]", "at least three corners"),  # no plate was ever found there, in silence
+        ("[[0, 0], [1, 1], [1, 0], [0, 1]]", "going round it"),
         ('[[0, 0], ["1", 0], [1, 1]]', "'1' has the wrong type, it must be a number"),
         ("[[0, 0], [1], [1, 1]]", "cameras.c.roi.1.1: is missing"),
         ("[[0, 0], [1, 0, 1], [1, 1]]", "cameras.c.roi.1: "),
@@ -97,6 +99,11 @@ def test_a_region_of_interest_is_a_list_of_corners(tmp_path: Path) -> None:
 def test_a_wrong_region_is_refused(tmp_path: Path, roi: str, expected: str) -> None:
     said = faults(tmp_path, SMALL + CAMERA + f"roi = {roi}\n")
     assert any(expected in line for line in said), said
+
+
+def test_what_is_allowed_is_said_as_it_is_written(tmp_path: Path) -> None:
+    said = faults(tmp_path, SMALL + CAMERA + 'approach = "both"\n')
+    assert any("'both' is not allowed; allowed: in, out" in line for line in said), said
 
 
 def test_an_uplink_without_a_host_is_refused(tmp_path: Path) -> None:
