@@ -30,10 +30,15 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Value = int | float | str | list[int] | list[float] | list[str]
 
 VERIFY = Text(
-    "compound-gateway models verify 可查看详情；用 models prepare 或 models import 重新安装该模型",
-    "see compound-gateway models verify; install the model again with models prepare or models import",
+    "compound-gateway models verify 可查看详情；用 models prepare 或 models import 重新安装该模型，然后 "
+    "systemctl reload compound-gateway",
+    "see compound-gateway models verify; install the model again with models prepare or models import, then systemctl "
+    "reload compound-gateway",
 )
-PREPARE = Text("请执行：compound-gateway models prepare", "run: compound-gateway models prepare")
+PREPARE = Text(
+    "请执行：compound-gateway models prepare，然后 systemctl reload compound-gateway",
+    "run: compound-gateway models prepare, then systemctl reload compound-gateway",
+)
 
 
 class _Table(BaseModel):
@@ -169,7 +174,12 @@ def open_model(folder: Path) -> Model:
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}", hint=VERIFY) from error
     if card.name != folder.name:
-        raise ModelError(f"{path}: the card is that of {card.name!r}, the folder is {folder.name!r}", hint=VERIFY)
+        raise ModelError(
+            Text("{path}：模型卡的名称是“{name}”", "{path}: the card is that of '{name}'").with_(
+                path=path, name=card.name
+            ),
+            hint=Text("文件夹须与之同名", "give the folder the same name"),
+        )
     return Model(card, folder)
 
 

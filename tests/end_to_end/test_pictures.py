@@ -147,7 +147,7 @@ def test_a_recogniser_that_is_off_is_a_fault_the_platform_sees(
         wait_until(lambda: platform.events("device.fault"), 20)
         fault = platform.events("device.fault")[0]
         assert fault["subject"] == "door-cam"
-        assert "models prepare" in fault["data"]["detail"]
+        assert "models prepare, then systemctl reload" in fault["data"]["detail"]  # by itself it is not tried again
         wait_until(lambda: (platform.last("/device/door-cam") or {}).get("status") == "fault")
         line.present(KNOWN)
         wait_until(lambda: platform.events("access.granted"))

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.errors import ModelError
 from gateway.shipped import shipped
+from gateway.text import Language
 from gateway.vision.catalogue import find, folders, model_dirs, open_model
 from gateway.vision.plates.corner_map import CornerMap
 from tests.vision.nets import plate_detector, plate_refiner
@@ -87,3 +88,11 @@ def test_an_unknown_model_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ModelError) as caught:
         find("no-such-model", [tmp_path])
     assert "models list" in str(caught.value.hint)
+
+
+def test_a_folder_named_otherwise_than_its_card_is_told_what_to_do(tmp_path: Path) -> None:
+    plate_refiner(tmp_path / "plate-refiner").folder.rename(tmp_path / "copy")
+    with pytest.raises(ModelError) as caught:
+        open_model(tmp_path / "copy")
+    assert "模型卡的名称" in caught.value.say(Language.ZH)
+    assert "give the folder the same name" in caught.value.say(Language.EN)
