@@ -14,7 +14,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, Field
 
 from drivers.cameras.credentials import login_of, sound_url
-from drivers.cameras.rtsp_probe import CABLE, why
+from drivers.cameras.reach import CABLE
+from drivers.cameras.rtsp_probe import why
 from gateway.clock import now
 from gateway.errors import DeviceLost
 from gateway.text import Text

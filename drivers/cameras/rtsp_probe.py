@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from drivers.cameras.credentials import Login
+from drivers.cameras.reach import URL, lost, refused, unreachable
 from gateway.errors import DeviceLost
 from gateway.text import Text
 
@@ -28,34 +29,18 @@ def why(url: str, login: Login) -> DeviceLost:
     bare = Login().url_with(url)
     try:
         status = _describe(host, port, bare, login, encrypted=parts.scheme == "rtsps")
-    except ConnectionRefusedError:
-        return _lost("{host} 拒绝连接端口 {port}", "{host} refuses port {port}", _PORT, host=host, port=port)
-    except socket.gaierror:
-        return _lost("找不到主机 {host}", "there is no host {host}", _URL, host=host)
-    except TimeoutError:
-        return _lost("{host} 没有应答", "{host} does not answer", CABLE, host=host)
-    except (OSError, ValueError):
-        return _lost("{host} 中断了连接", "{host} broke the connection", CABLE, host=host)
+    except (OSError, ValueError) as error:
+        return unreachable(error, host, port)
     if status == 401:
-        hint = _LOGIN if login else _NO_LOGIN
-        return _lost("{host} 拒绝登录", "{host} refuses the login", hint, host=host)
+        return refused(host, with_login=bool(login))
     if status == 404:
-        return _lost("{host} 没有这个码流路径", "{host} has no stream of that path", _URL, host=host)
+        return lost("{host} 没有这个码流路径", "{host} has no stream of that path", URL, host=host)
     if status == 200:
-        return _lost("{host} 有码流但无法打开", "{host} offers the stream, but it cannot be opened", _CODEC, host=host)
-    return _lost("{host} 应答 {status}", "{host} answers {status}", _URL, host=host, status=status)
+        return lost("{host} 有码流但无法打开", "{host} offers the stream, but it cannot be opened", _CODEC, host=host)
+    return lost("{host} 应答 {status}", "{host} answers {status}", URL, host=host, status=status)
 
 
-_PORT = Text("检查 url 的端口，摄像机是否已启动", "check the port in `url`, and that the camera has started")
-_URL = Text("检查 url（主机名和路径见摄像机说明书）", "check `url`: the camera's manual names the path")
-CABLE = Text("检查网线、供电和 IP 地址", "check cable, power and IP address")
-_LOGIN = Text("检查 username 和 password_file 的内容", "check `username` and what is in `password_file`")
-_NO_LOGIN = Text("请配置 username 和 password_file", "set `username` and `password_file`")
 _CODEC = Text("试试 transport 的另一种取值，或改用 H.264", "try the other `transport`, or set the camera to H.264")
-
-
-def _lost(zh: str, en: str, hint: Text, **values: object) -> DeviceLost:
-    return DeviceLost(Text(zh, en).with_(**values), hint=hint)
 
 
 def _describe(host: str, port: int, url: str, login: Login, *, encrypted: bool) -> int:

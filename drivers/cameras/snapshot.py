@@ -19,19 +19,22 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from drivers.cameras.credentials import Login, login_of, sound_url
 from drivers.cameras.pictures import MAX_BYTES, decoder, inspect
+from drivers.cameras.reach import CABLE, URL, lost, refused, unreachable
 from gateway.clock import now
 from gateway.errors import DeviceLost
-from gateway.text import Text, on_one_line
+from gateway.text import Text
 from gateway.types import Frame
 
 if TYPE_CHECKING:
     from gateway.types import Image
 
 _PATIENCE_S: Final = 3.0
-_LONGEST_WHY: Final = 120
 _NO_PICTURE = Text("{host} 没有送来图片：{why}", "{host} sends no picture: {why}")
-_LOGIN = Text("检查 username 和 password_file", "check `username` and `password_file`")
-_URL = Text("检查 url、网线和供电", "check `url`, cable and power")
+_FILM = Text("{host} 送来的是连续视频，不是单张图片", "{host} sends a film (MJPEG), not one picture")
+_SNAPSHOT = Text("url 须为摄像机的单张抓拍地址", "`url` must be the camera's address of a single snapshot")
+_NO_HTTP = Text("应答不是 HTTP", "what it answers is no HTTP")
+_TOO_MUCH = Text("数据太多，不会是一张图片", "it sends more than a picture")
+_TOO_SLOW = Text("传送太慢", "it sends too slowly")
 
 
 class Options(BaseModel, extra="forbid", frozen=True):
@@ -49,6 +52,8 @@ class SnapshotCamera:
     def __init__(self, options: Options, login: Login, decode: Callable[[bytes], Image | None]) -> None:
         self._login, self._decode, self._interval = login, decode, options.interval
         self._parts = urlsplit(options.url)
+        self._host = self._parts.hostname or ""
+        self._port = self._parts.port or (443 if self._parts.scheme == "https" else 80)
         path = (self._parts.path or "/") + (f"?{self._parts.query}" if self._parts.query else "")
         self._path = quote(path, safe=string.punctuation)
         self._challenges: list[str] = []
@@ -67,27 +72,27 @@ class SnapshotCamera:
         pixels = None if fault else self._decode(data)
         if pixels is None:
             why = fault or Text("图片无法解码", "it cannot be decoded")
-            raise DeviceLost(_NO_PICTURE.with_(host=self._parts.hostname, why=why), hint=_URL)
+            raise DeviceLost(_NO_PICTURE.with_(host=self._host, why=why), hint=URL)
         return Frame(pixels, stamp)
 
     def close(self) -> None:
         """Nothing stays open between two requests."""
 
     def _fetch(self) -> bytes:
-        host = self._parts.hostname
         try:
             status, challenges, data = self._request()
             if status == 401 and self._login and challenges:
                 self._challenges = challenges
                 status, _, data = self._request()
-        except (OSError, http.client.HTTPException) as error:
-            why = _shown(self._login.mask(str(error)))
-            raise DeviceLost(_NO_PICTURE.with_(host=host, why=why), hint=_URL) from error
+        except OSError as error:
+            raise unreachable(error, self._host, self._port) from error
+        except http.client.HTTPException as error:
+            raise DeviceLost(_NO_PICTURE.with_(host=self._host, why=_NO_HTTP), hint=URL) from error
         if status == 401:
             self._challenges = []
-            raise DeviceLost(Text("{host} 拒绝登录", "{host} refuses the login").with_(host=host), hint=_LOGIN)
+            raise refused(self._host, with_login=bool(self._login))
         if status != 200:
-            raise DeviceLost(Text("{host} 应答 {n}", "{host} answers {n}").with_(host=host, n=status), hint=_URL)
+            raise lost("{host} 应答 {n}", "{host} answers {n}", URL, host=self._host, n=status)
         return data
 
     def _request(self) -> tuple[int, list[str], bytes]:
@@ -98,17 +103,28 @@ class SnapshotCamera:
         try:
             connection.request("GET", self._path, headers=headers)
             response = connection.getresponse()
-            data = _bounded(response)
+            data = self._bounded(response)
             return response.status, _challenges(response), data
         finally:
             connection.close()
 
     def _connection(self) -> http.client.HTTPConnection:
-        host, port = self._parts.hostname or "", self._parts.port
         if self._parts.scheme == "https":
             context = ssl.create_default_context()
-            return http.client.HTTPSConnection(host, port, timeout=_PATIENCE_S, context=context)
-        return http.client.HTTPConnection(host, port, timeout=_PATIENCE_S)
+            return http.client.HTTPSConnection(self._host, self._port, timeout=_PATIENCE_S, context=context)
+        return http.client.HTTPConnection(self._host, self._port, timeout=_PATIENCE_S)
+
+    def _bounded(self, response: http.client.HTTPResponse) -> bytes:
+        """The body, in the time and size that a picture may take: a camera that trickles must not hold the thread."""
+        if response.headers.get_content_maintype() == "multipart":
+            raise DeviceLost(_FILM.with_(host=self._host), hint=_SNAPSHOT)
+        deadline, data = time.monotonic() + _PATIENCE_S, bytearray()
+        while chunk := response.read1(1 << 16):
+            data += chunk
+            too = _TOO_MUCH if len(data) > MAX_BYTES else _TOO_SLOW if time.monotonic() > deadline else None
+            if too is not None:
+                raise DeviceLost(_NO_PICTURE.with_(host=self._host, why=too), hint=CABLE)
+        return bytes(data)
 
 
 def connect(options: Options) -> SnapshotCamera:
@@ -122,20 +138,3 @@ def _challenges(response: http.client.HTTPResponse) -> list[str]:
     """One per header. The standard library reads Latin-1, but a name that a camera was given may be in UTF-8."""
     found = response.headers.get_all("WWW-Authenticate", [])
     return [" ".join(text.encode("latin-1").decode("utf-8", "replace").split()) for text in found]
-
-
-def _shown(why: str) -> str:
-    """What went wrong, fit for a log: it may quote whatever the other side sent."""
-    return on_one_line(why[:_LONGEST_WHY])
-
-
-def _bounded(response: http.client.HTTPResponse) -> bytes:
-    """The body, in the time and size that a picture may take: a camera that trickles must not hold the thread."""
-    deadline, data = time.monotonic() + _PATIENCE_S, bytearray()
-    while chunk := response.read1(1 << 16):
-        data += chunk
-        if len(data) > MAX_BYTES:
-            raise OSError("it sends more than a picture")
-        if time.monotonic() > deadline:
-            raise TimeoutError("it sends too slowly")
-    return bytes(data)

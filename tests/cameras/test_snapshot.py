@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from drivers.cameras import rtsp, snapshot
 from drivers.cameras.snapshot import SnapshotCamera
 from gateway.errors import DeviceLost
+from gateway.text import Language
 from tests.real import free_port
 from tests.striped import jpeg, look_for_plates, paint
 
@@ -37,6 +38,7 @@ class Site(BaseHTTPRequestHandler):
     body: ClassVar[bytes] = b""
     scheme: ClassVar[str] = ""
     status: ClassVar[int] = 200
+    kind: ClassVar[str] = "image/jpeg"
 
     def do_GET(self) -> None:
         given = self.headers.get("Authorization", "")
@@ -51,6 +53,7 @@ class Site(BaseHTTPRequestHandler):
             basic, digest = 'Basic realm="other"', f'Digest realm="{REALM}", nonce="{nonce}", qop="auth"'
             for challenge in {"basic": [basic], "digest": [basic, digest, basic]}[self.scheme]:
                 self.send_header("WWW-Authenticate", challenge.encode().decode("latin-1"))
+        self.send_header("Content-Type", self.kind)
         self.end_headers()
         if good:
             self.wfile.write(self.body)
@@ -119,9 +122,27 @@ def test_what_is_no_picture_is_refused(site: tuple[type[Site], str], status: int
         connect(url)
 
 
-def test_a_camera_that_is_not_there_says_so() -> None:
-    with pytest.raises(DeviceLost, match="check `url`"):
-        connect(f"http://127.0.0.1:{free_port()}/snap.jpg")
+def test_a_film_is_told_from_a_picture(site: tuple[type[Site], str]) -> None:
+    own, url = site
+    own.kind = "multipart/x-mixed-replace; boundary=x"
+    with pytest.raises(DeviceLost, match="film") as lost:
+        connect(url)
+    assert "单张抓拍" in lost.value.say(Language.ZH)
+
+
+@pytest.mark.parametrize(
+    ("address", "zh", "en"),
+    [
+        ("127.0.0.1:{port}", "拒绝连接端口", "refuses port"),
+        ("nosuch.invalid", "找不到主机", "there is no host"),
+    ],
+)
+def test_a_camera_that_is_not_there_says_so_in_both_languages(address: str, zh: str, en: str) -> None:
+    with pytest.raises(DeviceLost) as lost:
+        connect(f"http://{address.format(port=free_port())}/snap.jpg")
+    assert zh in lost.value.say(Language.ZH)
+    assert en in lost.value.say(Language.EN)
+    assert "url" in str(lost.value.hint)
 
 
 def test_a_path_may_be_chinese(site: tuple[type[Site], str]) -> None:
