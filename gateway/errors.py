@@ -16,6 +16,8 @@ these `from` it.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from gateway.text import Language, Text, spoken
 
 
@@ -68,3 +70,11 @@ class Unreachable(GatewayError):
 
 class Rejected(GatewayError):
     """Input or an event that is refused for good."""
+
+
+def unwritten(path: Path, error: OSError) -> StoreError:
+    """What to raise where the disk refuses a file or folder."""
+    return StoreError(
+        Text("{path} 无法写入：{why}", "{path} cannot be written: {why}").with_(path=path, why=error.strerror),
+        hint=Text("检查磁盘空间和权限", "check disk space and permissions"),
+    )

@@ -16,13 +16,16 @@ from pydantic import BaseModel, Field
 from drivers.cameras.pictures import decoder, inspect
 from gateway.clock import now
 from gateway.errors import DeviceLost
+from gateway.text import Text
 from gateway.types import Frame
 
 if TYPE_CHECKING:
     from gateway.types import Image
 
 _ENDINGS = (".jpg", ".jpeg", ".png")
-
+_PUT = Text("放入 JPEG 或 PNG 文件", "put JPEG or PNG files into it")
+_CORRECT = Text("改正 path", "correct `path`")
+_MP4 = Text("请用 FFmpeg 能读的视频，如 MP4", "use a video file that FFmpeg knows, such as MP4")
 
 PLAYS_RECORDING = True  # a `path` that is not there is a mistake in the configuration
 
@@ -64,10 +67,11 @@ def connect(options: Options) -> ReplayCamera:
     if options.path.is_dir():
         names = sorted(path for path in options.path.iterdir() if path.name.lower().endswith(_ENDINGS))
         if not names:
-            raise DeviceLost(f"{options.path} has no images", hint="put JPEG or PNG files into it")
+            raise DeviceLost(Text("{path} 中没有图片", "{path} has no images").with_(path=options.path), hint=_PUT)
         return ReplayCamera(_images(names, loop=options.loop), options.fps or 5.0)
     if not options.path.is_file():
-        raise DeviceLost(f"{options.path} is neither a video nor a folder", hint="correct `path`")
+        neither = Text("{path} 既不是视频也不是文件夹", "{path} is neither a video nor a folder")
+        raise DeviceLost(neither.with_(path=options.path), hint=_CORRECT)
     return _video(options)
 
 
@@ -94,7 +98,7 @@ def _video(options: Options) -> ReplayCamera:
 
     video = cv2.VideoCapture(str(options.path), cv2.CAP_FFMPEG)
     if not video.isOpened():
-        raise DeviceLost(f"{options.path} cannot be played", hint="use a video file that FFmpeg knows, such as MP4")
+        raise DeviceLost(Text("{path} 无法播放", "{path} cannot be played").with_(path=options.path), hint=_MP4)
     own_pace = video.get(cv2.CAP_PROP_FPS)
 
     def frames() -> Iterator[Image]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-from gateway.errors import ModelError, StoreError, Unreachable
+from gateway.errors import ModelError, Unreachable, unwritten
 from gateway.text import Text
 
 _TIMEOUT_S = 30.0
@@ -46,7 +46,7 @@ def download(url: str, path: Path, size: int, sha256: str, tell: Callable[[int],
             raise _other_bytes(url)
         part.replace(path)
     except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror}", hint="is the disk full?") from error
+        raise unwritten(path, error) from error
 
 
 def _fill(url: str, part: Path, size: int, tell: Callable[[int], None]) -> None:

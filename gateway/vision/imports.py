@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from gateway.errors import ModelError, StoreError
+from gateway.errors import ModelError, unwritten
 from gateway.ownership import give
 from gateway.text import Text
 from gateway.vision.catalogue import CARD, Model, folders, open_model
@@ -55,7 +55,7 @@ def _copy(model: Model, into: Path) -> Model:
             shutil.rmtree(fresh, ignore_errors=True)
             shutil.rmtree(fresh.with_name(fresh.name + ".old"), ignore_errors=True)
     except OSError as error:
-        raise StoreError(f"cannot write the model to {target}: {error.strerror}", hint="is the disk full?") from error
+        raise unwritten(target, error) from error
     return open_model(target)
 
 

@@ -16,7 +16,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gateway.errors import ModelError, Rejected, StoreError
+from gateway.errors import ModelError, Rejected, unwritten
 from gateway.ownership import give
 from gateway.shipped import shipped
 from gateway.text import Text
@@ -100,7 +100,7 @@ def fetch(offer: Offer, into: Path, tell: Callable[[Text], None]) -> Path:
             give(folder, into.parent)
         (made / CARD).write_bytes(offer.text)
     except OSError as error:
-        raise StoreError(f"cannot write to {made}: {error.strerror}", hint="is the disk full?") from error
+        raise unwritten(made, error) from error
     for file, url in zip(offer.card.files, offer.urls, strict=True):
         tell(_FETCHING.with_(url=url, size=f"{file.bytes / 1e6:.1f}"))
         download(url, made / file.name, file.bytes, file.sha256)

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import cli
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, StoreError
+from gateway.text import Language
 from tests.vision.nets import plate_refiner
 
 
@@ -99,3 +100,15 @@ def test_a_model_that_cannot_run_does_not_stop_the_bench(tmp_path: Path, config:
     assert result.exit_code == 1
     assert "a-refiner" in result.stderr
     assert folder.name in {row["name"] for row in json.loads(result.stdout)}
+
+
+@pytest.mark.usefixtures("humble")
+def test_a_folder_that_may_not_be_written_is_told_in_the_site_s_language(tmp_path: Path, config: Path) -> None:
+    plate_refiner(tmp_path / "stick" / "plate-refiner")
+    models = tmp_path / "data" / "models"
+    models.mkdir(parents=True, exist_ok=True)
+    models.chmod(0o555)
+    result = run("import", tmp_path / "stick", "--config", config)
+    assert isinstance(result.exception, StoreError)
+    assert "无法写入" in result.exception.say(Language.ZH)
+    assert "check disk space and permissions" in result.exception.say(Language.EN)

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from gateway.errors import StoreError
+from gateway.errors import unwritten
 from gateway.ownership import give
 from gateway.vision.catalogue import CARD
 from gateway.vision.prepare.recipe import Recipe
@@ -42,7 +42,7 @@ def make(folder: Path, recipe: Recipe, files: dict[str, bytes]) -> None:
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
     except OSError as error:
-        raise StoreError(f"cannot write the model to {folder}: {error.strerror}", hint="is the disk full?") from error
+        raise unwritten(folder, error) from error
 
 
 def _write(path: Path, data: bytes) -> None:
