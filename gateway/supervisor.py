@@ -20,6 +20,7 @@ from gateway.board import Board
 from gateway.child import Child, ChildGone
 from gateway.errors import BadFrame
 from gateway.plausible import read_plausible
+from gateway.presence import Presence
 from gateway.settings import Settings
 from gateway.suspects import Suspects
 from gateway.text import Text
@@ -68,6 +69,8 @@ class Supervisor:
         self._starts = 0
         self._counted: Counter[str] = Counter()  # of this child, as last reported
         self._faults: dict[str, str] = {}
+        self._presence = Presence()  # of one child after the other
+        self._online: set[str] = set()  # cameras on line by the word of a child that may not stay
         self._beat_due = 0.0
 
     def settle(self, device: str, token: int) -> None:
@@ -89,8 +92,10 @@ class Supervisor:
             try:
                 if self._settings.cameras:
                     self._keep_one(stop)
+                    self._presence = Presence()
                     continue
             except ChildGone as gone:
+                self._presence.end()
                 self._lost(gone.why)
                 self._suspects.note_end()
             if time.monotonic() - born > _STEADY_S:
@@ -117,8 +122,10 @@ class Supervisor:
         """One child from its start to its end. Returns on `stop`, and where the next one is to begin with more."""
         self._counted.clear()
         self._faults.clear()
+        self._online.clear()
         child = Child(self._command, self._settings.model_dump_json().encode() + b"\n", QUIET)
         self._starts += 1
+        self._presence.open()
         self._suspects.looks_at(None)
         for still in self._suspects.given_up():
             child.tell(encode(still))
@@ -127,6 +134,8 @@ class Supervisor:
             next_weighing = 0.0
             while not stop.is_set() and self._goes_on(child):
                 self._board.beat(PART)
+                if self._online and self._presence.is_there:
+                    self._say_online()
                 while self._orders:
                     child.tell(encode(self._orders.popleft()))
                 lines = child.exchange(_BLOCK_S)
@@ -195,7 +204,16 @@ class Supervisor:
         off = [self._faults[kind] for kind in camera.recognise if kind in self._faults]
         if off and status is DeviceStatus.ONLINE:
             status, detail = DeviceStatus.FAULT, off[0]
+        self._online.discard(name)
+        if status is DeviceStatus.ONLINE and not self._presence.is_there:  # the last child soon ended: this one, too?
+            self._online.add(name)
+            return
         self._board.device(name, "camera", camera.point, status, detail)
+
+    def _say_online(self) -> None:
+        """Of cameras whose child stays, and which were not removed meanwhile."""
+        for name in sorted(self._online.intersection(self._settings.cameras)):
+            self._report(name, DeviceStatus.ONLINE, "")
 
     def _beat(self, beat: Beat, pid: int) -> None:
         loading = "loading" in beat.recognisers.values()  # which may hold Python's lock for seconds

@@ -15,12 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from gateway import presence
 from gateway.clock import now
 from gateway.settings import Captures
 from gateway.supervisor import Seen
 from gateway.types import Box, DeviceStatus, FaceSeen, PictureDone, PlateSeen, ShotKind
 from gateway.vision.shots import take
-from gateway.wire import Hello, Message, encode
+from gateway.wire import DeviceReport, Hello, Message, encode
 from tests import striped
 from tests.door import Door, fill, impatient, settings
 from tests.real import wait_until
@@ -71,8 +72,9 @@ def test_what_the_doors_did_not_keep_is_told_again_by_the_next_child(tmp_path: P
     ("number", "words"), [(signal.SIGKILL, "ended (SIGKILL)"), (signal.SIGSTOP, "does not respond")]
 )
 def test_a_child_that_dies_or_freezes_is_replaced_and_its_cameras_say_so(
-    tmp_path: Path, number: signal.Signals, words: str
+    tmp_path: Path, number: signal.Signals, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(presence, "STEADY_S", 0.5)
     fill(tmp_path / "in", [1])
     given = settings(tmp_path, cam={"driver": "replay", "path": str(tmp_path / "in"), "loop": True})
     with Door(impatient(given)).open() as door:
@@ -106,6 +108,18 @@ def test_a_program_that_cannot_be_started_is_a_fault_too(tmp_path: Path) -> None
 
 def line(message: Message) -> str:
     return repr(encode(message))
+
+
+def test_a_child_that_ends_again_and_again_is_told_of_once(tmp_path: Path) -> None:
+    """Each start and each end was an event of every camera, thousands a day: the memory limit was too low, say."""
+    starts = tmp_path / "starts"
+    says = f"os.write(1, {line(Hello(1))}); os.write(1, {line(DeviceReport('cam', DeviceStatus.ONLINE))})"
+    talk = f"import os, time; open({str(starts)!r}, 'a').write('x'); {says}; time.sleep(0.3); os._exit(3)"
+    given = settings(tmp_path, cam={"driver": "replay", "path": "/nowhere"})
+    with Door(given, (sys.executable, "-c", talk)).open() as door:
+        wait_until(lambda: starts.exists() and len(starts.read_text()) >= 3, 20)
+        time.sleep(0.6)
+        assert [status for _, status, _ in door.changes] == [DeviceStatus.ONLINE, DeviceStatus.FAULT]
 
 
 LIES = {
