@@ -11,7 +11,7 @@ from gateway.clock import now
 from gateway.config import load
 from gateway.daemon import take_up
 from gateway.types import FaceSeen
-from tests.house import DOOR, HEAD
+from tests.house import DOOR, GATE, HEAD
 from tests.house import House as Outside
 from tests.real import wait_until
 
@@ -76,3 +76,13 @@ def test_where_a_face_opens_alone_a_reload_decides_too(tmp_path: Path) -> None:
     finally:
         stop.set()
         thread.join()
+
+
+def test_the_catalog_names_a_camera_that_a_reload_brought(tmp_path: Path) -> None:
+    gate = GATE.format(camera='driver = "folder"\npath = "in"')
+    good = HEAD + DOOR.format(port="/dev/null")
+    outside = Outside(tmp_path, good + gate.partition("[cameras")[0])
+    house = House(load(outside.config))
+    outside.config.write_text(good + gate, encoding="utf-8")
+    take_up(house, outside.config)
+    assert "gate-cam" in [device["name"] for device in house.report.catalog()["devices"]]
