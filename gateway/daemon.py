@@ -77,9 +77,11 @@ def take_up(house: House, path: Path) -> None:
         fresh = load(path)
     except ConfigError as error:
         log.error("SIGHUP: the file has faults, the old settings stay: %s", error)
+        house.board.note("reload", {"faulty": True})
         return
     changed = [name for name in Settings.model_fields if getattr(fresh, name) != getattr(house.settings, name)]
     later = [name for name in changed if name not in _OF_VISION]
+    house.board.note("reload", {"waits_for_restart": later})
     if later:
         log.warning("SIGHUP: changes in %s need a restart: systemctl restart compound-gateway", ", ".join(later))
     off = (house.board.facts().get("vision") or {}).get("faults")  # perhaps its model is there by now

@@ -32,6 +32,11 @@ _OFF = {
     "plate": Text("车牌识别已停用", "plate recognition is off"),
     "face": Text("人脸识别已停用", "face recognition is off"),
 }
+_FAULTY = Text(
+    "配置有误，沿用原配置（用 compound-gateway check 查看）",
+    "the configuration has faults, the one before counts (compound-gateway check names them)",
+)
+_LATER = Text("{tables} 的改动重启后生效", "changes in {tables} wait for a restart")
 
 
 @dataclass(slots=True)
@@ -63,6 +68,7 @@ class Report:
         silent = self.board.silent()
         if silent:
             parts.append(Text("无响应：{parts}", "silent: {parts}").with_(parts=", ".join(silent)).say(language))
+        parts[:0] = [part.say(language) for part in _reload(self.board.facts().get("reload") or {})]
         if (self.board.facts().get("roster") or {}).get("fault"):
             parts.insert(0, Text("名册有误，沿用上次的名册", "roster faulty, its last copy counts").say(language))
         fault = self.board.facts().get("journal.fault")
@@ -128,6 +134,14 @@ class Report:
             "devices": [*_devices(settings)],
             "classes": {kind.value: {"schema": version} for kind, version in SCHEMA_VERSION.items()},
         }
+
+
+def _reload(last: dict[str, Any]) -> list[Text]:
+    """What the last reload left undone."""
+    if last.get("faulty"):
+        return [_FAULTY]
+    tables = ", ".join(f"[{name}]" for name in last.get("waits_for_restart", ()))
+    return [_LATER.with_(tables=tables)] if tables else []
 
 
 def _device(state: DeviceState) -> dict[str, Any]:

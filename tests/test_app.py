@@ -86,3 +86,24 @@ def test_the_catalog_names_a_camera_that_a_reload_brought(tmp_path: Path) -> Non
     outside.config.write_text(good + gate, encoding="utf-8")
     take_up(house, outside.config)
     assert "gate-cam" in [device["name"] for device in house.report.catalog()["devices"]]
+
+
+def test_how_things_stand_says_what_a_reload_left_undone(tmp_path: Path) -> None:
+    """`systemctl reload` ends well in any case, and only the log said so."""
+    good = HEAD + DOOR.format(port="/dev/null")
+    outside = Outside(tmp_path, good)
+    house = House(load(outside.config))
+    before = house.report.words()
+    for text, said in (
+        (good.replace("driver", "drivr"), "the configuration has faults, the one before counts"),
+        (
+            good + '[points.new]\nname = "n"\nkind = "mixed"\ndirection = "in"\n',
+            "changes in [points] wait for a restart",
+        ),
+    ):
+        outside.config.write_text(text, encoding="utf-8")
+        take_up(house, outside.config)
+        assert house.report.words().startswith(said)
+    outside.config.write_text(good, encoding="utf-8")
+    take_up(house, outside.config)
+    assert house.report.words() == before
