@@ -71,8 +71,8 @@ class SerialOptions(BaseModel):
 class SerialPort:
     """An open port. Bytes that came before it was opened are dropped: a card shown then opens nothing now."""
 
-    def __init__(self, port: str, baud: int) -> None:
-        """Open and lock. Raises `DeviceLost`."""
+    def __init__(self, port: str, baud: int, *, wait_s: float = SILENCE_S) -> None:
+        """Open and lock; `receive` waits for so long. Raises `DeviceLost`."""
         self._name = port
         self._held = b""  # bytes that came after a silence which is yet to be told
         self._last_byte = time.monotonic()
@@ -81,7 +81,7 @@ class SerialPort:
         write_timeout = None if port.startswith("rfc2217:") else _WRITE_TIMEOUT_S
         with self._losses():
             self._port = serial.serial_for_url(
-                port, baudrate=baud, timeout=SILENCE_S, write_timeout=write_timeout, exclusive=True
+                port, baudrate=baud, timeout=wait_s, write_timeout=write_timeout, exclusive=True
             )
         try:
             with self._losses():
@@ -92,7 +92,7 @@ class SerialPort:
             raise
 
     def receive(self) -> bytes:
-        """Wait at most 0.1 s for bytes. Empty: the wire was silent for 0.1 s, here or before the bytes that follow."""
+        """Wait at most 0.1 s for bytes, or as told. Empty: the wire was silent, just now or before the bytes that follow."""
         data, self._held = self._held or self._take(), b""
         now = time.monotonic()
         gap, silent = now - self._last_byte, self._silent

@@ -89,6 +89,9 @@ class Tty:
                 time.sleep(0.01)
         return b""
 
+    def fileno(self) -> int:
+        return self._master
+
     def unplug(self) -> None:
         if self._master >= 0:
             os.close(self._master)
