@@ -133,6 +133,8 @@ class Line:
     def _lose_port(self) -> None:
         self.age += 1
         port, self._wire.port, self._wire.fault = self._wire.port, None, None
+        for member in self._members:
+            member.lose_port()
         if port is not None:
             port.close()
 
@@ -218,7 +220,7 @@ class Line:
 
     def _greet(self, index: int, member: Peripheral) -> None:
         level, count = self._panel.check_capability(index, _OUTPUTS)
-        member.begin_session(self._panel.get_pd_id(index), count, level in _TIMED)
+        member.begin_session(time.monotonic(), self._panel.get_pd_id(index), count, level in _TIMED)
 
     def _submit(self, member: Peripheral, order: Order) -> None:
         if member in self._members and member.ready and not order.given_up:

@@ -19,9 +19,10 @@ POLL, CAP, OUT, CHLNG, SCRYPT = 0x60, 0x62, 0x68, 0x76, 0x77
 ACK, NAK, PDID, PDCAP, FMT, CCRYPT, RMAC_I, BUSY = 0x40, 0x41, 0x45, 0x46, 0x51, 0x76, 0x78, 0x79
 _IN_CLEAR = {NAK, PDID, PDCAP, BUSY}  # replies that come before there is a channel, and carry no card
 _HANDSHAKE = {0x12: (CCRYPT, CHLNG), 0x14: (RMAC_I, SCRYPT)}  # block type: its reply, to which command
+_KEYED = (CHLNG, SCRYPT)  # commands at which a wrong key shows
 _AUTHENTIC = {0x16, 0x18}  # block types with a MAC
 PATIENCE_S = 2.0  # without an answer for so long it is lost; what it held back for longer is stale
-_RESTART_S = 2.0  # from one failed session to the next try; libosdp waits for 300 s
+_RESTART_S = 2.0  # from a session that failed to the next try; libosdp would wait for 300 s
 _MOST_WAITING = 64  # cards and faults not yet fetched
 
 
@@ -51,12 +52,14 @@ class Peripheral:
     inbox: deque[Bits | BadFrame] | None = None  # of the reader that is open; None: cards are nobody's
     orders: deque[Order] = field(default_factory=deque)
     up: bool = False  # libosdp's word
+    since: float = 0.0  # when it last came up
     secure: bool = False
     settled: bool = False  # what it held back has been told: what comes now is new
     heard: float = float("-inf")  # its last reply
     well: float = float("-inf")  # its last reply in a session
     asked: int = 0  # the last command it was sent
-    failed_at: int = 0  # the command at which the last session ended
+    answer: int = 0  # what it last replied
+    failed_at: tuple[int, int] = (0, 0)  # the last command of the session that failed, and the reply
     restart_at: float | None = None
     identity: Mapping[str, int] = field(default_factory=dict)
     outputs: int = 0
@@ -79,8 +82,8 @@ class Peripheral:
             return False
         if now - self.heard > PATIENCE_S:
             self.settled = False
-        self.heard = now
-        if self.ready:
+        self.heard, self.answer = now, frame.code
+        if self.ready and frame.code != NAK:  # a reader that was switched on anew knows nothing of our session
             self.well = now
             self.settled = self.settled or (self.asked == POLL and frame.code == ACK)
         if frame.code == FMT:
@@ -109,6 +112,10 @@ class Peripheral:
         else:
             self.inbox[-1] = BadFrame("more than were fetched in time", reason="overflow")
 
+    def lose_port(self) -> None:
+        """Nothing can be heard; libosdp keeps its session, which may be good again with the next port."""
+        self.heard = self.well = self.since = float("-inf")
+
     def begin_anew(self) -> None:
         """There is no session, and no order survives it."""
         self.up = self.secure = self.settled = False
@@ -117,19 +124,20 @@ class Peripheral:
             order.done = False
         self.orders.clear()
 
-    def begin_session(self, identity: Mapping[str, int], outputs: int, times_outputs: bool) -> None:
+    def begin_session(self, now: float, identity: Mapping[str, int], outputs: int, times_outputs: bool) -> None:
         """libosdp has a session with it."""
-        self.up = True
-        self.failed_at = 0
+        self.up, self.since = True, now
+        self.failed_at = (0, 0)
         self.identity = dict(identity)
         self.outputs, self.times_outputs = outputs, times_outputs
 
     def end_session(self, now: float) -> None:
         """libosdp gave the session up."""
-        self.failed_at = self.asked
+        lasted = self.up and now - self.since > _RESTART_S
+        self.failed_at = (self.asked, self.answer)
         self.up = self.secure = self.settled = False
         if self.restart_at is None:
-            self.restart_at = now + _RESTART_S
+            self.restart_at = now if lasted else now + _RESTART_S
 
     def report(self, status: bytes) -> None:
         """What it says of itself (LSTATR): tamper, power."""
@@ -152,19 +160,21 @@ class Peripheral:
                     "检查供电、A/B 接线、地址和波特率", "check its power, the wires A and B, the address and the baud"
                 ),
             )
-        if self.failed_at == CAP and self.key is not None:
+        command, answer = self.failed_at
+        if command == CAP or (command in _KEYED and answer == NAK):
             return DeviceLost(
-                Text("地址 {address} 的读卡器不支持安全通道", "the reader at address {address} offers no secure channel").with_(
-                    address=self.address
-                ),
+                Text(
+                    "地址 {address} 的读卡器拒绝安全通道：不支持，或尚未写入密钥",
+                    "the reader at address {address} refuses the secure channel: it has none, or no key yet",
+                ).with_(address=self.address),
                 hint=Text(
-                    "启用读卡器的安全通道，或更换读卡器；明文须写 secure = false",
-                    "switch it on in the reader, or use another one; secure = false means in clear",
+                    "启用其安全通道并写入 scbk_file 中的密钥；明文须写 secure = false",
+                    "switch its secure channel on and give it the key of scbk_file; secure = false means in clear",
                 ),
             )
-        if self.failed_at in (CHLNG, SCRYPT):
+        if command in _KEYED:
             return DeviceLost(
-                Text("地址 {address} 的读卡器密钥不符", "the key does not fit that of the reader at address {address}").with_(
+                Text("地址 {address} 的读卡器用的是另一密钥", "the reader at address {address} has another key").with_(
                     address=self.address
                 ),
                 hint=Text("核对 scbk_file，或重新写入读卡器的密钥", "compare scbk_file, or set the reader's key again"),

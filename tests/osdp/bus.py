@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from drivers.osdp.frames import Frame, FrameFinder
 from tests.wire import Tty
 
 KEY = "9F86D081884C7D659A2FEAA0C55AD015"
@@ -109,6 +110,11 @@ class Bus:
         """Another tty, as after the adapter was pulled out and put in again."""
         old, self.tty = self.tty, Tty()
         old.unplug()
+
+    def sent_codes(self) -> list[int]:
+        """The codes of the commands that the gateway sent so far."""
+        finder = FrameFinder()
+        return [found.code for data in list(self.sent) for found in finder.feed(data) if isinstance(found, Frame)]
 
     def send(self, data: bytes) -> None:
         """To the gateway, as it would arrive."""

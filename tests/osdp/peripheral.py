@@ -13,13 +13,15 @@ import select
 import socket
 import sys
 import time
+from binascii import crc_hqx
 from typing import Any
 
 import osdp_sys
 
-from drivers.osdp.frames import Frame, FrameFinder
+from drivers.osdp.frames import Frame, FrameFinder, parse
 
 _OUTPUTS = 2
+_PDCAP = 0x46
 
 
 class Channel:
@@ -27,8 +29,9 @@ class Channel:
 
     id = 1
 
-    def __init__(self, line: socket.socket) -> None:
+    def __init__(self, line: socket.socket, secure: bool) -> None:
         self._line = line
+        self._secure = secure
         self._finder = FrameFinder()
         self._frame = b""
 
@@ -49,13 +52,25 @@ class Channel:
 
     def write(self, data: bytes) -> int:
         try:
-            self._line.sendall(data)
+            self._line.sendall(data if self._secure else without_secure_channel(data))
         except OSError:
             sys.exit(0)
         return len(data)
 
     def flush(self) -> None:
         self._frame = b""
+
+
+def without_secure_channel(reply: bytes) -> bytes:
+    """libosdp's peripheral always says that it has one."""
+    at = reply.find(b"\x53")
+    frame = parse(reply[at:])
+    if frame.code != _PDCAP:
+        return reply
+    own = [frame.data[at : at + 3] for at in range(0, len(frame.data), 3)]
+    data = b"".join(bytes((one[0], 0, 0)) if one[0] == osdp_sys.CAP_COMMUNICATION_SECURITY else one for one in own)
+    raw = frame.raw.replace(frame.data, data)[:-2]
+    return raw + crc_hqx(raw, 0x1D0F).to_bytes(2, "little")
 
 
 def obey(command: dict[str, Any]) -> tuple[int, None]:
@@ -76,7 +91,7 @@ def capabilities(secure: bool, level: int) -> list[dict[str, int]]:
 def main(descriptor: int, address: int, key: str, level: int) -> None:
     line = socket.socket(fileno=descriptor)
     line.setblocking(False)
-    channel = Channel(line)
+    channel = Channel(line, key != "none")
     osdp_sys.set_loglevel(osdp_sys.LOG_EMERG)
     identity = {"version": 3, "model": 7, "vendor_code": 0xCAFEBA, "serial_number": 0xDEADBEAF, "firmware_version": 0x010203}
     about = {"name": "PD", "address": address, "flags": 0, "channel": channel, **identity}
