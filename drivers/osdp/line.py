@@ -100,9 +100,8 @@ class Line:
         self._jobs.append(partial(self._submit, peripheral, order))
 
     def give_up(self, peripheral: Peripheral, order: Order) -> None:
-        """Have it never sent from now on."""
-        order.given_up = True
-        self._jobs.append(partial(self._flush, peripheral))
+        """Have it never sent from now on: by itself libosdp would send it again for nine seconds."""
+        self._jobs.append(partial(self._forget, peripheral, order))
 
     def close(self) -> None:
         """Nobody is left: give the port back."""
@@ -223,16 +222,16 @@ class Line:
         member.begin_session(time.monotonic(), self._panel.get_pd_id(index), count, level in _TIMED)
 
     def _submit(self, member: Peripheral, order: Order) -> None:
-        if member in self._members and member.ready and not order.given_up:
+        if member in self._members and member.ready:
             member.orders.append(order)
             if self._panel.submit_command(self._members.index(member), dict(order.command)):
                 return
             member.orders.remove(order)
         order.done = False
 
-    def _flush(self, member: Peripheral) -> None:
-        if member in self._members:
-            self._panel.flush_commands(self._members.index(member))
+    def _forget(self, member: Peripheral, order: Order) -> None:
+        if order in member.orders:  # only a new panel has never heard of it
+            self._build()
 
     def _complete(self, index: int, _command: dict[str, Any], status: int) -> None:
         orders = self._members[index].orders

@@ -15,7 +15,7 @@ from drivers.osdp.frames import Frame
 from gateway.errors import BadFrame, DeviceLost
 from gateway.text import Text
 
-POLL, CAP, OUT, CHLNG, SCRYPT = 0x60, 0x62, 0x68, 0x76, 0x77
+POLL, CAP, CHLNG, SCRYPT = 0x60, 0x62, 0x76, 0x77
 ACK, NAK, PDID, PDCAP, FMT, CCRYPT, RMAC_I, BUSY = 0x40, 0x41, 0x45, 0x46, 0x51, 0x76, 0x78, 0x79
 _IN_CLEAR = {NAK, PDID, PDCAP, BUSY}  # replies that come before there is a channel, and carry no card
 _HANDSHAKE = {0x12: (CCRYPT, CHLNG), 0x14: (RMAC_I, SCRYPT)}  # block type: its reply, to which command
@@ -40,7 +40,6 @@ class Order:
 
     command: Mapping[str, int]
     done: bool | None = None
-    given_up: bool = False  # never to be sent again
 
 
 @dataclass(slots=True, eq=False)

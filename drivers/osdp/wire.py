@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from drivers.osdp.frames import SOM, Frame, FrameFinder, parse
-from drivers.osdp.peripheral import OUT, Peripheral
+from drivers.osdp.peripheral import Peripheral
 from drivers.serial_port import SerialPort
 from gateway.errors import BadFrame, DeviceLost
 
@@ -66,8 +66,6 @@ class Wire:
         asked = self._asked = self.peripherals.get(command.address)
         if asked is not None:
             asked.asked = command.code
-            if command.code == OUT and (not asked.orders or asked.orders[0].given_up):
-                return len(data)  # whoever waited for the door has been told that it did not open
         try:
             if self.port is not None:
                 self.port.write(data)
