@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -32,10 +31,10 @@ from gateway.journal import Journal
 from gateway.keys import Keys
 from gateway.passage import Passages
 from gateway.recorder import Recorder
-from gateway.registry import Kind, load_driver
+from gateway.registry import connector
 from gateway.report import Report
 from gateway.roster import Roster
-from gateway.settings import DeviceTable, Settings
+from gateway.settings import Settings
 from gateway.spool import FOLDER as SPOOL
 from gateway.spool import Spool
 from gateway.status_socket import StatusSocket
@@ -102,7 +101,9 @@ class House:
         self.register = LiveRegister(Roster(self._data / "roster.db", self.keys), self.board, language)
         self.register.refresh()
         self.actuators = {
-            name: ActuatorWorker(name, self._point_of(name), _connector("actuator", table), self.board, language)
+            name: ActuatorWorker(
+                name, self._point_of(name), connector("actuator", table, settings.readers), self.board, language
+            )
             for name, table in settings.actuators.items()
         }
         self.supervisor = Supervisor(settings, self._observe, self.board)
@@ -203,7 +204,7 @@ class House:
             name: ReaderWorker(
                 name,
                 table,
-                _connector("reader", table),
+                connector("reader", table, {}),
                 self.doorkeeper.submit,
                 self.board,
                 self.settings.site.language,
@@ -249,9 +250,3 @@ class House:
 
     def _point_of(self, actuator: str) -> str | None:
         return next((name for name, point in self.settings.points.items() if point.actuator == actuator), None)
-
-
-def _connector(kind: Kind, table: DeviceTable) -> Callable[[], Any]:
-    """How to open a device: its driver with its checked options."""
-    driver = load_driver(kind, table.driver)
-    return partial(driver.connect, driver.Options.model_validate(table.options))

@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 
 from gateway.credentials import Credential
 from gateway.errors import BadFrame
+from gateway.text import Text
 from gateway.types import Frame, Unreadable
 
 
@@ -22,6 +23,14 @@ class Device(Protocol):
         """Release the device. Never raises."""
 
 
+@runtime_checkable
+class SelfKnowing(Protocol):
+    """A device that says what it is, for whoever installs it."""
+
+    def describe(self) -> Text:
+        """One line: maker, model, how it is connected. Never raises."""
+
+
 class Reader(Device, Protocol):
     """A card reader."""
 
@@ -30,6 +39,14 @@ class Reader(Device, Protocol):
 
         Raises `DeviceLost` when the device has gone.
         """
+
+
+@runtime_checkable
+class WatchfulReader(Protocol):
+    """A reader that can tell when something is wrong with itself."""
+
+    def complaint(self) -> Text | None:
+        """What staff must look at though cards are read: it is tampered with, its power fails. None: nothing."""
 
 
 class Actuator(Device, Protocol):

@@ -18,9 +18,10 @@ from rich.cells import cell_len
 
 from gateway.addresses import Address
 from gateway.bell import Bell
+from gateway.contracts import SelfKnowing
 from gateway.errors import DeviceLost, GatewayError, Rejected, Unreachable
 from gateway.mqtt import Acknowledged, Connected, Link, Lost
-from gateway.registry import Kind, load_driver
+from gateway.registry import Kind, connector
 from gateway.settings import DeviceTable, Settings, Uplink
 from gateway.status_socket import ask
 from gateway.text import Language, Text, on_one_line
@@ -58,11 +59,11 @@ def _outcomes(settings: Settings) -> Iterator[Outcome]:
         yield from _unknown_to_daemon(status, settings)
     except Unreachable:
         for name, reader in settings.readers.items():
-            yield _tried("reader", name, partial(_open_and_close, "reader", reader))
+            yield _tried("reader", name, partial(_open_and_close, "reader", reader, settings))
         for name, actuator in settings.actuators.items():
-            yield _tried("actuator", name, partial(_open_and_close, "actuator", actuator))
+            yield _tried("actuator", name, partial(_open_and_close, "actuator", actuator, settings))
         for name, camera in settings.cameras.items():
-            yield _tried("camera", name, partial(_grab, camera))
+            yield _tried("camera", name, partial(_grab, camera, settings))
     wanted = {kind for camera in settings.cameras.values() for kind in camera.recognise}
     for kind in sorted(wanted):
         yield _tried("model", kind, partial(_load_models, kind, settings))
@@ -102,20 +103,18 @@ def _tried(kind: str, name: str, attempt: Callable[[], Text]) -> Outcome:
         return Outcome(kind, name, False, error.message, error.hint)
 
 
-def _connect(kind: Kind, table: DeviceTable) -> Any:
-    driver = load_driver(kind, table.driver)
-    return driver.connect(driver.Options.model_validate(table.options))
+def _open_and_close(kind: Kind, table: DeviceTable, settings: Settings) -> Text:
+    device = connector(kind, table, settings.readers)()
+    try:
+        return device.describe() if isinstance(device, SelfKnowing) else Text("可以打开", "opens")
+    finally:
+        device.close()
 
 
-def _open_and_close(kind: Kind, table: DeviceTable) -> Text:
-    _connect(kind, table).close()
-    return Text("可以打开", "opens")
-
-
-def _grab(table: DeviceTable) -> Text:
+def _grab(table: DeviceTable, settings: Settings) -> Text:
     """The first frame of a camera."""
     began = time.monotonic()
-    camera = _connect("camera", table)
+    camera = connector("camera", table, settings.readers)()
     try:
         while time.monotonic() - began < _FRAME_S:
             frame = camera.read()

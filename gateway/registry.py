@@ -5,19 +5,24 @@ Its rule: the program imports no driver by itself; `compound_gateway.readers`, `
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from gateway.errors import Rejected
+from gateway.settings import DeviceTable
 from gateway.text import Text
 
 Kind = Literal["reader", "camera", "actuator"]
+
+
+def _nothing(_options: Any) -> Iterable[Any]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +30,13 @@ class Driver:
     """What a driver module offers. `connect` raises `DeviceLost` where the device is not there."""
 
     Options: type[BaseModel]
-    connect: Callable[[Any], Any]
+    connect: Callable[..., Any]  # of the options; of those of its reader as well, where it works `through` one
     shares_port: str = ""  # several devices may name the same port: those of all drivers that say the same here
     plays_recording: bool = False  # its `path` is there from the beginning, or it is a mistake
+    through: str | None = None  # the driver of the readers one of which its `reader` names
+    longest_on_s: float | None = None  # an actuator that goes off by itself after so long
+    unusable: Callable[[Any], Iterable[tuple[str, Text]]] = _nothing  # options: keys whose files are of no use, and why
+    advice: Callable[[Any], Iterable[Text]] = _nothing  # options: what to know though nothing is wrong
 
 
 def names(kind: Kind) -> list[str]:
@@ -56,8 +65,26 @@ def load_driver(kind: Kind, name: str) -> Driver:
             hint=Text("驱动须有 Options 与 connect", "a driver has Options, a pydantic model, and connect"),
         )
     shared = getattr(module, "SHARES_PORT", False)
-    line = name if shared is True else shared or ""
-    return Driver(options, connect, line, bool(getattr(module, "PLAYS_RECORDING", False)))
+    return Driver(
+        options,
+        connect,
+        shares_port=name if shared is True else shared or "",
+        plays_recording=bool(getattr(module, "PLAYS_RECORDING", False)),
+        through=getattr(module, "THROUGH", None),
+        longest_on_s=getattr(module, "LONGEST_ON_S", None),
+        unusable=getattr(module, "unusable", _nothing),
+        advice=getattr(module, "advice", _nothing),
+    )
+
+
+def connector(kind: Kind, table: DeviceTable, readers: Mapping[str, DeviceTable]) -> Callable[[], Any]:
+    """How to open a device: its driver with its checked options, and with those of the reader that it works through."""
+    driver = load_driver(kind, table.driver)
+    connect = partial(driver.connect, driver.Options.model_validate(table.options))
+    if driver.through is None:
+        return connect
+    reader = readers[table.options["reader"]]
+    return partial(connect, load_driver("reader", reader.driver).Options.model_validate(reader.options))
 
 
 @cache
@@ -76,12 +103,18 @@ def _unknown(kind: Kind, name: str) -> Rejected:
     if not known:
         hint = Text("程序未安装：pip install .", "the program is not installed: pip install .")
     return Rejected(
-        Text("没有名为“{name}”的{kind}驱动", "there is no {kind} driver '{name}'").with_(name=name, kind=_KIND[kind]),
+        Text("没有名为“{name}”的{kind}驱动", "there is no {kind} driver '{name}'").with_(
+            name=name, kind=KIND_WORDS[kind]
+        ),
         hint=hint,
     )
 
 
-_KIND = {"reader": Text("读卡器", "reader"), "camera": Text("摄像机", "camera"), "actuator": Text("执行器", "actuator")}
+KIND_WORDS = {
+    "reader": Text("读卡器", "reader"),
+    "camera": Text("摄像机", "camera"),
+    "actuator": Text("执行器", "actuator"),
+}
 
 
 def _what_to_install(entry: EntryPoint) -> Text:

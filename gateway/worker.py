@@ -18,12 +18,12 @@ from contextlib import closing
 
 from gateway.board import Board
 from gateway.clock import Stamp, now
-from gateway.contracts import Actuator, Reader
+from gateway.contracts import Actuator, Reader, WatchfulReader
 from gateway.credentials import Credential
 from gateway.errors import BadFrame, DeviceLost
 from gateway.presence import Presence
 from gateway.settings import Reader as ReaderSettings
-from gateway.text import Language
+from gateway.text import Language, Text
 from gateway.types import CardRead, DeviceStatus
 
 _log = logging.getLogger(__name__)
@@ -47,6 +47,7 @@ class DeviceWorker(ABC):
         self._board = board
         self._status: DeviceStatus | None = None
         self._presence = Presence()
+        self._complaint: Text | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Serve the device until `stop`; back-off 0.5 → 5 s, from the start again after a session that worked."""
@@ -65,11 +66,13 @@ class DeviceWorker(ABC):
             pause = min(2 * pause, _LONGEST_PAUSE_S)
         self._board.retire(self._part)
 
-    def _has_worked(self) -> None:
-        """It is open, or did a round."""
+    def _has_worked(self, complaint: Text | None = None) -> None:
+        """It is open, or did a round; a complaint is what it has to say of itself."""
         self._presence.open()
-        if self._presence.is_there and self._status is not DeviceStatus.ONLINE:
-            self._report(DeviceStatus.ONLINE)
+        status = DeviceStatus.ONLINE if complaint is None else DeviceStatus.FAULT
+        if self._presence.is_there and (self._status is not status or self._complaint != complaint):
+            self._report(status, str(complaint or ""), complaint.say(self._language) if complaint else None)
+        self._complaint = complaint
 
     @abstractmethod
     def _serve(self, stop: threading.Event) -> None:
@@ -150,7 +153,7 @@ class ReaderWorker(DeviceWorker):
                 results = reader.read()
                 # Who was shown while this process stood still may have gone: that counts from the last look.
                 stamp, looked = _earliest(looked), now()
-                self._has_worked()
+                self._has_worked(reader.complaint() if isinstance(reader, WatchfulReader) else None)
                 self._board.beat(self._part)
                 for result in results:
                     self._take(result, stamp)

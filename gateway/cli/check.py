@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from gateway.text import Text
 
 if TYPE_CHECKING:
     from gateway.config import ConfigFaults
-    from gateway.settings import Settings
+    from gateway.settings import DeviceTable, Settings
     from gateway.survival import Survival
 
 _UNMEASURED = Text(
@@ -60,6 +61,10 @@ def command(config_path: Path, live: bool, as_json: bool) -> None:
             .with_(**counts)
             .say(language())
         )
+    notes = list(_notes(settings))
+    if not as_json:
+        for note in notes:
+            click.echo(note.say(language()))
     off_line = _off_line(settings)
     if not as_json:
         click.echo(off_line.say().say(language()) if off_line else _UNMEASURED.say(language()))
@@ -69,7 +74,26 @@ def command(config_path: Path, live: bool, as_json: bool) -> None:
         sys.exit(try_everything(settings, as_json=as_json))
     if as_json:
         days = {"days": round(off_line.days, 1), "class": off_line.event_class.value} if off_line else None
-        click.echo(json.dumps({"ok": True, **counts, "off_line": days}))
+        said = [str(note) for note in notes]
+        click.echo(json.dumps({"ok": True, **counts, "off_line": days, "notes": said}))
+
+
+def _notes(settings: Settings) -> Iterator[Text]:
+    """What the drivers advise though nothing is wrong."""
+    from gateway.registry import KIND_WORDS, Kind, load_driver
+
+    kinds: list[tuple[Kind, Mapping[str, DeviceTable]]] = [
+        ("reader", settings.readers),
+        ("camera", settings.cameras),
+        ("actuator", settings.actuators),
+    ]
+    for kind, tables in kinds:
+        for name, table in tables.items():
+            driver = load_driver(kind, table.driver)
+            for advice in driver.advice(driver.Options.model_validate(table.options)):
+                yield Text("注意，{kind} {name}：{advice}", "note, {kind} {name}: {advice}").with_(
+                    kind=KIND_WORDS[kind], name=name, advice=advice
+                )
 
 
 def _as_json(refused: ConfigFaults) -> dict[str, object]:

@@ -15,6 +15,7 @@ from gateway.addresses import read_proxy
 from gateway.config.certificates import unusable
 from gateway.config.face_rules import check_faces
 from gateway.config.faults import Complain, Table, did_you_mean, entries, from_pydantic
+from gateway.config.output_rules import check_outputs
 from gateway.config.port_rules import check_ports
 from gateway.errors import Rejected
 from gateway.filesystem import network_kind
@@ -35,6 +36,7 @@ def check_rules(table: Table, base: Path, complain: Complain) -> dict[tuple[str,
     _names_point_somewhere(table, complain)
     _names_are_unique(table, complain)
     check_ports(table, options, complain)
+    check_outputs(table, options, complain)
     _data_dir_is_local(table, base, complain)
     _uplink_files(table, base, complain)
     _proxy_keeps_its_secret(table, complain)
@@ -73,6 +75,8 @@ def _driver_options(table: Table, base: Path, complain: Complain) -> Iterator[tu
             given = _anchored(options, base)
             if driver.plays_recording and not Path(given["path"]).exists():
                 complain((section, name, "path"), _no_file(given["path"]))
+            for key, why in driver.unusable(driver.Options.model_validate(given)):
+                complain((section, name, key), why)
             yield (section, name), given
 
 

@@ -93,7 +93,13 @@ def main(descriptor: int, address: int, key: str, level: int) -> None:
     line.setblocking(False)
     channel = Channel(line, key != "none")
     osdp_sys.set_loglevel(osdp_sys.LOG_EMERG)
-    identity = {"version": 3, "model": 7, "vendor_code": 0xCAFEBA, "serial_number": 0xDEADBEAF, "firmware_version": 0x010203}
+    identity = {
+        "version": 3,
+        "model": 7,
+        "vendor_code": 0xCAFEBA,
+        "serial_number": 0xDEADBEAF,
+        "firmware_version": 0x010203,
+    }
     about = {"name": "PD", "address": address, "flags": 0, "channel": channel, **identity}
     about["scbk"] = None if key == "none" else bytes.fromhex(key)
     device = osdp_sys.PeripheralDevice(about, capabilities=capabilities(key != "none", level))

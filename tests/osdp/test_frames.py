@@ -74,7 +74,9 @@ def test_a_security_block_that_leaves_no_room_is_no_frame() -> None:
             parse(body + (-sum(body) & 0xFF).to_bytes(1))
 
 
-_likely = st.sampled_from([b"\x53", b"\xff\x53", b"\x53\x80", b"\x53\x80\x00\x01\x04", *(wire[:9] for wire, *_ in FRAMES)])
+_likely = st.sampled_from(
+    [b"\x53", b"\xff\x53", b"\x53\x80", b"\x53\x80\x00\x01\x04", *(wire[:9] for wire, *_ in FRAMES)]
+)
 hostile = st.lists(st.one_of(st.binary(max_size=64), _likely), max_size=40)
 
 
