@@ -92,7 +92,7 @@ class SerialPort:
             raise
 
     def receive(self) -> bytes:
-        """Wait at most 0.1 s for bytes, or as told. Empty: the wire was silent, just now or before the bytes that follow."""
+        """Wait at most 0.1 s for bytes, or as told. Empty: the wire was silent, here or before what follows."""
         data, self._held = self._held or self._take(), b""
         now = time.monotonic()
         gap, silent = now - self._last_byte, self._silent

@@ -103,6 +103,7 @@ LIBRARIES = {  # a library that blocks, crashes or changes has one door into the
     "onnxruntime": {"gateway.vision.session", "gateway.vision.prepare.int8"},
     "orjson": {"gateway.fastjson"},
     "serial": {"drivers.serial_port"},
+    "osdp_sys": {"drivers.osdp.line"},
     "matplotlib": {"gateway.vision.charts"},
 }
 
@@ -126,10 +127,16 @@ def test_libraries_have_one_door() -> None:
 
 
 def test_the_door_process_loads_no_pixels() -> None:
-    """Everything the door process imports stays free of numpy, cv2 and onnxruntime: memory, and safety."""
+    """Everything the door process imports stays free of numpy, cv2 and onnxruntime: memory, and safety.
+
+    Nor is libosdp loaded where no reader needs it.
+    """
     import subprocess
     import sys
 
-    code = "import gateway.app, sys; print(sorted({'numpy','cv2','onnxruntime'} & set(sys.modules)))"
+    code = (
+        "import gateway.app, drivers.actuators.osdp_output, sys; "
+        "print(sorted({'numpy','cv2','onnxruntime','osdp_sys','osdp'} & set(sys.modules)))"
+    )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

@@ -4,7 +4,8 @@
     SOM  address  length    control  code   check     length: of everything from SOM on; low byte first, as the CRC
 
     address  bit 7 is set in replies
-    control  bits 0–1 sequence, bit 2 CRC-16 (else a sum), bit 3 a security block (length, type, …) stands before the code
+    control  bits 0–1 sequence, bit 2 CRC-16 (else a sum), bit 3 a security block
+             (length, type, …) stands before the code
 
 The rule: length and check alone say where a frame ends. After a bad frame the search for the next begins at its second
 byte; a byte FF that some senders put before a frame is noise here.

@@ -15,7 +15,7 @@ SCBK_D = bytes(range(0x30, 0x40))
 
 
 def read_key(path: Path) -> bytes:
-    """The 16 bytes. Raises `OSError` where the file cannot be read and `ValueError` with a `Text` for what is no key."""
+    """The 16 bytes. Raises `OSError` for a file that cannot be read, `ValueError` of a `Text` for what is no key."""
     try:
         written = read_secret(path)
     except UnicodeDecodeError:

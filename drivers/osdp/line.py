@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 from functools import partial
-from importlib import import_module
 from typing import Any
 
 from drivers.osdp.peripheral import Bits, Order, Peripheral
@@ -83,7 +82,7 @@ class Line:
             return self._seats[address]
 
     def wait(self, done: Callable[[], bool], seconds: float, age: int) -> None:
-        """Until `done` or for so long, driving the line where nobody does. Raises `DeviceLost` where the port is lost."""
+        """Until `done` or for so long, driving the line where nobody does. Raises `DeviceLost` with the port."""
         deadline = time.monotonic() + seconds
         with self._turn:
             while not done() and (left := deadline - time.monotonic()) > 0:
@@ -176,15 +175,16 @@ class Line:
 
     def _build(self) -> None:
         """A panel of everyone who has a seat, as libosdp takes in nobody later. Their sessions begin anew."""
-        osdp = import_module(LIBRARY)
+        import osdp_sys  # not before it is needed: a compound without OSDP does without
+
         self._outdated = False
         seats = dict(self._seats)
         for member in (*self._members, *seats.values()):
             member.begin_anew()
         self._panel = None  # the old one goes before the new one speaks
         self._members, self._wire.peripherals = list(seats.values()), seats
-        osdp.set_loglevel(osdp.LOG_EMERG)
-        self._panel = osdp.ControlPanel([self._introduced(member, osdp) for member in self._members])
+        osdp_sys.set_loglevel(osdp_sys.LOG_EMERG)
+        self._panel = osdp_sys.ControlPanel([self._introduced(member, osdp_sys) for member in self._members])
         self._panel.set_event_callback(self._take)
         self._panel.set_command_completion_callback(self._complete)
 

@@ -46,9 +46,10 @@ class Options(SerialOptions):
         if self.secure and self.scbk_file is None:
             raise ValueError(
                 Text(
-                    "缺少 scbk_file（安全通道密钥文件）；不用安全通道时须写明 secure = false，此时卡号可在线路上被窃听和重放",
-                    "scbk_file is missing, the file with the key of the secure channel; without one say secure = false: "
-                    "then cards can be listened to and replayed on the wire",
+                    "缺少 scbk_file（安全通道密钥文件）；不用安全通道时须写明 secure = false，"
+                    "此时卡号可在线路上被窃听和重放",
+                    "scbk_file is missing, with the key of the secure channel; without one say secure = false: "
+                    "and cards can be listened to and replayed on the wire",
                 )
             )
         if not self.secure and self.scbk_file is not None:

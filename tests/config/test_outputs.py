@@ -68,7 +68,8 @@ def test_a_key_in_another_encoding_is_no_key(tmp_path: Path, key: Path) -> None:
     assert any("32 hexadecimal digits" in line for line in faults(tmp_path, SMALL + OSDP))
 
 
-def test_a_key_that_only_the_service_may_read_is_not_judged(tmp_path: Path, key: Path, humble: None) -> None:
+@pytest.mark.usefixtures("humble")
+def test_a_key_that_only_the_service_may_read_is_not_judged(tmp_path: Path, key: Path) -> None:
     key.write_text("nonsense", encoding="ascii")
     key.chmod(0)
     os.chown(key, 1, 1)

@@ -73,7 +73,7 @@ class Reader:
 
 
 class Bus:
-    """The wires. What the gateway sends reaches every peripheral; replies reach the gateway in pieces of `piece` bytes."""
+    """The wires. What the gateway sends reaches every peripheral; replies come back in pieces of `piece` bytes."""
 
     def __init__(self, piece: int = 0) -> None:
         self.tty = Tty()

@@ -2,7 +2,7 @@
 
     python -m tests.osdp.peripheral SOCKET ADDRESS KEY|none [OUTPUT_LEVEL]
 
-One JSON object a line. In: an event to tell, as libosdp takes it, with `hex` for its data. Out: each command it was given.
+One JSON object a line. In: an event to tell, as libosdp takes it, with hex for bytes. Out: each command it was given.
 """
 
 from __future__ import annotations

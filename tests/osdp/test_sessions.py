@@ -112,11 +112,13 @@ def test_tampering_and_failing_power_are_told(bus: Bus, key_file: Path) -> None:
 
 def test_a_card_shown_before_the_session_opens_nothing(bus: Bus, key_file: Path) -> None:
     device = bus.reader()
-    device.show(*word(61, 1))
+    for number in range(1, 6):  # a reader tells one at each poll
+        device.show(*word(61, number))
     time.sleep(0.2)
     reader = opened(bus, key_file)
-    results = read_until(reader, lambda _: False, 0.6)
+    results = read_until(reader, lambda _: False, 0.8)
     assert cards(results) == []
+    assert set(faults(results)) == {"stale"}
     assert shown(reader, device, 2) == ["w26:61-2"]
     reader.close()
 
@@ -177,14 +179,29 @@ def test_an_adapter_pulled_out_and_put_in_again(tmp_path: Path, key_file: Path) 
         with pytest.raises(DeviceLost):
             read_until(reader, lambda _: False, 1.0)
         reader.close()
+        for number in (1, 2, 3):
+            device.show(*word(61, number))
         link.unlink()
         link.symlink_to(bus.path)
         start = time.monotonic()
         reader = osdp.connect(osdp.Options(port=str(link), scbk_file=key_file))
         assert time.monotonic() - start < 2.0
+        assert cards(read_until(reader, lambda _: False, 0.6)) == [], "shown while nobody could see who stood there"
         assert shown(reader, device, 8) == ["w26:61-8"]
         reader.close()
         reader.close()
+
+
+def test_whoever_was_held_up_himself_finds_his_reader_there(bus: Bus, key_file: Path) -> None:
+    device = bus.reader()
+    reader = opened(bus, key_file)
+    time.sleep(2.5)  # the doors were busy, or the box was frozen
+    device.show(*word(61, 1))
+    results = read_until(reader, bool)
+    results += read_until(reader, lambda _: False, 0.4)
+    assert faults(results) == ["stale"]
+    assert shown(reader, device, 2) == ["w26:61-2"]
+    reader.close()
 
 
 def test_the_clock_of_the_day_is_set_back(bus: Bus, key_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,6 +320,31 @@ def test_a_reader_that_joins_later_costs_the_others_a_moment_only(bus: Bus, watc
     assert card_of(one, first, 3)
     assert not one.losses
     assert not two.losses
+
+
+def test_who_waits_is_woken_by_its_card_though_another_drives(bus: Bus, key_file: Path) -> None:
+    devices = [bus.reader(address) for address in (0, 1)]
+    readers = [opened(bus, key_file, 4.0, address=address)._share for address in (0, 1)]
+    line, ended = readers[0]._line, threading.Event()
+    assert line is not None
+    line.wait(lambda: all(share.peripheral.settled for share in readers), 3.0, readers[0]._age)
+
+    def drive() -> None:
+        line.wait(ended.is_set, 4.0, readers[0]._age)
+
+    driver = threading.Thread(target=drive)
+    driver.start()
+    time.sleep(0.2)
+    devices[1].show(*word(61, 1))
+    inbox = readers[1].peripheral.inbox
+    start = time.monotonic()
+    line.wait(lambda: bool(inbox), 3.0, readers[1]._age)
+    assert inbox
+    assert time.monotonic() - start < 2.0
+    ended.set()
+    driver.join(5)
+    for share in readers:
+        share.close()
 
 
 def test_two_readers_with_one_address_are_refused(bus: Bus, key_file: Path) -> None:

@@ -11,9 +11,10 @@ import pytest
 
 from drivers.osdp.frames import SOM, Frame, parse
 from drivers.osdp.peripheral import CCRYPT, CHLNG, PDID, POLL, SCRYPT, Bits, Peripheral
+from drivers.readers import osdp
 from drivers.wiegand_bits import LAYOUTS, encode
 from gateway.errors import BadFrame
-from tests.osdp.bus import Bus
+from tests.osdp.bus import KEY, Bus
 from tests.osdp.test_sessions import opened, read_until, shown
 from tests.wire import cards, faults
 
@@ -78,17 +79,18 @@ def test_a_card_told_in_clear_during_the_handshake_opens_nothing(key_file: Path)
         reader.close()
 
 
-def test_our_own_echo_and_the_replies_of_others_are_passed_over(key_file: Path) -> None:
+@pytest.mark.parametrize("secure", [True, False])
+def test_our_own_echo_and_the_replies_of_others_are_passed_over(key_file: Path, secure: bool) -> None:
     """A two-wire adapter that hears itself; a reader that answers too late."""
     with Bus() as bus:
-        device = bus.reader()
+        device = bus.reader(key=KEY if secure else "none")
 
         def stranger(data: bytes) -> None:
             bus.tty.send(data)
             bus.tty.send(reply(read_command(data), 0x40, b"", address=9))
 
         bus.on_command = stranger
-        reader = opened(bus, key_file)
+        reader = opened(bus, key_file) if secure else osdp.connect(osdp.Options(port=bus.path, secure=False))
         assert shown(reader, device, 2) == ["w26:61-2"]
         reader.close()
 

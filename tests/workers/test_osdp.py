@@ -69,9 +69,7 @@ def status_of(board: Board, name: str) -> tuple[DeviceStatus | None, str]:
     return next(((device.status, device.detail) for device in board.devices() if device.name == name), (None, ""))
 
 
-def test_a_card_is_observed_and_the_output_pulses(
-    bus: Bus, readers: dict[str, ReaderSettings], board: Board
-) -> None:
+def test_a_card_is_observed_and_the_output_pulses(bus: Bus, readers: dict[str, ReaderSettings], board: Board) -> None:
     device, seen = bus.reader(), list[CardRead]()
     reader = ReaderWorker("east", readers["east"], connector("reader", readers["east"], {}), seen.append, board)
     table = ActuatorSettings.model_validate({"driver": "osdp-output", "reader": "east", "output": 1})
