@@ -23,7 +23,6 @@ from gateway.text import Text
 
 _TICK_S = 0.005  # how long the driver waits for bytes
 _STATES = 3  # of libosdp from a reply to the next command: done, chosen, sent
-_STOOD_STILL_S = 0.5  # nobody drove for so long: that silence was not the peripherals'
 _CLOCK_BACK_S = 0.5  # libosdp measures by the clock of the day, and would be silent until it is as late again
 _MOST = 32  # addresses; libosdp's own word on who is there has no more bits
 LIBRARY = "osdp_sys"  # of the package libosdp; its other module, osdp, brings threads and queues that grow for ever
@@ -65,7 +64,6 @@ class Line:
         self._panel: Any = None  # libosdp's
         self._outdated = True  # the panel does not fit the seats
         self._members: Sequence[Peripheral] = ()  # of the panel, as it counts them
-        self._stepped = time.monotonic()
         self._clock = _clock()
 
     def seat(self, address: int, key: bytes | None) -> Peripheral:
@@ -140,7 +138,7 @@ class Line:
         """Take what came, let libosdp answer it. Raises `DeviceLost` where the port is lost."""
         self._wire.port = self._wire.port or SerialPort(self._name, self.baud, wait_s=_TICK_S)
         self._wire.receive()
-        self._mind_the_clocks()
+        self._mind_the_clock()
         if self._outdated:
             self._build()
         while self._jobs:
@@ -153,14 +151,9 @@ class Line:
         if self._wire.fault is not None:
             raise self._wire.fault
 
-    def _mind_the_clocks(self) -> None:
-        now, clock = time.monotonic(), _clock()
-        stood_still, went_back = now - self._stepped, self._clock - clock
-        self._stepped, self._clock = now, clock
-        if stood_still > _STOOD_STILL_S:
-            for member in self._members:
-                member.well += stood_still
-        if went_back > _CLOCK_BACK_S:
+    def _mind_the_clock(self) -> None:
+        before, self._clock = self._clock, _clock()
+        if before - self._clock > _CLOCK_BACK_S:
             self._outdated = True
 
     def _restart(self, index: int, member: Peripheral) -> None:

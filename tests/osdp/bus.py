@@ -106,10 +106,13 @@ class Bus:
             reader.die()
             end.close()
 
-    def replug(self) -> None:
-        """Another tty, as after the adapter was pulled out and put in again."""
-        old, self.tty = self.tty, Tty()
-        old.unplug()
+    def unplug(self) -> None:
+        """Pull the adapter out."""
+        self.tty.unplug()
+
+    def plug(self) -> None:
+        """Put it in again: a new tty, of the same name once nobody has the old one open."""
+        self.tty = Tty()
 
     def sent_codes(self) -> list[int]:
         """The codes of the commands that the gateway sent so far."""

@@ -175,12 +175,13 @@ def test_an_adapter_pulled_out_and_put_in_again(tmp_path: Path, key_file: Path) 
         device = bus.reader()
         link.symlink_to(bus.path)
         reader = osdp.connect(osdp.Options(port=str(link), scbk_file=key_file))
-        bus.replug()
+        bus.unplug()
         with pytest.raises(DeviceLost):
             read_until(reader, lambda _: False, 1.0)
         reader.close()
         for number in (1, 2, 3):
             device.show(*word(61, number))
+        bus.plug()
         link.unlink()
         link.symlink_to(bus.path)
         start = time.monotonic()
@@ -190,6 +191,24 @@ def test_an_adapter_pulled_out_and_put_in_again(tmp_path: Path, key_file: Path) 
         assert shown(reader, device, 8) == ["w26:61-8"]
         reader.close()
         reader.close()
+
+
+def test_an_adapter_that_comes_back_without_its_reader(tmp_path: Path, key_file: Path) -> None:
+    link = tmp_path / "adapter"
+    with Bus() as bus:
+        bus.reader()
+        link.symlink_to(bus.path)
+        reader = osdp.connect(osdp.Options(port=str(link), scbk_file=key_file))
+        bus.remove(0)
+        bus.unplug()
+        with pytest.raises(DeviceLost):
+            read_until(reader, lambda _: False, 1.0)
+        reader.close()
+        bus.plug()
+        link.unlink()
+        link.symlink_to(bus.path)
+        with pytest.raises(DeviceLost, match="nothing answers"):
+            osdp.connect(osdp.Options(port=str(link), scbk_file=key_file))
 
 
 def test_whoever_was_held_up_himself_finds_his_reader_there(bus: Bus, key_file: Path) -> None:
