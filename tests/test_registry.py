@@ -18,9 +18,13 @@ GROUPS: dict[Kind, list[str]] = {
 NEEDED = {
     "line": {"pattern": "(?P<dec>.*)"},
     "modbus-reader": {"first_register": 0, "count": 2, "format": "hex"},
+    "osdp": {"secure": False},
 }
 SERIAL = [
-    *(("reader", name) for name in ("rdm6300", "em18", "stxlen", "wiegand", "line", "pn532", "yhy", "modbus-reader")),
+    *(
+        ("reader", name)
+        for name in ("rdm6300", "em18", "stxlen", "wiegand", "line", "pn532", "yhy", "modbus-reader", "osdp")
+    ),
     ("actuator", "lcus1"),
     ("actuator", "modbus-relay"),
 ]

@@ -29,7 +29,7 @@ def word(facility: int, card: int) -> tuple[int, str]:
     return 26, int(bits.ljust(32, "0"), 2).to_bytes(4).hex()
 
 
-def opened(bus: Bus, key_file: Path, seconds: float = 0.0, **options: Any) -> osdp.OsdpReader:
+def opened(bus: Bus, key_file: Path, seconds: float = 10.0, **options: Any) -> osdp.OsdpReader:
     """Connect as a worker does: again and again, for so long."""
     deadline = time.monotonic() + seconds
     while True:
@@ -127,18 +127,18 @@ def test_another_key_gives_no_card_and_says_so(bus: Bus, key_file: Path) -> None
     device = bus.reader(key=OTHER)
     device.show(*word(61, 1))
     with pytest.raises(DeviceLost, match="has another key") as caught:
-        opened(bus, key_file)
+        opened(bus, key_file, 0.0)
     assert "密钥" in caught.value.say(Language.ZH)
     device.show(*word(61, 1))
     with pytest.raises(DeviceLost, match="has another key"):
-        opened(bus, key_file)
+        opened(bus, key_file, 0.0)
 
 
 def test_a_reader_without_a_secure_channel_is_refused(bus: Bus, key_file: Path) -> None:
     device = bus.reader(key="none")
     device.show(*word(61, 1))
     with pytest.raises(DeviceLost, match="refuses the secure channel"):
-        opened(bus, key_file)
+        opened(bus, key_file, 0.0)
 
 
 def test_in_clear_where_the_operator_says_so(bus: Bus) -> None:
@@ -152,7 +152,7 @@ def test_in_clear_where_the_operator_says_so(bus: Bus) -> None:
 def test_nobody_at_the_address(bus: Bus, key_file: Path) -> None:
     start = time.monotonic()
     with pytest.raises(DeviceLost, match="nothing answers at address 5"):
-        opened(bus, key_file, address=5)
+        opened(bus, key_file, 0.0, address=5)
     assert time.monotonic() - start < 3.0
 
 
@@ -247,7 +247,7 @@ class Watched:
         self.cards: queue.Queue[str] = queue.Queue()
         self.losses: list[str] = []
         self._stop = threading.Event()
-        self._open = lambda: opened(bus, key_file, address=address)
+        self._open = lambda: opened(bus, key_file, 0.0, address=address)
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
@@ -370,7 +370,7 @@ def test_two_readers_with_one_address_are_refused(bus: Bus, key_file: Path) -> N
     bus.reader()
     reader = opened(bus, key_file)
     with pytest.raises(DeviceLost, match="belongs to another"):
-        opened(bus, key_file)
+        opened(bus, key_file, 0.0)
     reader.close()
     opened(bus, key_file).close()
 
@@ -379,16 +379,16 @@ def test_another_baud_on_a_shared_line_is_refused(bus: Bus, key_file: Path) -> N
     bus.reader()
     reader = opened(bus, key_file)
     with pytest.raises(DeviceLost, match="same baud"):
-        opened(bus, key_file, address=1, baud=19200)
+        opened(bus, key_file, 0.0, address=1, baud=19200)
     reader.close()
 
 
 def test_a_new_key_in_the_file_counts_with_the_next_connection(bus: Bus, key_file: Path) -> None:
     device = bus.reader(key=OTHER)
     with pytest.raises(DeviceLost):
-        opened(bus, key_file)
+        opened(bus, key_file, 0.0)
     key_file.write_text(OTHER)
-    reader = opened(bus, key_file)
+    reader = opened(bus, key_file, 5.0)
     assert shown(reader, device, 5) == ["w26:61-5"]
     reader.close()
 
