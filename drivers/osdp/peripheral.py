@@ -49,6 +49,7 @@ class Peripheral:
     address: int
     key: bytes | None = field(repr=False)  # None: in clear
     inbox: deque[Bits | BadFrame] | None = None  # of the reader that is open; None: cards are nobody's
+    overflowed: bool = False  # more came than the inbox holds
     orders: deque[Order] = field(default_factory=deque)
     up: bool = False  # libosdp's word
     since: float = 0.0  # when it last came up
@@ -104,12 +105,24 @@ class Peripheral:
             self.put(bits)
 
     def put(self, result: Bits | BadFrame) -> None:
-        if self.inbox is None:
+        inbox = self.inbox  # its reader may close meanwhile
+        if inbox is None:
             return
-        if len(self.inbox) < _MOST_WAITING:
-            self.inbox.append(result)
+        if len(inbox) < _MOST_WAITING:
+            inbox.append(result)
         else:
-            self.inbox[-1] = BadFrame("more than were fetched in time", reason="overflow")
+            self.overflowed = True
+
+    def taken(self) -> list[Bits | BadFrame]:
+        """What came since it was last asked, for its reader."""
+        inbox = self.inbox
+        if inbox is None:
+            return []
+        results = [inbox.popleft() for _ in range(len(inbox))]
+        if self.overflowed:
+            self.overflowed = False
+            results.append(BadFrame("more than were fetched in time", reason="overflow"))
+        return results
 
     def lose_port(self) -> None:
         """Nothing can be heard; libosdp keeps its session, which may be good again with the next port."""

@@ -7,7 +7,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
 from importlib.util import find_spec
 
 from drivers.osdp.line import LIBRARY, Line
@@ -60,7 +59,7 @@ class Share:
         if self._line is None or inbox is None:
             raise DeviceLost(Text("读卡器未打开", "the reader is not open"))
         self._line.wait(lambda: bool(inbox), _FETCH_S, self._age)
-        results = [inbox.popleft() for _ in range(len(inbox))]
+        results = self.peripheral.taken()
         if not results and not self._is_well():
             raise self.peripheral.loss(time.monotonic())
         return results
@@ -109,8 +108,7 @@ class Share:
         with _listing:
             line.users -= 1
             if line.users == 0:
-                with suppress(DeviceLost):
-                    line.close()
+                line.close()
 
     def _is_well(self) -> bool:
         return self.peripheral.is_well(time.monotonic())

@@ -125,6 +125,8 @@ def test_cards_that_nobody_fetches_are_counted_not_kept() -> None:
     peripheral.inbox = deque()
     for _ in range(200):
         peripheral.tell(Bits(26, b"\x00" * 4))
-    assert len(peripheral.inbox) == 64
-    assert isinstance(last := peripheral.inbox[-1], BadFrame)
+    *kept, last = peripheral.taken()
+    assert kept == [Bits(26, b"\x00" * 4)] * 64
+    assert isinstance(last, BadFrame)
     assert last.reason == "overflow"
+    assert peripheral.taken() == []
