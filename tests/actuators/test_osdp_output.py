@@ -15,7 +15,7 @@ from drivers.osdp import share
 from drivers.readers import osdp
 from gateway.errors import DeviceLost
 from tests.osdp.bus import KEY, Bus
-from tests.osdp.test_sessions import read_until, shown
+from tests.osdp.reading import read_until, shown
 
 OUT = 1
 

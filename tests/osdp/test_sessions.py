@@ -1,61 +1,21 @@
-"""Readers in processes of their own, on a real tty: sessions, cards, losses and returns."""
+"""A reader in a process of its own, on a real tty: sessions, cards, losses and returns."""
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from drivers.osdp import line
 from drivers.readers import osdp
-from drivers.wiegand_bits import LAYOUTS, encode
-from gateway.credentials import Credential
 from gateway.errors import BadFrame, DeviceLost
 from gateway.text import Language
-from tests.osdp.bus import KEY, Bus, Reader
+from tests.osdp.bus import KEY, Bus
+from tests.osdp.reading import opened, read_until, shown, word
 from tests.wire import cards, faults
 
 OTHER = "00112233445566778899AABBCCDDEEFF"
-
-
-def word(facility: int, card: int) -> tuple[int, str]:
-    """A card of 26 bits as a reader sends it."""
-    bits = encode(facility << 16 | card, LAYOUTS["26"])
-    return 26, int(bits.ljust(32, "0"), 2).to_bytes(4).hex()
-
-
-def opened(bus: Bus, key_file: Path, seconds: float = 10.0, **options: Any) -> osdp.OsdpReader:
-    """Connect as a worker does: again and again, for so long."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            given = {"port": bus.path, "scbk_file": key_file, **options}
-            return osdp.connect(osdp.Options.model_validate(given))
-        except DeviceLost:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-
-
-def read_until(reader: osdp.OsdpReader, done: Callable[[list[Any]], bool], seconds: float = 3.0) -> list[Any]:
-    results: list[Any] = []
-    deadline = time.monotonic() + seconds
-    while not done(results) and time.monotonic() < deadline:
-        start = time.monotonic()
-        results += reader.read()
-        assert time.monotonic() - start < 0.5
-    return results
-
-
-def shown(reader: osdp.OsdpReader, device: Reader, number: int) -> list[str]:
-    """Hold a card before it and read."""
-    device.show(*word(61, number))
-    return cards(read_until(reader, bool))
 
 
 @pytest.mark.parametrize("piece", [0, 1, 8])
@@ -234,152 +194,6 @@ def test_the_clock_of_the_day_is_set_back(bus: Bus, key_file: Path, monkeypatch:
     read_until(reader, lambda _: bus.sent_codes().count(0x76) > sessions)
     assert bus.sent_codes().count(0x76) == sessions + 1
     assert shown(reader, device, 3) == ["w26:61-3"]
-    reader.close()
-
-
-# ── several readers on one line ───────────────────────────────────────────────────────────────────────────
-
-
-class Watched:
-    """A reader in a thread of its own, as its worker reads it."""
-
-    def __init__(self, bus: Bus, key_file: Path, address: int) -> None:
-        self.cards: queue.Queue[str] = queue.Queue()
-        self.losses: list[str] = []
-        self._stop = threading.Event()
-        self._open = lambda: opened(bus, key_file, 0.0, address=address)
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                reader = self._open()
-                try:
-                    while not self._stop.is_set():
-                        for result in reader.read():
-                            if isinstance(result, Credential):
-                                self.cards.put(result.written())
-                finally:
-                    reader.close()
-            except DeviceLost as error:
-                self.losses.append(str(error))
-                time.sleep(0.3)
-
-    def end(self) -> None:
-        self._stop.set()
-        self._thread.join(5)
-        assert not self._thread.is_alive()
-
-
-@pytest.fixture
-def watch(bus: Bus, key_file: Path) -> Iterator[Callable[[int], Watched]]:
-    running: list[Watched] = []
-
-    def start(address: int) -> Watched:
-        running.append(Watched(bus, key_file, address))
-        return running[-1]
-
-    yield start
-    for one in running:
-        one.end()
-
-
-def card_of(watched: Watched, device: Reader, number: int) -> str:
-    """Show a card until it is read: what a reader was told before its session is nobody's."""
-    deadline = time.monotonic() + 8.0
-    while time.monotonic() < deadline:
-        device.show(*word(1, number))
-        try:
-            return watched.cards.get(timeout=0.5)
-        except queue.Empty:
-            continue
-    raise AssertionError(watched.losses)
-
-
-def test_readers_that_share_a_line(bus: Bus, watch: Callable[[int], Watched]) -> None:
-    devices = [bus.reader(address) for address in (0, 1, 2)]
-    readers = [watch(address) for address in (0, 1, 2)]
-    for number, (reader, device) in enumerate(zip(readers, devices, strict=True)):
-        assert card_of(reader, device, number) == f"w26:1-{number}"
-    time.sleep(0.6)  # cards shown more than once above
-    for reader in readers:
-        while not reader.cards.empty():
-            reader.cards.get()
-    for number in range(10, 20):
-        for device in devices:
-            device.show(*word(1, number))
-    for reader in readers:
-        assert [reader.cards.get(timeout=5) for _ in range(10)] == [f"w26:1-{number}" for number in range(10, 20)]
-
-
-def test_a_dead_address_leaves_the_line_to_the_others(bus: Bus, watch: Callable[[int], Watched]) -> None:
-    alive, dead = bus.reader(0), watch(1)
-    reader = watch(0)
-    assert card_of(reader, alive, 1) == "w26:1-1"
-    deadline = time.monotonic() + 3.0
-    while not dead.losses and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert "nothing answers at address 1" in dead.losses[0]
-    time.sleep(0.3)
-    reader.losses.clear()
-    for number in range(2, 8):
-        assert card_of(reader, alive, number).startswith("w26:1-")
-    late = bus.reader(1)
-    assert card_of(dead, late, 9) == "w26:1-9"
-    assert not reader.losses
-
-
-def test_a_reader_that_joins_later_costs_the_others_a_moment_only(bus: Bus, watch: Callable[[int], Watched]) -> None:
-    first, second = bus.reader(0), bus.reader(1)
-    one = watch(0)
-    assert card_of(one, first, 1) == "w26:1-1"
-    two = watch(1)
-    assert card_of(two, second, 2) == "w26:1-2"
-    assert card_of(one, first, 3)
-    assert not one.losses
-    assert not two.losses
-
-
-def test_who_waits_is_woken_by_its_card_though_another_drives(bus: Bus, key_file: Path) -> None:
-    devices = [bus.reader(address) for address in (0, 1)]
-    readers = [opened(bus, key_file, 4.0, address=address)._share for address in (0, 1)]
-    line, ended = readers[0]._line, threading.Event()
-    assert line is not None
-    line.wait(lambda: all(share.peripheral.settled for share in readers), 3.0, readers[0]._age)
-
-    def drive() -> None:
-        line.wait(ended.is_set, 4.0, readers[0]._age)
-
-    driver = threading.Thread(target=drive)
-    driver.start()
-    time.sleep(0.2)
-    devices[1].show(*word(61, 1))
-    inbox = readers[1].peripheral.inbox
-    start = time.monotonic()
-    line.wait(lambda: bool(inbox), 3.0, readers[1]._age)
-    assert inbox
-    assert time.monotonic() - start < 2.0
-    ended.set()
-    driver.join(5)
-    for share in readers:
-        share.close()
-
-
-def test_two_readers_with_one_address_are_refused(bus: Bus, key_file: Path) -> None:
-    bus.reader()
-    reader = opened(bus, key_file)
-    with pytest.raises(DeviceLost, match="belongs to another"):
-        opened(bus, key_file, 0.0)
-    reader.close()
-    opened(bus, key_file).close()
-
-
-def test_another_baud_on_a_shared_line_is_refused(bus: Bus, key_file: Path) -> None:
-    bus.reader()
-    reader = opened(bus, key_file)
-    with pytest.raises(DeviceLost, match="same baud"):
-        opened(bus, key_file, 0.0, address=1, baud=19200)
     reader.close()
 
 

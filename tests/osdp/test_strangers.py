@@ -15,7 +15,7 @@ from drivers.readers import osdp
 from drivers.wiegand_bits import LAYOUTS, encode
 from gateway.errors import BadFrame
 from tests.osdp.bus import KEY, Bus
-from tests.osdp.test_sessions import opened, read_until, shown
+from tests.osdp.reading import opened, read_until, shown
 from tests.wire import cards, faults
 
 ID, RAW, KEYPAD = 0x61, 0x50, 0x53

@@ -18,7 +18,7 @@ from gateway.settings import Reader as ReaderSettings
 from gateway.types import CardRead, DeviceStatus
 from gateway.worker import ActuatorWorker, ReaderWorker
 from tests.osdp.bus import KEY, Bus
-from tests.osdp.test_sessions import word
+from tests.osdp.reading import word
 from tests.real import wait_until
 from tests.workers.parts import running
 

@@ -1,0 +1,49 @@
+"""What a test does with an OSDP reader: open it, show it cards, read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from drivers.readers import osdp
+from drivers.wiegand_bits import LAYOUTS, encode
+from gateway.errors import DeviceLost
+from tests.osdp.bus import Bus, Reader
+from tests.wire import cards
+
+
+def word(facility: int, card: int) -> tuple[int, str]:
+    """A card of 26 bits as a reader sends it."""
+    bits = encode(facility << 16 | card, LAYOUTS["26"])
+    return 26, int(bits.ljust(32, "0"), 2).to_bytes(4).hex()
+
+
+def opened(bus: Bus, key_file: Path, seconds: float = 10.0, **options: Any) -> osdp.OsdpReader:
+    """Connect as a worker does: again and again, for so long."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            given = {"port": bus.path, "scbk_file": key_file, **options}
+            return osdp.connect(osdp.Options.model_validate(given))
+        except DeviceLost:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def read_until(reader: osdp.OsdpReader, done: Callable[[list[Any]], bool], seconds: float = 3.0) -> list[Any]:
+    results: list[Any] = []
+    deadline = time.monotonic() + seconds
+    while not done(results) and time.monotonic() < deadline:
+        start = time.monotonic()
+        results += reader.read()
+        assert time.monotonic() - start < 0.5
+    return results
+
+
+def shown(reader: osdp.OsdpReader, device: Reader, number: int) -> list[str]:
+    """Hold a card before it and read."""
+    device.show(*word(61, number))
+    return cards(read_until(reader, bool))
