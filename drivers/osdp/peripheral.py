@@ -23,6 +23,7 @@ _KEYED = (CHLNG, SCRYPT)  # commands at which a wrong key shows
 _AUTHENTIC = {0x16, 0x18}  # block types with a MAC
 PATIENCE_S = 2.0  # without an answer for so long it is lost; what it held back for longer is stale
 _RESTART_S = 2.0  # from a session that failed to the next try; libosdp would wait for 300 s
+_DRAIN_S = 5.0  # one that has something to tell at each poll for so long tells of now
 _MOST_WAITING = 64  # cards and faults not yet fetched
 
 
@@ -55,6 +56,7 @@ class Peripheral:
     since: float = 0.0  # when it last came up
     secure: bool = False
     settled: bool = False  # what it held back has been told: what comes now is new
+    resumed: float = 0.0  # when it was heard again after a silence
     heard: float = float("-inf")  # its last reply
     well: float = float("-inf")  # its last reply in a session
     asked: int = 0  # the last command it was sent
@@ -81,11 +83,12 @@ class Peripheral:
             self.put(BadFrame("a reply without the security it must have", reason="insecure"))
             return False
         if now - self.heard > PATIENCE_S:
-            self.settled = False
+            self.settled, self.resumed = False, now
         self.heard, self.answer = now, frame.code
         if self.ready and frame.code != NAK:  # a reader that was switched on anew knows nothing of our session
             self.well = now
-            self.settled = self.settled or (self.asked == POLL and frame.code == ACK)
+            empty = self.asked == POLL and frame.code == ACK
+            self.settled = self.settled or empty or now - max(self.since, self.resumed) > _DRAIN_S
         if frame.code == FMT:
             self.put(BadFrame("a card as text (osdp_FMT), which libosdp leaves out", reason="type"))
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,11 @@ def read_until(reader: osdp.OsdpReader, done: Callable[[list[Any]], bool], secon
 
 
 def shown(reader: osdp.OsdpReader, device: Reader, number: int) -> list[str]:
-    """Hold a card before it and read."""
-    device.show(*word(61, number))
-    return cards(read_until(reader, bool))
+    """Hold a card before it until it is read, as people do: where the box is busy a session may fail meanwhile."""
+    wanted, found = f"w26:61-{number}", list[str]()
+    deadline = time.monotonic() + 10.0
+    while wanted not in found and time.monotonic() < deadline:
+        device.show(*word(61, number))
+        with suppress(DeviceLost):
+            found = cards(read_until(reader, bool, 1.5))
+    return [wanted] if wanted in found else found

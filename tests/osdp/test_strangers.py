@@ -119,6 +119,19 @@ def test_what_may_come_without_a_mac() -> None:
     assert heard(RAW, 0, POLL, key=None)
 
 
+def test_a_reader_with_a_card_at_each_poll_is_believed_after_a_while() -> None:
+    """A card left lying there must not keep the door shut for ever."""
+    peripheral = Peripheral(0, None, asked=POLL, inbox=deque())
+    command = parse(bytes.fromhex("5300080000610044"))
+    peripheral.begin_session(100.0, {}, 0, False)
+    told = []
+    for tenth in range(80):
+        peripheral.hear(parse(reply(command, RAW, CARD)), 100.0 + tenth / 10)
+        peripheral.tell(Bits(26, CARD[4:]))
+        told += [isinstance(one, Bits) for one in peripheral.taken()]
+    assert told == [False] * 51 + [True] * 29
+
+
 def test_cards_that_nobody_fetches_are_counted_not_kept() -> None:
     peripheral = Peripheral(0, None, up=True, settled=True)
     peripheral.tell(Bits(26, b"\x00" * 4))
