@@ -74,8 +74,8 @@ def command(config_path: Path, live: bool, as_json: bool) -> None:
         sys.exit(try_everything(settings, as_json=as_json))
     if as_json:
         days = {"days": round(off_line.days, 1), "class": off_line.event_class.value} if off_line else None
-        said = [str(note) for note in notes]
-        click.echo(json.dumps({"ok": True, **counts, "off_line": days, "notes": said}))
+        said = [note.say(language()) for note in notes]
+        click.echo(json.dumps({"ok": True, **counts, "off_line": days, "notes": said}, ensure_ascii=False))
 
 
 def _notes(settings: Settings) -> Iterator[Text]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -89,6 +90,9 @@ def test_in_clear_only_where_it_is_said(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["check", "--config", str(config)])
     assert result.exit_code == 0
     assert "note, reader osdp-reader: secure = false: its cards cross the wire in clear" in result.output
+    told = json.loads(CliRunner().invoke(cli, ["check", "--json", "--config", str(config)]).output)
+    assert told["ok"]
+    assert "in clear" in told["notes"][0]
 
 
 @pytest.mark.parametrize(
