@@ -30,7 +30,7 @@ demo: $(READY)
 
 test: $(READY)
 	tests/install-servers
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 check: $(READY)
 	$(BIN)/ruff check
