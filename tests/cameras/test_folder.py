@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-import resource
-import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -18,46 +13,8 @@ from drivers.cameras.folder import FolderCamera
 from gateway.contracts import StillCamera
 from gateway.errors import DeviceLost
 from gateway.types import Frame, Unreadable
-from tests.striped import jpeg, look_for_plates, paint
-
-Open = Callable[..., FolderCamera]
-
-
-@pytest.fixture
-def uploads(tmp_path: Path) -> Path:
-    path = tmp_path / "uploads"
-    path.mkdir()
-    return path
-
-
-def connect(path: Path, **options: object) -> FolderCamera:
-    return folder.connect(folder.Options.model_validate({"path": str(path), "patience_s": 0.6, **options}))
-
-
-def drain(camera: FolderCamera, seconds: float = 0.3, *, settle: bool = True) -> list[Frame | Unreadable]:
-    """Everything the camera gives until it has been silent for `seconds`."""
-    pictures: list[Frame | Unreadable] = []
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        picture = camera.read()
-        if picture is not None:
-            pictures.append(picture)
-            deadline = time.monotonic() + seconds
-            if settle and picture.source is not None:
-                camera.settle(picture.source)
-    return pictures
-
-
-def upload(path: Path, number: int, name: str = "", age_s: float = 0.0) -> Path:
-    file = path / (name or f"{number}.jpg")
-    file.write_bytes(jpeg(paint(number)))
-    os.utime(file, (time.time() - age_s,) * 2)
-    return file
-
-
-def number_of(picture: Frame | Unreadable) -> str:
-    assert isinstance(picture, Frame)
-    return look_for_plates(picture)[0].plate.number
+from tests.cameras.uploads import connect, drain, number_of, upload
+from tests.striped import jpeg, paint
 
 
 def test_it_is_a_camera_of_stills(uploads: Path) -> None:
@@ -123,56 +80,6 @@ def test_a_thumbnail_inside_is_not_taken_for_the_end(uploads: Path) -> None:
     assert isinstance(found["b.jpg"], Unreadable)
 
 
-@pytest.mark.parametrize("after", ["keep", "delete", "move:done"])
-def test_a_settled_picture_never_comes_again_and_an_unsettled_one_does(uploads: Path, after: str) -> None:
-    for number in (1, 2, 3):
-        upload(uploads, number, age_s=10 - number)
-    camera = connect(uploads, after=after)
-    pictures = drain(camera, settle=False)
-    assert [picture.source for picture in pictures] == ["1.jpg", "2.jpg", "3.jpg"]
-    camera.settle("1.jpg")
-    camera.settle("3.jpg")
-    camera.close()
-    again = drain(connect(uploads, after=after))
-    assert [picture.source for picture in again] == ["2.jpg"]
-    assert isinstance(again[0], Frame)
-    assert isinstance(pictures[1], Frame)
-    assert again[0].origin == pictures[1].origin
-    assert drain(connect(uploads, after=after)) == []
-    kept = sorted(path.name for path in uploads.glob("*.jpg"))
-    assert kept == (["1.jpg", "2.jpg", "3.jpg"] if after == "keep" else [])
-    moved = sorted(path.name for path in (uploads / "done").glob("*.jpg"))
-    assert moved == (["1.jpg", "2.jpg", "3.jpg"] if after.startswith("move") else [])
-
-
-@pytest.mark.parametrize("after", ["keep", "delete"])
-def test_a_new_upload_under_an_old_name_is_another_picture(uploads: Path, after: str) -> None:
-    camera = connect(uploads, after=after)
-    upload(uploads, 1, "snap.jpg")
-    (first,) = drain(camera, settle=False)
-    upload(uploads, 2, "snap.jpg", age_s=-0.5)  # before the first is settled
-    camera.settle("snap.jpg")
-    assert (uploads / "snap.jpg").exists()
-    (second,) = drain(camera)
-    assert [number_of(first), number_of(second)] == ["鄂A00001", "鄂A00002"]
-
-
-@pytest.mark.parametrize("after", ["keep", "delete", "move:done"])
-def test_a_file_whose_time_is_set_after_the_upload_is_the_same_picture(uploads: Path, after: str) -> None:
-    """FTP clients do (MFMT), a moment after it is whole: it was told twice, the second time with that time."""
-    camera = connect(uploads, after=after)
-    file = upload(uploads, 1)
-    (picture,) = drain(camera, settle=False)
-    os.utime(file, (time.time() - 60,) * 2)
-    assert picture.source is not None
-    camera.settle(picture.source)
-    assert drain(camera, 0.6) == []
-    assert file.exists() is (after == "keep")
-    assert (uploads / "done" / "1.jpg").exists() is (after == "move:done")
-    upload(uploads, 1)  # once more, later: a picture of its own
-    assert len(drain(camera, 0.6)) == 1
-
-
 def test_what_a_decoder_was_ended_over_is_tried_three_times_and_what_it_was_not_is_tried_anew(uploads: Path) -> None:
     def end(_: bytes) -> None:
         raise SystemExit
@@ -193,22 +100,6 @@ def test_what_a_decoder_was_ended_over_is_tried_three_times_and_what_it_was_not_
     assert [number_of(one) for one in drain(connect(uploads))] == ["鄂A00004"]
 
 
-def test_a_moved_picture_replaces_no_other(uploads: Path) -> None:
-    camera = connect(uploads, after="move:done")
-    for number in (1, 2):
-        upload(uploads, number, "snap.jpg")
-        assert len(drain(camera, 0.6)) == 1
-    assert len(list((uploads / "done").iterdir())) == 2
-
-
-def test_a_crash_between_note_and_deletion_is_made_good(uploads: Path) -> None:
-    file = upload(uploads, 1)
-    stat = file.stat()
-    (uploads / ".consumed").write_text(json.dumps(["1.jpg", stat.st_size, stat.st_mtime_ns]) + '\n["2.jp')
-    assert drain(connect(uploads, after="delete")) == []
-    assert not file.exists()
-
-
 def test_so_many_unsettled_pictures_are_enough(uploads: Path) -> None:
     for number in range(70):
         upload(uploads, number)
@@ -219,24 +110,6 @@ def test_so_many_unsettled_pictures_are_enough(uploads: Path) -> None:
         assert picture.source is not None
         camera.settle(picture.source)
     assert len(drain(camera)) == 6
-
-
-def test_the_ledger_forgets_files_that_have_gone(uploads: Path) -> None:
-    ledger = uploads / ".consumed"
-    ledger.write_text("".join(json.dumps([f"{n}.jpg", 1, n]) + "\n" for n in range(3000)))
-    upload(uploads, 1)
-    drain(connect(uploads))
-    assert len(ledger.read_text().splitlines()) < 10
-    assert drain(connect(uploads)) == []
-
-
-@pytest.mark.parametrize("damage", ['["a","b","c"]', '["a",Infinity,0]', '["a",1,null]', "[" * 100_000, "7"])
-def test_no_damage_of_its_notes_keeps_the_camera_from_its_pictures(uploads: Path, damage: str) -> None:
-    """They lie where strangers upload: the camera was a driver bug for ever."""
-    for name in (".consumed", ".consumed.trying"):
-        (uploads / name).write_text(damage + "\n")
-    upload(uploads, 1)
-    assert [picture.source for picture in drain(connect(uploads))] == ["1.jpg"]
 
 
 def test_what_cannot_work_says_what_to_do(tmp_path: Path, uploads: Path) -> None:
@@ -313,34 +186,3 @@ def test_a_folder_that_may_not_be_changed_is_refused_before_any_picture(uploads:
     if after != "delete":
         with pytest.raises(DeviceLost, match="done is not writable"):
             connect(uploads, after=after)
-
-
-def test_a_folder_for_moved_pictures_is_made_again(uploads: Path) -> None:
-    camera = connect(uploads, after="move:done")
-    for number in (1, 2):
-        upload(uploads, number)
-        assert len(drain(camera)) == 1
-        assert [path.name for path in (uploads / "done").iterdir()] == [f"{number}.jpg"]
-        shutil.rmtree(uploads / "done")
-
-
-def test_where_moved_pictures_find_no_room_nothing_half_stays_and_the_next_are_taken(uploads: Path) -> None:
-    with TemporaryDirectory(dir="/dev/shm") as elsewhere:
-        for number in (1, 2):
-            upload(uploads, number, age_s=10 - number)
-        camera = connect(uploads, after=f"move:{elsewhere}")
-        assert isinstance(camera.read(), Frame)
-        before = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-        try:
-            with pytest.raises(DeviceLost, match="room"):
-                camera.settle("1.jpg")
-            camera.close()
-            camera = connect(uploads, after=f"move:{elsewhere}")
-            assert [picture.source for picture in drain(camera, settle=False)] == ["2.jpg"]
-            assert os.listdir(elsewhere) == []
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        camera.settle("2.jpg")
-        assert drain(connect(uploads, after=f"move:{elsewhere}")) == []
-        assert sorted(os.listdir(elsewhere)) == ["1.jpg", "2.jpg"]

@@ -1,16 +1,13 @@
-"""The roster file on a real disk: all or none, by any process, and what happens when it is damaged."""
+"""The roster file on a real disk: all or none, by any process."""
 
 from __future__ import annotations
 
 import itertools
 import random
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,30 +15,9 @@ import pytest
 
 from gateway.credentials import parse_credential
 from gateway.errors import Rejected, StoreError
-from gateway.keys import Keys
 from gateway.roster import Roster, RosterFaults
-from gateway.roster.cells import Row
 from gateway.roster.file import read
-from gateway.text import Text
-
-CARD = "em4100:62E3086CED"
-
-
-def row(holder_id: str, *cards: str, line: int = 0, **change: object) -> Row:
-    written = tuple(parse_credential(card) for card in cards)
-    return replace(
-        Row(holder_id, "某人", "resident", "owner", "1-1", written, (), None, None, None, line=line),
-        **change,  # type: ignore[arg-type]
-    )
-
-
-@pytest.fixture
-def roster(tmp_path: Path) -> Roster:
-    return Roster(tmp_path / "roster.db", Keys(tmp_path))
-
-
-def ids(roster: Roster) -> list[str]:
-    return [entry.holder_id for entry in roster.list()]
+from tests.roster.rows import CARD, ids, row
 
 
 def test_import_says_what_it_did_and_dry_run_does_nothing(roster: Roster) -> None:
@@ -191,90 +167,6 @@ def test_the_file_is_for_its_owner_and_forgets_who_moved_out(roster: Roster, tmp
     roster.remove(["r-1"])
     left = b"".join(path.read_bytes() for path in tmp_path.glob("roster.db*"))
     assert "不再住在这里的人".encode() not in left
-
-
-@pytest.mark.parametrize("mishap", ["gone", "empty"])
-def test_nobody_begins_a_lost_roster_anew_with_one_holder(roster: Roster, tmp_path: Path, mishap: str) -> None:
-    path = tmp_path / "roster.db"
-    roster.import_rows([row("r-1", CARD), row("r-2")])
-    for part in tmp_path.glob("roster.db*"):
-        part.unlink()
-    if mishap == "empty":
-        path.touch()
-    for act in (roster.list, lambda: roster.add(row("r-3"))):
-        with pytest.raises(StoreError, match="import it again"):
-            act()
-    assert len(roster.last_good() or ()) == 2
-    roster.import_rows([row("r-1", CARD), row("r-2"), row("r-3")])
-    assert ids(roster) == ["r-1", "r-2", "r-3"]
-
-
-def test_a_change_that_is_made_is_no_failure_where_the_disk_takes_no_copy(tmp_path: Path) -> None:
-    told: list[Text] = []
-    roster = Roster(tmp_path / "roster.db", Keys(tmp_path), told.append)
-    (tmp_path / ".roster.last-good.db").mkdir()  # where the copy is drawn up
-    assert roster.import_rows([row("r-1", CARD)]).added == ("r-1",)
-    assert ids(roster) == ["r-1"]
-    (text,) = told
-    assert "the change counts, but its copy" in str(text)
-
-
-def test_an_upgrade_leaves_no_copy_that_names_who_is_removed_later(roster: Roster, tmp_path: Path) -> None:
-    roster.import_rows([row("r-1", name="不再住在这里的人")])
-    with closing(sqlite3.connect(tmp_path / "roster.db")) as base:  # as the version before wrote it
-        base.executescript("DROP TABLE datasets; DELETE FROM _sqlite_migrations WHERE name = 'datasets'")
-    roster.import_rows([row("r-2")], dry_run=True)
-    assert list(tmp_path.glob("*before-upgrade*")), "the first who writes changes the tables, after a copy"
-    roster.remove(["r-1"])
-    assert not list(tmp_path.glob("*before-upgrade*"))
-    assert ids(roster) == []
-
-
-@pytest.mark.parametrize("damage", ["text", "pages", "newer", "words", "folder"])
-def test_a_roster_that_cannot_be_used_is_a_store_error(roster: Roster, tmp_path: Path, damage: str) -> None:
-    path = tmp_path / "roster.db"
-    roster.import_rows([row(f"r-{number}", f"w26:1-{number}") for number in range(500)])
-    if damage == "text":
-        path.write_text("no database" * 1000, encoding="utf-8")
-    elif damage == "pages":
-        data = bytearray(path.read_bytes())
-        data[4096:] = bytes(len(data) - 4096)
-        path.write_bytes(data)
-    elif damage == "newer":
-        update = "UPDATE _sqlite_migrations SET name = 'tenth' WHERE name = 'datasets'"
-        code = f"import sqlite3; b = sqlite3.connect({str(path)!r}); b.execute({update!r}); b.commit()"
-        subprocess.run([sys.executable, "-c", code], check=True)
-    elif damage == "words":
-        update = "UPDATE cards SET format = 'x'"
-        code = f"import sqlite3; b = sqlite3.connect({str(path)!r}); b.execute({update!r}); b.commit()"
-        subprocess.run([sys.executable, "-c", code], check=True)
-    else:
-        path.unlink()
-        path.mkdir()
-    with pytest.raises(StoreError) as refused:
-        roster.snapshot()
-    assert str(refused.value.hint)
-
-
-def test_nobody_wrote_a_roster_yet(roster: Roster, tmp_path: Path) -> None:
-    assert len(roster.snapshot()) == 0
-    assert roster.version() == "absent"
-    assert not (tmp_path / "roster.db").exists()  # reading makes no file
-
-
-@pytest.mark.parametrize("mishap", ["gone", "damaged"])
-def test_residents_still_come_in_when_the_file_is_lost(roster: Roster, tmp_path: Path, mishap: str) -> None:
-    roster.import_rows([row("r-1", CARD)])
-    path = tmp_path / "roster.db"
-    if mishap == "gone":
-        path.unlink()
-    else:
-        path.write_bytes(b"no database" * 1000)
-    with pytest.raises(StoreError):
-        roster.version()
-    copy = roster.last_good()
-    assert copy is not None
-    assert [holder.id for holder in copy.by_credential(parse_credential(CARD))] == ["r-1"]
 
 
 def test_a_hundred_thousand_rows(roster: Roster, capsys: pytest.CaptureFixture[str]) -> None:
