@@ -117,7 +117,7 @@ class Share:
 def _joined(port: str, baud: int) -> Line:
     key = port if "://" in port else os.path.realpath(port)
     with _listing:
-        line = _lines.get(key) or Line(port, baud)
+        line = _lines.get(key) or Line(key, baud)  # a link may lead elsewhere the next time
         if line.users and line.baud != baud:
             words = Text("串口 {port} 已按波特率 {baud} 打开", "{port} is open at {baud} baud")
             raise DeviceLost(
