@@ -100,12 +100,7 @@ class House:
         self.board.on_device(lambda state: self.recorder.record(device_event(state)))
         self.register = LiveRegister(Roster(self._data / "roster.db", self.keys), self.board, language)
         self.register.refresh()
-        self.actuators = {
-            name: ActuatorWorker(
-                name, self._point_of(name), connector("actuator", table, settings.readers), self.board, language
-            )
-            for name, table in settings.actuators.items()
-        }
+        self.actuators = {name: self._actuator(name) for name in settings.actuators}
         self.supervisor = Supervisor(settings, self._observe, self.board)
         self.doorkeeper = Doorkeeper(
             points=settings.points,
@@ -247,6 +242,10 @@ class House:
 
     def _observe(self, observation: PlateSeen | FaceSeen | PictureDone) -> bool:
         return self.doorkeeper.submit(observation)
+
+    def _actuator(self, name: str) -> ActuatorWorker:
+        connect = connector("actuator", self.settings.actuators[name], self.settings.readers)
+        return ActuatorWorker(name, self._point_of(name), connect, self.board, self.settings.site.language)
 
     def _point_of(self, actuator: str) -> str | None:
         return next((name for name, point in self.settings.points.items() if point.actuator == actuator), None)

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from gateway.errors import Rejected
 from gateway.settings import DeviceTable
 from gateway.text import Text
+from gateway.wording import DEVICE_WORDS
 
 Kind = Literal["reader", "camera", "actuator"]
 
@@ -104,17 +105,10 @@ def _unknown(kind: Kind, name: str) -> Rejected:
         hint = Text("程序未安装：pip install .", "the program is not installed: pip install .")
     return Rejected(
         Text("没有名为“{name}”的{kind}驱动", "there is no {kind} driver '{name}'").with_(
-            name=name, kind=KIND_WORDS[kind]
+            name=name, kind=DEVICE_WORDS[kind]
         ),
         hint=hint,
     )
-
-
-KIND_WORDS = {
-    "reader": Text("读卡器", "reader"),
-    "camera": Text("摄像机", "camera"),
-    "actuator": Text("执行器", "actuator"),
-}
 
 
 def _what_to_install(entry: EntryPoint) -> Text:

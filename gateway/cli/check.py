@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from gateway.settings import DeviceTable, Settings
     from gateway.survival import Survival
 
+_RIGHT = Text(
+    "配置正确：通行点 {points}、读卡器 {readers}、摄像机 {cameras}、执行器 {actuators}、平台 {uplinks}",
+    "the configuration is right: points {points}, readers {readers}, cameras {cameras}, "
+    "actuators {actuators}, uplinks {uplinks}",
+)
 _UNMEASURED = Text(
     "断网后能撑多少天：事件还不够，运行一小时后再看",
     "how many days it survives off line: too few events yet, look again after an hour of them",
@@ -51,23 +56,10 @@ def command(config_path: Path, live: bool, as_json: bool) -> None:
         "actuators": len(settings.actuators),
         "uplinks": len(settings.uplinks),
     }
+    notes, off_line = list(_notes(settings)), _off_line(settings)
     if not as_json:
-        click.echo(
-            Text(
-                "配置正确：通行点 {points}、读卡器 {readers}、摄像机 {cameras}、执行器 {actuators}、平台 {uplinks}",
-                "the configuration is right: points {points}, readers {readers}, cameras {cameras}, "
-                "actuators {actuators}, uplinks {uplinks}",
-            )
-            .with_(**counts)
-            .say(language())
-        )
-    notes = list(_notes(settings))
-    if not as_json:
-        for note in notes:
-            click.echo(note.say(language()))
-    off_line = _off_line(settings)
-    if not as_json:
-        click.echo(off_line.say().say(language()) if off_line else _UNMEASURED.say(language()))
+        for line in (_RIGHT.with_(**counts), *notes, off_line.say() if off_line else _UNMEASURED):
+            click.echo(line.say(language()))
     if live:
         from gateway.live_check import try_everything
 
@@ -80,7 +72,8 @@ def command(config_path: Path, live: bool, as_json: bool) -> None:
 
 def _notes(settings: Settings) -> Iterator[Text]:
     """What the drivers advise though nothing is wrong."""
-    from gateway.registry import KIND_WORDS, Kind, load_driver
+    from gateway.registry import Kind, load_driver
+    from gateway.wording import DEVICE_WORDS
 
     kinds: list[tuple[Kind, Mapping[str, DeviceTable]]] = [
         ("reader", settings.readers),
@@ -92,7 +85,7 @@ def _notes(settings: Settings) -> Iterator[Text]:
             driver = load_driver(kind, table.driver)
             for advice in driver.advice(driver.Options.model_validate(table.options)):
                 yield Text("注意，{kind} {name}：{advice}", "note, {kind} {name}: {advice}").with_(
-                    kind=KIND_WORDS[kind], name=name, advice=advice
+                    kind=DEVICE_WORDS[kind], name=name, advice=advice
                 )
 
 
@@ -111,8 +104,6 @@ def _off_line(settings: Settings) -> Survival | None:
 
     reader = JournalReader(settings.gateway.data_dir / "journal" / "journal.db")
     wanted = {kind for uplink in settings.uplinks.values() for kind in uplink.classes}
-    with suppress(
-        StoreError, OSError
-    ):  # no daemon has run yet, or it is not for our eyes: that is no fault of the file
+    with suppress(StoreError, OSError):  # no daemon has run yet, or it is not for our eyes: no fault of the file
         return estimate(settings.journal, reader, wanted)
     return None
