@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from gateway.errors import Rejected
+from gateway.extras import install
 from gateway.settings import DeviceTable
 from gateway.text import Text
 from gateway.wording import DEVICE_WORDS
@@ -114,7 +115,5 @@ def _unknown(kind: Kind, name: str) -> Rejected:
 def _what_to_install(entry: EntryPoint) -> Text:
     extras = ",".join(entry.extras)
     if extras:
-        return Text("请安装 compound-gateway[{extras}]", "pip install 'compound-gateway[{extras}]'").with_(
-            extras=extras
-        )
+        return Text("请执行：{command}", "run: {command}").with_(command=install(extras))
     return Text("请重新安装提供它的软件包", "install again the package that brings it")

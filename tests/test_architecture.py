@@ -12,7 +12,7 @@ FLOORS: dict[str, int] = {
     name: floor
     for floor, names in {
         0: """
-            gateway text types credentials errors clock ids ownership filesystem chrony secret_file
+            gateway text types credentials errors clock ids ownership filesystem chrony secret_file extras
         """,
         1: """
             contracts board settings lines wire wording shipped plate_rules addresses bell messages

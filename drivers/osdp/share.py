@@ -12,12 +12,14 @@ from importlib.util import find_spec
 from drivers.osdp.line import LIBRARY, Line
 from drivers.osdp.peripheral import Bits, Order, Peripheral
 from gateway.errors import BadFrame, DeviceLost
+from gateway.extras import install
 from gateway.text import Text
 
 _SESSION_S = 1.4  # it takes 0.1 to 1.5 s to come up; the next try goes on where this one left off
 _FETCH_S = 0.25
 _CONFIRM_S = 0.6  # a command waits for its turn on the line, and is answered within 0.2 s
 _24_BITS, _32_BITS = 0xFFFFFF, 0xFFFFFFFF  # libosdp's binding tells large numbers as negative ones
+INSTALL = Text("请执行：{command}", "run: {command}").with_(command=install("osdp"))
 _SECURE = Text("安全通道", "secure channel")
 _CLEAR = Text("明文", "in clear")
 _listing = threading.Lock()  # held for a moment only
@@ -32,7 +34,7 @@ class Share:
         if find_spec(LIBRARY) is None:
             raise DeviceLost(
                 Text("未安装 libosdp", "the package libosdp is not installed"),
-                hint=Text("请安装 compound-gateway[osdp]", "pip install 'compound-gateway[osdp]'"),
+                hint=INSTALL,
             )
         self._listens = False
         self._line: Line | None = _joined(port, baud)

@@ -21,7 +21,7 @@ from drivers.framed_reader import Results
 from drivers.osdp.keys import read_key
 from drivers.osdp.line import LIBRARY
 from drivers.osdp.peripheral import Bits
-from drivers.osdp.share import Share
+from drivers.osdp.share import INSTALL, Share
 from drivers.serial_port import SerialOptions
 from drivers.wiegand_bits import LAYOUTS, decode
 from gateway.credentials import Credential, Format
@@ -80,10 +80,8 @@ def unusable(options: Options) -> Iterator[tuple[str, Text]]:
 def advice(options: Options) -> Iterator[Text]:
     """What an operator should know though the configuration is right."""
     if find_spec(LIBRARY) is None:
-        yield Text(
-            "未安装 libosdp，此读卡器无法使用：请安装 compound-gateway[osdp]",
-            "libosdp is not installed, without it this reader does not work: pip install 'compound-gateway[osdp]'",
-        )
+        words = Text("未安装 libosdp，此读卡器无法使用。{fix}", "without libosdp this reader does not work; {fix}")
+        yield words.with_(fix=INSTALL)
     if not options.secure:
         yield Text(
             "secure = false：卡号以明文传输，可在线路上被窃听和重放",

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from gateway.errors import Rejected
-from gateway.shipped import install
+from gateway.extras import install
 from gateway.text import Text
 
 if TYPE_CHECKING:

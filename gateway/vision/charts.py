@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from gateway.errors import Rejected, StoreError
-from gateway.shipped import install
+from gateway.extras import install
 from gateway.text import Text
 from gateway.vision.plate_accuracy import Bin
 

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from drivers.osdp.keys import SCBK_D
 from gateway.cli import cli
 from gateway.config import load
+from gateway.extras import install
 from gateway.registry import connector
 from gateway.text import Language
 from tests.config.writing import SMALL, faults, written
@@ -153,11 +154,11 @@ def test_without_libosdp_the_rest_goes_on_and_check_says_what_to_install(
     config = written(tmp_path, SMALL + OSDP)
     result = CliRunner().invoke(cli, ["check", "--config", str(config)])
     assert result.exit_code == 0
-    assert "pip install 'compound-gateway[osdp]'" in result.output
+    assert install("osdp") in result.output
     live = CliRunner().invoke(cli, ["check", "--live", "--config", str(config)])
     assert live.exit_code == 1
     (line,) = (line for line in live.output.splitlines() if "✘" in line and "osdp-reader" in line)
-    assert "pip install 'compound-gateway[osdp]'" in line
+    assert install("osdp") in line
     settings = load(config)
     with pytest.raises(Exception, match="not installed") as caught:
         connector("reader", settings.readers["osdp-reader"], {})()

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.errors import ModelError
-from gateway.shipped import install
+from gateway.extras import install
 
 Array = NDArray[np.float32]
 

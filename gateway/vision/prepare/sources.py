@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from gateway.errors import ModelError
-from gateway.shipped import PIP, install
+from gateway.extras import PIP, install
 from gateway.text import Text
 
 INSTALL = install("faces")
