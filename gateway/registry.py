@@ -34,6 +34,7 @@ class Driver:
     Options: type[BaseModel]
     connect: Callable[..., Any]  # of the options; of those of its reader as well, where it works `through` one
     shares_port: str = ""  # several devices may name the same port: those of all drivers that say the same here
+    told_apart_by: tuple[str, ...] = ()  # keys by which its devices on one port differ; none: by any key
     plays_recording: bool = False  # its `path` is there from the beginning, or it is a mistake
     through: str | None = None  # the driver of the readers one of which its `reader` names
     longest_on_s: float | None = None  # an actuator that goes off by itself after so long
@@ -66,11 +67,11 @@ def load_driver(kind: Kind, name: str) -> Driver:
             Text("{value} 不是驱动", "{value} is no driver").with_(value=entry.value),
             hint=Text("驱动须有 Options 与 connect", "a driver has Options, a pydantic model, and connect"),
         )
-    shared = getattr(module, "SHARES_PORT", False)
     return Driver(
         options,
         connect,
-        shares_port=name if shared is True else shared or "",
+        shares_port=getattr(module, "SHARES_PORT", ""),
+        told_apart_by=getattr(module, "TOLD_APART_BY", ()),
         plays_recording=bool(getattr(module, "PLAYS_RECORDING", False)),
         through=getattr(module, "THROUGH", None),
         longest_on_s=getattr(module, "LONGEST_ON_S", None),

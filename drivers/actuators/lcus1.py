@@ -15,7 +15,8 @@ from pydantic import Field
 from drivers.serial_port import SerialOptions
 from drivers.shared_port import SharedPort
 
-SHARES_PORT = True  # one board, several relays
+SHARES_PORT = "lcus1"  # one board, several relays
+TOLD_APART_BY = ("channel",)
 _HEAD = 0xA0
 
 

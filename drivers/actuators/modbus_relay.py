@@ -21,6 +21,7 @@ from gateway.errors import BadFrame, DeviceLost
 from gateway.text import Text
 
 SHARES_PORT = "modbus-rtu"  # one line: several boards, their relays, and readers
+TOLD_APART_BY = ("channel", "address")
 _REPLY_S = 0.4
 
 

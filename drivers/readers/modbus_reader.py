@@ -46,6 +46,7 @@ from gateway.errors import BadFrame
 from gateway.text import Text
 
 SHARES_PORT = "modbus-rtu"  # one line: several boards, and relays
+TOLD_APART_BY = ("address", "function", "first_register")
 _SIZES = {"em4100": 5, "w26": 3, "w34": 4, "w37": 5, "dec10": 4}  # bytes
 _ASKED = 8  # bytes of a question, of an order and of its confirmation
 _TURNAROUND_S = 0.15  # how long a board may think

@@ -28,7 +28,8 @@ from gateway.credentials import Credential, Format
 from gateway.errors import BadFrame, DeviceLost
 from gateway.text import Text
 
-SHARES_PORT = True  # one line, several readers
+SHARES_PORT = "osdp"  # one line, several readers
+TOLD_APART_BY = ("address",)
 _LONGEST = 32  # bytes of a number; a roster knows no longer one
 _WIEGAND = {layout.bits for layout in LAYOUTS.values()}
 _REVERSIBLE = (Format.W26, Format.W34, Format.HEX)  # those of whole bytes

@@ -11,7 +11,6 @@ from gateway.settings import Reader
 from gateway.text import Text
 
 _KINDS: dict[str, Kind] = {"readers": "reader", "cameras": "camera", "actuators": "actuator"}
-_NAMES = ("channel", "address", "function", "first_register")  # by which devices of one line are told apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +26,14 @@ class _User:
     def __str__(self) -> str:
         return f"{self.section}.{self.name}"
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """By which devices of its driver are told apart on one port."""
+        return self.driver.told_apart_by or tuple(key for key in self.given if key != "port")
+
     def is_called_as(self, other: _User) -> bool:
-        called, its = ({key: user.given[key] for key in _NAMES if key in user.given} for user in (self, other))
-        return self.driver_name == other.driver_name and called == its
+        same = self.driver_name == other.driver_name
+        return same and all(self.given[key] == other.given[key] for key in self.keys)
 
 
 def check_ports(table: Table, options: dict[tuple[str, str], Table], complain: Complain) -> None:
@@ -66,14 +70,13 @@ def _do_not_fit(user: _User, other: _User, complain: Complain) -> bool:
         complain((*where, "baud"), words.with_(baud=mine["baud"], other=other, theirs=theirs["baud"]))
     elif user.is_called_as(other) and user.section == "actuators":
         words = Text(
-            "与 {other} 是同一个继电器；请改 channel 或 address，或让两个通行点共用 {other}",
-            "is the same relay as {other}; change channel or address, or let both points name {other}",
+            "与 {other} 是同一个继电器；请改 {keys}，或让两个通行点共用 {other}",
+            "is the same relay as {other}; change {keys}, or let both points name {other}",
         )
-        complain((*where, "channel"), words.with_(other=other))
+        complain((*where, user.keys[0]), words.with_(other=other, keys=" / ".join(user.keys)))
     elif user.is_called_as(other):
-        keys = [key for key in _NAMES if key in mine]
         words = Text("与 {other} 是同一个读卡器；请改 {keys}", "is the same reader as {other}; change {keys}")
-        complain((*where, keys[0] if keys else "port"), words.with_(other=other, keys=" / ".join(keys)))
+        complain((*where, user.keys[0]), words.with_(other=other, keys=" / ".join(user.keys)))
     else:
         return False
     return True

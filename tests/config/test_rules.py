@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from gateway import registry
 from gateway.config import load
 from tests.config.writing import FACE, LAW, SMALL, faults, written
 from tests.uplink.parts import certificate
@@ -61,9 +63,47 @@ port = "/dev/ttyUSB1"
 def test_two_relays_of_one_line_differ_in_channel_or_address_and_agree_on_the_baud(tmp_path: Path) -> None:
     assert load(written(tmp_path, SMALL + RELAYS)).actuators.keys() == {"a", "b"}
     (said,) = faults(tmp_path, SMALL + RELAYS + "address = 2\nchannel = 1\n")
-    assert "actuators.b.channel: is the same relay as actuators.a" in said
+    assert "actuators.b.channel: is the same relay as actuators.a; change channel / address, or let" in said
     (said,) = faults(tmp_path, SMALL + RELAYS + "baud = 19200\n")
     assert "actuators.b.baud: 19200 is not the baud of actuators.a, 9600" in said
+
+
+STRANGE = """
+from drivers.actuators.lcus1 import connect
+from drivers.serial_port import SerialOptions
+
+SHARES_PORT = "strange"
+
+
+class Options(SerialOptions):
+    unit: int = 1
+"""
+
+
+@pytest.fixture
+def strange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A driver in a package of its own."""
+    package = tmp_path / "strange-1.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1\n", encoding="utf-8")
+    (package / "entry_points.txt").write_text("[compound_gateway.actuators]\nstrange = strange\n", encoding="utf-8")
+    (tmp_path / "strange.py").write_text(STRANGE, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry._found.cache_clear()
+    yield
+    registry._found.cache_clear()
+
+
+@pytest.mark.usefixtures("strange")
+def test_devices_of_a_line_are_told_apart_by_what_their_driver_says(tmp_path: Path) -> None:
+    """Not by keys that the program knows: a driver in a package of its own has others."""
+    boards = RELAYS.replace("modbus-relay", "lcus1").replace("address = 2", "")
+    (said,) = faults(tmp_path, SMALL + boards)
+    assert "actuators.b.channel: is the same relay as actuators.a; change channel, or let" in said
+    strange = RELAYS.replace("modbus-relay", "strange").replace("address = 2", "unit = 2")
+    assert load(written(tmp_path, SMALL + strange)).actuators.keys() == {"a", "b"}
+    (said,) = faults(tmp_path, SMALL + strange + "unit = 2\n")
+    assert "is the same relay as actuators.a" in said
 
 
 def test_a_port_under_two_names_is_one_port(tmp_path: Path) -> None:
