@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
-from drivers.framed_reader import Results
+from drivers.framed_reader import Results, noise
 from drivers.serial_port import SerialPort
 from gateway.errors import BadFrame
 from gateway.text import Text
@@ -77,12 +77,3 @@ class FramedReply(Generic[T]):
         if self._heard and not self._explained:
             return noise()
         return BadFrame(Text("没有应答", "no answer"), reason="timeout")
-
-
-def noise() -> BadFrame:
-    """Bytes came, but nothing in them is a frame."""
-    return BadFrame(
-        Text("收到的字节无法识别", "bytes without a frame"),
-        reason="noise",
-        hint=Text("波特率或驱动是否选对？", "are the baud rate and the driver right?"),
-    )

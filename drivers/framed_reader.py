@@ -33,27 +33,28 @@ class FramedReader:
     def __init__(self, port: SerialPort, framer: Framer) -> None:
         self._port = port
         self._framer = framer
-        self._burst = 0  # bytes since the last silence
+        self._heard = False  # bytes since the last silence
         self._explained = False  # whether they gave a card or a bad frame
 
     def read(self) -> Results:
         data = self._port.receive()
         results = self._framer.feed(data) if data else self._framer.silence()
-        self._burst += len(data)
+        self._heard = self._heard or bool(data)
         self._explained = self._explained or bool(results)
         if not data:
-            if self._burst and not self._explained:
-                results = [_noise(self._burst)]
-            self._burst, self._explained = 0, False
+            if self._heard and not self._explained:
+                results = [noise()]
+            self._heard = self._explained = False
         return results
 
     def close(self) -> None:
         self._port.close()
 
 
-def _noise(size: int) -> BadFrame:
+def noise() -> BadFrame:
+    """Bytes came, but nothing in them is a frame."""
     return BadFrame(
-        f"{size} bytes without a frame",
+        Text("收到的字节无法识别", "bytes without a frame"),
         reason="noise",
         hint=Text("波特率或驱动是否选对？", "are the baud rate and the driver right?"),
     )

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drivers.dialogue import noise
+from drivers.framed_reader import noise
 from gateway.errors import BadFrame
 from gateway.text import Text
 

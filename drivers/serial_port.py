@@ -59,6 +59,19 @@ Port = Annotated[str, Field(min_length=1), AfterValidator(_known_port)]
 Baud = Annotated[int, Field(ge=300, le=4_000_000)]
 
 
+def place(port: str) -> str:
+    """What a port leads to: two names of one tty lead to the same place."""
+    return port if "://" in port else os.path.realpath(port)
+
+
+def other_baud(port: str, baud: int) -> DeviceLost:
+    """What to raise to who would share a port that is open at `baud`, with another."""
+    return DeviceLost(
+        Text("串口 {port} 已按波特率 {baud} 打开", "{port} is open at {baud} baud").with_(port=port, baud=baud),
+        hint=Text("同一串口的设备须使用相同的波特率", "devices on one port need the same baud"),
+    )
+
+
 class SerialOptions(BaseModel):
     """What every driver on a serial port takes."""
 

@@ -6,12 +6,11 @@ that the first to reconnect opens it anew. A port that takes long to open holds 
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from drivers.serial_port import SerialPort
+from drivers.serial_port import SerialPort, other_baud, place
 from gateway.errors import DeviceLost
 from gateway.text import Text
 
@@ -41,7 +40,7 @@ class SharedPort:
 
     def __init__(self, port: str, baud: int) -> None:
         """Open the port, or join those who have it open. Raises `DeviceLost`."""
-        self._key = port if "://" in port else os.path.realpath(port)
+        self._key = place(port)
         with _listing:
             line = _lines.get(self._key)
             if line is None:
@@ -49,12 +48,7 @@ class SharedPort:
                 if not port.startswith("loop:"):  # each loop:// is a wire of its own
                     _lines[self._key] = line
             elif line.baud != baud:
-                raise DeviceLost(
-                    Text("串口 {port} 已按波特率 {baud} 打开", "{port} is open at {baud} baud").with_(
-                        port=port, baud=line.baud
-                    ),
-                    hint=Text("同一串口的设备须使用相同的波特率", "devices on one port need the same baud"),
-                )
+                raise other_baud(port, line.baud)
             line.users += 1
         self._line: _Line | None = line
         self._port = port

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
@@ -11,6 +10,7 @@ from importlib.util import find_spec
 
 from drivers.osdp.line import LIBRARY, Line
 from drivers.osdp.peripheral import Bits, Order, Peripheral
+from drivers.serial_port import other_baud, place
 from gateway.errors import BadFrame, DeviceLost
 from gateway.extras import install
 from gateway.text import Text
@@ -117,15 +117,11 @@ class Share:
 
 
 def _joined(port: str, baud: int) -> Line:
-    key = port if "://" in port else os.path.realpath(port)
+    key = place(port)
     with _listing:
         line = _lines.get(key) or Line(key, baud)  # a link may lead elsewhere the next time
         if line.users and line.baud != baud:
-            words = Text("串口 {port} 已按波特率 {baud} 打开", "{port} is open at {baud} baud")
-            raise DeviceLost(
-                words.with_(port=port, baud=line.baud),
-                hint=Text("同一串口的设备须使用相同的波特率", "devices on one port need the same baud"),
-            )
+            raise other_baud(port, line.baud)
         if not port.startswith("loop:"):  # each loop:// is a wire of its own
             _lines[key] = line
         line.baud = baud
