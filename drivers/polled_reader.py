@@ -79,5 +79,6 @@ def proving(close: Callable[[], None], hint: Text) -> Iterator[None]:
 
 def _lost(error: BadFrame, hint: Text) -> DeviceLost:
     return DeviceLost(
-        Text("读卡器没有正确应答：{error}", "the reader does not answer: {error}").with_(error=error.message), hint=hint
+        Text("读卡器没有正确应答：{error}", "no sound answer from the reader: {error}").with_(error=error.message),
+        hint=hint,
     )
