@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.osdp.bus import Bus
+
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
 
@@ -39,6 +41,19 @@ def face_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def no_language_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands speak the language of the configuration they read last, in this process of the test before."""
     monkeypatch.setattr("gateway.cli.options._site_language", None)
+
+
+@pytest.fixture(autouse=True)
+def no_lines_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines of OSDP are kept for good, and the name of a closed pseudo-terminal is soon that of another one."""
+    monkeypatch.setattr("drivers.osdp.share._lines", {})
+
+
+@pytest.fixture
+def bus() -> Iterator[Bus]:
+    """A line with OSDP readers in processes of their own."""
+    with Bus() as bus:
+        yield bus
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,24 +10,12 @@ from typing import Any
 import pytest
 
 from drivers.actuators import osdp_output
-from drivers.osdp import share
 from drivers.readers import osdp
 from gateway.errors import DeviceLost
 from tests.osdp.bus import KEY, Bus
 from tests.osdp.reading import read_until, shown
 
 OUT = 1
-
-
-@pytest.fixture(autouse=True)
-def no_lines_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(share, "_lines", {})
-
-
-@pytest.fixture
-def bus() -> Iterator[Bus]:
-    with Bus() as bus:
-        yield bus
 
 
 @pytest.fixture

@@ -1,20 +1,12 @@
-"""Lines of one test alone."""
+"""The key that readers and gateway share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from drivers.osdp import share
-from tests.osdp.bus import KEY, Bus
-
-
-@pytest.fixture(autouse=True)
-def no_lines_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The name of a closed pseudo-terminal is soon that of another one."""
-    monkeypatch.setattr(share, "_lines", {})
+from tests.osdp.bus import KEY
 
 
 @pytest.fixture
@@ -22,9 +14,3 @@ def key_file(tmp_path: Path) -> Path:
     path = tmp_path / "reader.key"
     path.write_text(f"{KEY}\n", encoding="ascii")
     return path
-
-
-@pytest.fixture
-def bus() -> Iterator[Bus]:
-    with Bus() as bus:
-        yield bus

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from drivers.osdp import share
 from gateway import presence
 from gateway.board import Board
 from gateway.cli import cli
@@ -45,17 +43,6 @@ driver = "osdp-output"
 reader = "east"
 output = 1
 """
-
-
-@pytest.fixture(autouse=True)
-def no_lines_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(share, "_lines", {})
-
-
-@pytest.fixture
-def bus() -> Iterator[Bus]:
-    with Bus() as bus:
-        yield bus
 
 
 @pytest.fixture
