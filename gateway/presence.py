@@ -1,12 +1,14 @@
-"""Whether a device is there: one that came and was soon gone is back only once it stays.
+"""Whether a device is there, and well: one that came and was soon gone is back only once it stays.
 
-Rule: each word on a device is an event on the disk and at every platform. A loose plug or a camera that fails again and
-again is told once, not at each try.
+Rule: each word on a device is an event on the disk and at every platform. A loose plug, a camera that fails again and
+again or a reader whose case rattles is told once, not at each try.
 """
 
 from __future__ import annotations
 
 import time
+
+from gateway.text import Text
 
 STEADY_S = 10.0
 
@@ -34,3 +36,19 @@ class Presence:
     def is_there(self) -> bool:
         """Open, and not only for a moment."""
         return self._since is not None and (not self._flickers or time.monotonic() - self._since > STEADY_S)
+
+
+class Complaints:
+    """Of one device, about itself: one that comes and goes stands until it has been gone for a while."""
+
+    def __init__(self) -> None:
+        self._last: Text | None = None
+        self._heard = 0.0  # monotonic: when it was last made
+
+    def standing(self, said: Text | None) -> Text | None:
+        """The complaint that counts, by what the device says now."""
+        if said is not None:
+            self._last, self._heard = said, time.monotonic()
+        elif time.monotonic() - self._heard > STEADY_S:
+            self._last = None
+        return self._last

@@ -21,7 +21,7 @@ from gateway.clock import Stamp, now
 from gateway.contracts import Actuator, Reader, WatchfulReader
 from gateway.credentials import Credential
 from gateway.errors import BadFrame, DeviceLost
-from gateway.presence import Presence
+from gateway.presence import Complaints, Presence
 from gateway.settings import Reader as ReaderSettings
 from gateway.text import Language, Text
 from gateway.types import CardRead, DeviceStatus
@@ -47,7 +47,8 @@ class DeviceWorker(ABC):
         self._board = board
         self._status: DeviceStatus | None = None
         self._presence = Presence()
-        self._complaint: Text | None = None
+        self._complaints = Complaints()
+        self._complaint: Text | None = None  # as reported
 
     def run(self, stop: threading.Event) -> None:
         """Serve the device until `stop`; back-off 0.5 → 5 s, from the start again after a session that worked."""
@@ -66,9 +67,10 @@ class DeviceWorker(ABC):
             pause = min(2 * pause, _LONGEST_PAUSE_S)
         self._board.retire(self._part)
 
-    def _has_worked(self, complaint: Text | None = None) -> None:
-        """It is open, or did a round; a complaint is what it has to say of itself."""
+    def _has_worked(self, said: Text | None = None) -> None:
+        """It is open, or did a round; `said` is what it complains of."""
         self._presence.open()
+        complaint = self._complaints.standing(said)
         status = DeviceStatus.ONLINE if complaint is None else DeviceStatus.FAULT
         if self._presence.is_there and (self._status is not status or self._complaint != complaint):
             self._report(status, str(complaint or ""), complaint.say(self._language) if complaint else None)
@@ -100,6 +102,10 @@ def _where(error: Exception) -> str:
     """A bug by kind and place. Not by message: that may quote a card."""
     at = traceback.extract_tb(error.__traceback__)[-1]
     return f"bug: {type(error).__name__} at {at.filename}:{at.lineno}"
+
+
+def _complaint_of(reader: Reader) -> Text | None:
+    return reader.complaint() if isinstance(reader, WatchfulReader) else None
 
 
 def _earliest(looked: Stamp) -> Stamp:
@@ -147,13 +153,13 @@ class ReaderWorker(DeviceWorker):
 
     def _serve(self, stop: threading.Event) -> None:
         with closing(self._connect()) as reader:
-            self._has_worked()
+            self._has_worked(_complaint_of(reader))
             looked = now()
             while not stop.is_set():
                 results = reader.read()
                 # Who was shown while this process stood still may have gone: that counts from the last look.
                 stamp, looked = _earliest(looked), now()
-                self._has_worked(reader.complaint() if isinstance(reader, WatchfulReader) else None)
+                self._has_worked(_complaint_of(reader))
                 self._board.beat(self._part)
                 for result in results:
                     self._take(result, stamp)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,23 @@ def test_a_reader_that_is_tampered_with_is_a_fault_and_still_reads(
         assert status_of(board, "east")[0] is DeviceStatus.FAULT
         device.tell(event=4, type=2, report="0000")
         wait_until(lambda: status_of(board, "east") == (DeviceStatus.ONLINE, ""), 3)
+        assert [status for status in told if status != "offline"] == ["online", "fault", "online"]
+
+
+def test_a_reader_whose_case_rattles_is_told_of_once(
+    bus: Bus, readers: dict[str, ReaderSettings], board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each change of mind was an event at every platform."""
+    monkeypatch.setattr(presence, "STEADY_S", 2.0)
+    device, told = bus.reader(), list[str]()
+    board.on_device(lambda state: told.append(state.status.value))
+    reader = ReaderWorker("east", readers["east"], connector("reader", readers["east"], {}), lambda _: True, board)
+    with running(reader):
+        wait_until(lambda: status_of(board, "east")[0] is DeviceStatus.ONLINE, 5)
+        for report in ("0100", "0000") * 3:
+            device.tell(event=4, type=2, report=report)
+            time.sleep(0.4)  # a worker looks four times a second
+        wait_until(lambda: status_of(board, "east") == (DeviceStatus.ONLINE, ""), 6)
         assert [status for status in told if status != "offline"] == ["online", "fault", "online"]
 
 
