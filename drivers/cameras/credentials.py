@@ -93,6 +93,7 @@ def sound_url(url: str) -> str:
     """Check what a pattern cannot: a `#` or `/` in a password moves where the host ends. Raises `ValueError`."""
     try:
         parts = urlsplit(url)
+        (parts.hostname or "").encode("idna")  # as the network will be asked for it
         sound = bool(parts.hostname) and parts.port != 0 and not parts.fragment
     except ValueError:
         sound = False

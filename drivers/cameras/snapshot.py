@@ -84,7 +84,7 @@ class SnapshotCamera:
             if status == 401 and self._login and challenges:
                 self._challenges = challenges
                 status, _, data = self._request()
-        except OSError as error:
+        except (OSError, http.client.IncompleteRead) as error:
             raise unreachable(error, self._host, self._port) from error
         except http.client.HTTPException as error:
             raise DeviceLost(_NO_PICTURE.with_(host=self._host, why=_NO_HTTP), hint=URL) from error

@@ -150,6 +150,21 @@ def test_a_path_may_be_chinese(site: tuple[type[Site], str]) -> None:
     assert connect(url.replace("snap", "东门抓拍")).read() is not None
 
 
+def test_a_camera_that_hangs_up_in_the_middle_is_told_so() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def talk() -> None:
+            with listener.accept()[0] as camera:
+                camera.recv(1000)
+                camera.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nabc")
+
+        talking = threading.Thread(target=talk)
+        talking.start()
+        with pytest.raises(DeviceLost, match="broke the connection"):
+            connect(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        talking.join()
+
+
 def test_what_speaks_no_http_writes_nothing_into_the_log() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
@@ -162,7 +177,9 @@ def test_what_speaks_no_http_writes_nothing_into_the_log() -> None:
     assert len(str(lost.value)) < 300
 
 
-@pytest.mark.parametrize("rest", ["[::1/x", "10.0.0.1:99999/x", "admin:pa#ss@10.0.0.1/x", "admin:pa/ss@10.0.0.1/x"])
+@pytest.mark.parametrize(
+    "rest", ["[::1/x", "10.0.0.1:99999/x", "admin:pa#ss@10.0.0.1/x", "admin:pa/ss@10.0.0.1/x", "cam..lan/x"]
+)
 @pytest.mark.parametrize("driver", [snapshot, rtsp])
 def test_an_address_whose_parts_are_not_what_they_seem_is_refused(driver: ModuleType, rest: str) -> None:
     scheme = "rtsp" if driver is rtsp else "http"
