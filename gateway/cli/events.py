@@ -88,10 +88,11 @@ def _rows(path: Path, since: datetime | None, glob: str, *, follow: bool) -> Ite
     from gateway.journal import JournalReader
 
     journal, after, file = JournalReader(path), 0, 0
-    while follow or path.exists():
-        if file != (file := path.stat().st_ino if path.exists() else 0):
+    while True:
+        before, file = file, _inode(path)
+        if follow and file != before:
             journal.close()  # another one lies there: the first of all, a mended one, one from a backup
-            time.sleep(_FOLLOW_S if follow else 0.0)  # until its tables are made
+            time.sleep(_FOLLOW_S)  # until its tables are made
         rows = journal.history(after=after, since=since, glob=glob, limit=_BATCH) if file else []
         yield from rows
         if rows:
@@ -101,6 +102,14 @@ def _rows(path: Path, since: datetime | None, glob: str, *, follow: bool) -> Ite
             time.sleep(_FOLLOW_S)
         else:
             return
+
+
+def _inode(path: Path) -> int:
+    """Which file lies there, 0 where none does."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return 0
 
 
 def _writer(settings: Settings, zone: tzinfo, *, as_json: bool, as_csv: bool) -> Callable[[Row], None]:
