@@ -68,7 +68,7 @@ class Share:
 
     def order(self, command: Mapping[str, int]) -> None:
         """Send a command; return when the peripheral has confirmed it. Raises `DeviceLost`."""
-        if self._line is None or not self._is_well():
+        if self._line is None or self._age != self._line.age or not self._is_well():
             raise self.peripheral.loss(time.monotonic())
         order = Order(command)
         self._line.send(self.peripheral, order)
