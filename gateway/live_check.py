@@ -18,10 +18,10 @@ from rich.cells import cell_len
 
 from gateway.addresses import Address
 from gateway.bell import Bell
-from gateway.contracts import SelfKnowing
+from gateway.contracts import SelfKnowing, StillCamera
 from gateway.errors import DeviceLost, GatewayError, Rejected, Unreachable
 from gateway.mqtt import Acknowledged, Connected, Link, Lost
-from gateway.registry import Kind, connector
+from gateway.registry import Kind, connector, devices
 from gateway.settings import DeviceTable, Settings, Uplink
 from gateway.status_socket import ask
 from gateway.text import Language, Text, on_one_line
@@ -58,15 +58,12 @@ def _outcomes(settings: Settings) -> Iterator[Outcome]:
         yield from _said_by_daemon(status)
         yield from _unknown_to_daemon(status, settings)
     except Unreachable:
-        for name, reader in settings.readers.items():
-            yield _tried("reader", name, partial(_open_and_close, "reader", reader, settings))
-        for name, actuator in settings.actuators.items():
-            yield _tried("actuator", name, partial(_open_and_close, "actuator", actuator, settings))
-        for name, camera in settings.cameras.items():
-            yield _tried("camera", name, partial(_grab, camera, settings))
-    wanted = {kind for camera in settings.cameras.values() for kind in camera.recognise}
-    for kind in sorted(wanted):
-        yield _tried("model", kind, partial(_load_models, kind, settings))
+        for kind, name, table in devices(settings):
+            attempt = _grab if kind == "camera" else _open_and_close
+            yield _tried(kind, name, partial(attempt, partial(_connect, kind, table, settings)))
+    wanted = {what for camera in settings.cameras.values() for what in camera.recognise}
+    for what in sorted(wanted):
+        yield _tried("model", what, partial(_load_models, what, settings))
     for name, uplink in settings.uplinks.items():
         for address in uplink.addresses:
             title = f"{name} {address}" if uplink.hosts else name
@@ -83,10 +80,9 @@ def _said_by_daemon(status: dict[str, Any]) -> Iterator[Outcome]:
 def _unknown_to_daemon(status: dict[str, Any], settings: Settings) -> Iterator[Outcome]:
     """Devices of the file that the running daemon does not have: written after its start, or it has just begun."""
     known = {device["name"] for device in status["devices"]}
-    for kind, table in (("reader", settings.readers), ("camera", settings.cameras), ("actuator", settings.actuators)):
-        for name in table:
-            if name not in known:
-                yield Outcome(kind, name, False, _UNKNOWN, _RESTART)
+    for kind, name, _ in devices(settings):
+        if name not in known:
+            yield Outcome(kind, name, False, _UNKNOWN, _RESTART)
 
 
 _UNKNOWN = Text("服务尚未启用", "the daemon does not have it yet")
@@ -103,18 +99,22 @@ def _tried(kind: str, name: str, attempt: Callable[[], Text]) -> Outcome:
         return Outcome(kind, name, False, error.message, error.hint)
 
 
-def _open_and_close(kind: Kind, table: DeviceTable, settings: Settings) -> Text:
-    device = connector(kind, table, settings.readers)()
+def _connect(kind: Kind, table: DeviceTable, settings: Settings) -> Any:
+    return connector(kind, table, settings.readers)()
+
+
+def _open_and_close(connect: Callable[[], Any]) -> Text:
+    device = connect()
     try:
         return device.describe() if isinstance(device, SelfKnowing) else Text("可以打开", "opens")
     finally:
         device.close()
 
 
-def _grab(table: DeviceTable, settings: Settings) -> Text:
+def _grab(connect: Callable[[], Any]) -> Text:
     """The first frame of a camera."""
     began = time.monotonic()
-    camera = connector("camera", table, settings.readers)()
+    camera = connect()
     try:
         while time.monotonic() - began < _FRAME_S:
             frame = camera.read()
@@ -128,7 +128,7 @@ def _grab(table: DeviceTable, settings: Settings) -> Text:
                 )
     finally:
         camera.close()
-    if table.driver == "folder":
+    if isinstance(camera, StillCamera):
         return Text("文件夹可读，暂无图片", "the folder can be read; no picture waits")
     raise DeviceLost(Text("{s:.0f} 秒内没有画面", "no frame within {s:.0f} s").with_(s=_FRAME_S))
 

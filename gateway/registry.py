@@ -5,7 +5,7 @@ Its rule: the program imports no driver by itself; `compound_gateway.readers`, `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache, partial
@@ -16,11 +16,12 @@ from pydantic import BaseModel
 
 from gateway.errors import Rejected
 from gateway.extras import install
-from gateway.settings import DeviceTable
+from gateway.settings import DeviceTable, Settings
 from gateway.text import Text
 from gateway.wording import DEVICE_WORDS
 
 Kind = Literal["reader", "camera", "actuator"]
+SECTIONS: dict[str, Kind] = {"readers": "reader", "cameras": "camera", "actuators": "actuator"}
 
 
 def _nothing(_options: Any) -> Iterable[Any]:
@@ -78,6 +79,16 @@ def load_driver(kind: Kind, name: str) -> Driver:
         unusable=getattr(module, "unusable", _nothing),
         advice=getattr(module, "advice", _nothing),
     )
+
+
+def devices(settings: Settings) -> Iterator[tuple[Kind, str, DeviceTable]]:
+    """Every device of a configuration, with its name."""
+    for name, reader in settings.readers.items():
+        yield "reader", name, reader
+    for name, actuator in settings.actuators.items():
+        yield "actuator", name, actuator
+    for name, camera in settings.cameras.items():
+        yield "camera", name, camera
 
 
 def connector(kind: Kind, table: DeviceTable, readers: Mapping[str, DeviceTable]) -> Callable[[], Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from gateway.text import Text
 
 if TYPE_CHECKING:
     from gateway.config import ConfigFaults
-    from gateway.settings import DeviceTable, Settings
+    from gateway.settings import Settings
     from gateway.survival import Survival
 
 _RIGHT = Text(
@@ -72,21 +72,14 @@ def command(config_path: Path, live: bool, as_json: bool) -> None:
 
 def _notes(settings: Settings) -> Iterator[Text]:
     """What the drivers advise though nothing is wrong."""
-    from gateway.registry import Kind, load_driver
+    from gateway.registry import devices, load_driver
     from gateway.wording import DEVICE_WORDS
 
-    kinds: list[tuple[Kind, Mapping[str, DeviceTable]]] = [
-        ("reader", settings.readers),
-        ("camera", settings.cameras),
-        ("actuator", settings.actuators),
-    ]
-    for kind, tables in kinds:
-        for name, table in tables.items():
-            driver = load_driver(kind, table.driver)
-            for advice in driver.advice(driver.Options.model_validate(table.options)):
-                yield Text("注意，{kind} {name}：{advice}", "note, {kind} {name}: {advice}").with_(
-                    kind=DEVICE_WORDS[kind], name=name, advice=advice
-                )
+    for kind, name, table in devices(settings):
+        driver = load_driver(kind, table.driver)
+        for advice in driver.advice(driver.Options.model_validate(table.options)):
+            words = Text("注意，{kind} {name}：{advice}", "note, {kind} {name}: {advice}")
+            yield words.with_(kind=DEVICE_WORDS[kind], name=name, advice=advice)
 
 
 def _as_json(refused: ConfigFaults) -> dict[str, object]:

@@ -6,11 +6,9 @@ import os
 from dataclasses import dataclass
 
 from gateway.config.faults import Complain, Table
-from gateway.registry import Driver, Kind, load_driver
+from gateway.registry import SECTIONS, Driver, load_driver
 from gateway.settings import Reader
 from gateway.text import Text
-
-_KINDS: dict[str, Kind] = {"readers": "reader", "cameras": "camera", "actuators": "actuator"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ def check_ports(table: Table, options: dict[tuple[str, str], Table], complain: C
     lines: dict[str, list[_User]] = {}
     for (section, name), given in options.items():
         driver_name = table[section][name]["driver"]
-        driver = load_driver(_KINDS[section], driver_name)
+        driver = load_driver(SECTIONS[section], driver_name)
         user = _User(section, name, driver_name, driver, driver.Options.model_validate(given).model_dump())
         _is_asked_in_time(user, table[section][name].get("hold_s"), complain)
         port = given.get("port")

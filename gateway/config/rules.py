@@ -19,15 +19,11 @@ from gateway.config.output_rules import check_outputs
 from gateway.config.port_rules import check_ports
 from gateway.errors import Rejected
 from gateway.filesystem import network_kind
-from gateway.registry import Kind, load_driver
+from gateway.registry import SECTIONS, load_driver
 from gateway.settings import Actuator, Camera, DeviceTable, Reader
 from gateway.text import Text
 
-_DEVICES: dict[str, tuple[Kind, type[DeviceTable]]] = {
-    "readers": ("reader", Reader),
-    "cameras": ("camera", Camera),
-    "actuators": ("actuator", Actuator),
-}
+_MODELS: dict[str, type[DeviceTable]] = {"readers": Reader, "cameras": Camera, "actuators": Actuator}
 
 
 def check_rules(table: Table, base: Path, complain: Complain) -> dict[tuple[str, str], Table]:
@@ -47,13 +43,13 @@ def check_rules(table: Table, base: Path, complain: Complain) -> dict[tuple[str,
 
 
 def _driver_options(table: Table, base: Path, complain: Complain) -> Iterator[tuple[tuple[str, str], Table]]:
-    for section, (kind, model) in _DEVICES.items():
+    for section, model in _MODELS.items():
         for name, entry in entries(table, section):
             driver_name = entry.get("driver")
             if not isinstance(driver_name, str):
                 continue  # the shape check has said so
             try:
-                driver = load_driver(kind, driver_name)
+                driver = load_driver(SECTIONS[section], driver_name)
             except Rejected as error:
                 complain(
                     (section, name, "driver"),
@@ -116,7 +112,7 @@ _KIND = {"point": Text("通行点", "point"), "actuator": Text("执行器", "act
 
 def _names_are_unique(table: Table, complain: Complain) -> None:
     seen: dict[str, str] = {}
-    for section in _DEVICES:
+    for section in SECTIONS:
         for name, _ in entries(table, section):
             if name in seen:
                 complain(
