@@ -16,20 +16,20 @@ def check_outputs(table: Table, options: dict[tuple[str, str], Table], complain:
     for (section, name), given in options.items():
         if section != "actuators":
             continue
-        driver = load_driver("actuator", table[section][name]["driver"])
+        driver_name = table[section][name]["driver"]
+        driver = load_driver("actuator", driver_name)
         _goes_off_in_time(table, name, driver, complain)
         if driver.through is None:
             continue
         _leads_to_a_reader(table, name, given["reader"], driver.through, complain)
-        place = tuple(sorted(driver.Options.model_validate(given).model_dump().items()))
+        whole = driver.Options.model_validate(given).model_dump()
+        place = driver_name, *whole.items()
         if place in seen:
-            complain(
-                (section, name),
-                Text(
-                    "与 actuators.{other} 是同一个输出；请改 reader 或 output，或让两个通行点共用 {other}",
-                    "is the same output as actuators.{other}; change reader or output, or let both points name {other}",
-                ).with_(other=seen[place]),
+            words = Text(
+                "与 actuators.{other} 是同一个输出；请改 {keys}，或让两个通行点共用 {other}",
+                "is the same output as actuators.{other}; change {keys}, or let both points name {other}",
             )
+            complain((section, name), words.with_(other=seen[place], keys=" / ".join(whole)))
         seen.setdefault(place, name)
 
 
@@ -57,15 +57,12 @@ def _leads_to_a_reader(table: Table, name: str, reader: str, wanted: str, compla
 
 
 def _goes_off_in_time(table: Table, name: str, driver: Driver, complain: Complain) -> None:
+    longest = driver.longest_on_s
+    if longest is None:
+        return
     for point, entry in entries(table, "points"):
         open_s = entry.get("open_s", _OPEN_S)
-        longest = driver.longest_on_s
-        if (
-            entry.get("actuator") == name
-            and longest is not None
-            and isinstance(open_s, int | float)
-            and open_s > longest
-        ):
+        if entry.get("actuator") == name and isinstance(open_s, int | float) and open_s > longest:
             words = Text(
                 "{open_s} 超出 {name} 能保持的 {longest} 秒", "{open_s} is longer than {name} can stay on, {longest} s"
             )

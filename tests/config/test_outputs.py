@@ -132,7 +132,7 @@ def test_an_output_of_no_osdp_reader(tmp_path: Path, reader: str, why: str) -> N
 def test_an_output_is_named_once(tmp_path: Path) -> None:
     again = OUTPUT.replace("lock", "again")
     (said,) = faults(tmp_path, SMALL + OSDP + OUTPUT + again + "output = 0\n")
-    assert "is the same output as actuators.lock" in said
+    assert "is the same output as actuators.lock; change reader / output, or let both points name lock" in said
     assert len(load(written(tmp_path, SMALL + OSDP + OUTPUT + again + "output = 1\n")).actuators) == 2
 
 
