@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,6 +31,13 @@ OUTPUT = """
 driver = "osdp-output"
 reader = "osdp-reader"
 """
+LOBBY = """
+[points.lobby]
+name = "lobby"
+kind = "pedestrian"
+direction = "in"
+"""
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -141,6 +149,19 @@ def test_an_output_opens_for_no_longer_than_it_can(tmp_path: Path) -> None:
     (said,) = faults(tmp_path, wide + OSDP + OUTPUT)
     assert "points.east-door.open_s: 28 is longer than lock can stay on, 25.0 s" in said
     load(written(tmp_path, wide.replace("28", "25") + OSDP + OUTPUT))
+
+
+@pytest.mark.parametrize("source", ["config/gateway.toml", "docs/drivers.md"])
+def test_an_example_can_be_taken_as_it_stands(tmp_path: Path, source: str) -> None:
+    text = (ROOT / source).read_text(encoding="utf-8")
+    if source.endswith(".md"):
+        (example,) = (block for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL) if '"osdp"' in block)
+    else:
+        blocks = re.findall(r"(?m)^# \[\w+\.lobby-.*\n(?:# .*\n)+", text)
+        example = re.sub(r"(?m)^# ", "", "\n".join(blocks))
+    (tmp_path / "reader.key").rename(tmp_path / "lobby.key")
+    settings = load(written(tmp_path, SMALL + LOBBY + example))
+    assert settings.actuators["lobby-lock"].options["reader"] in settings.readers
 
 
 def test_without_libosdp_the_rest_goes_on_and_check_says_what_to_install(
