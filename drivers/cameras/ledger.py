@@ -18,6 +18,7 @@ from gateway.ownership import give
 from gateway.text import Text
 
 Entry = tuple[str, int, int]  # name, size, mtime_ns
+_FULL: Final = Text("磁盘是否已满？", "is the disk full?")
 _DAMAGE: Final = (ValueError, TypeError, OverflowError, RecursionError)  # who uploads may write these files, too
 
 
@@ -57,9 +58,7 @@ class Ledger:
             with self._path.open("a", encoding="utf-8") as file:  # made with the first note, by whoever consumes
                 file.write(json.dumps(entry) + "\n")
         except OSError as error:
-            raise DeviceLost(
-                f"{self._path}: {error.strerror}", hint=Text("磁盘是否已满？", "is the disk full?")
-            ) from error
+            raise DeviceLost(f"{self._path}: {error.strerror}", hint=_FULL) from error
 
     def forget_all_but(self, names: set[str]) -> None:
         """Drop entries of files that are no longer there; rewrite the file once half of it is waste."""
@@ -73,9 +72,7 @@ class Ledger:
             give(fresh, self._path)
             os.replace(fresh, self._path)
         except OSError as error:
-            raise DeviceLost(
-                f"{self._path}: {error.strerror}", hint=Text("磁盘是否已满？", "is the disk full?")
-            ) from error
+            raise DeviceLost(f"{self._path}: {error.strerror}", hint=_FULL) from error
         self._lines = len(self._entries)
 
     def _load(self) -> None:

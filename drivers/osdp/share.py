@@ -31,7 +31,7 @@ class Share:
 
     def __init__(self, port: str, baud: int, address: int, key: bytes | None) -> None:
         """Join the line and wait for a session. Raises `DeviceLost`."""
-        if find_spec(LIBRARY) is None:
+        if not is_installed():
             raise DeviceLost(
                 Text("未安装 libosdp", "the package libosdp is not installed"),
                 hint=INSTALL,
@@ -114,6 +114,11 @@ class Share:
 
     def _is_well(self) -> bool:
         return self.peripheral.is_well(time.monotonic())
+
+
+def is_installed() -> bool:
+    """Whether libosdp is there; `INSTALL` says how to get it."""
+    return find_spec(LIBRARY) is not None
 
 
 def _joined(port: str, baud: int) -> Line:

@@ -11,7 +11,6 @@ there may have gone. Several readers share a port, each with an address of its o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -19,9 +18,8 @@ from pydantic import Field, model_validator
 
 from drivers.framed_reader import Results
 from drivers.osdp.keys import read_key
-from drivers.osdp.line import LIBRARY
 from drivers.osdp.peripheral import Bits
-from drivers.osdp.share import INSTALL, Share
+from drivers.osdp.share import INSTALL, Share, is_installed
 from drivers.serial_port import SerialOptions
 from drivers.wiegand_bits import LAYOUTS, decode
 from gateway.credentials import Credential, Format
@@ -80,7 +78,7 @@ def unusable(options: Options) -> Iterator[tuple[str, Text]]:
 
 def advice(options: Options) -> Iterator[Text]:
     """What an operator should know though the configuration is right."""
-    if find_spec(LIBRARY) is None:
+    if not is_installed():
         words = Text("未安装 libosdp，此读卡器无法使用。{fix}", "without libosdp this reader does not work; {fix}")
         yield words.with_(fix=INSTALL)
     if not options.secure:

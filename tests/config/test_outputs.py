@@ -170,7 +170,6 @@ def test_without_libosdp_the_rest_goes_on_and_check_says_what_to_install(
     def without(name: str) -> object:
         return None if name == "osdp_sys" else find_spec(name)
 
-    monkeypatch.setattr("drivers.readers.osdp.find_spec", without)
     monkeypatch.setattr("drivers.osdp.share.find_spec", without)
     config = written(tmp_path, SMALL + OSDP)
     result = CliRunner().invoke(cli, ["check", "--config", str(config)])
