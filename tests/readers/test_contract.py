@@ -36,7 +36,7 @@ def read_for(reader: Reader, seconds: float) -> Results:
     while time.monotonic() < end:
         start = time.monotonic()
         results += reader.read()
-        assert time.monotonic() - start < 0.5
+        assert time.monotonic() - start < 1.0  # half a second, and as much for a busy box
     return results
 
 
