@@ -23,7 +23,7 @@ LONGEST = 256  # bytes; libosdp holds no longer frame
 _HEAD = 5
 _SHORTEST = _HEAD + 2  # code and sum
 _REPLY = 0x80
-_CRC, _SECURED = 0x04, 0x08  # bits of control
+_SEQUENCE, _CRC, _SECURED = 0x03, 0x04, 0x08  # bits of control
 _CRC_START = 0x1D0F
 
 
@@ -34,6 +34,7 @@ class Frame:
     raw: bytes
     address: int
     is_reply: bool
+    sequence: int
     security: int
     code: int
     data: bytes  # after the code, without the check; encrypted where the security type says so
@@ -51,7 +52,7 @@ def parse(raw: bytes) -> Frame:
     if at >= len(body) or (raw[4] & _SECURED and block < 2):
         raise BadFrame("the security block leaves no room for a code")
     security = raw[_HEAD + 1] if block else 0
-    return Frame(raw, raw[1] & ~_REPLY, bool(raw[1] & _REPLY), security, body[at], body[at + 1 :])
+    return Frame(raw, raw[1] & ~_REPLY, bool(raw[1] & _REPLY), raw[4] & _SEQUENCE, security, body[at], body[at + 1 :])
 
 
 def _check(body: bytes, control: int) -> bytes:

@@ -57,6 +57,7 @@ class Peripheral:
     secure: bool = False
     settled: bool = False  # what it held back has been told: what comes now is new
     resumed: float = 0.0  # when it was heard again after a silence
+    resumed_with: int = 0  # the sequence of that reply
     heard: float = float("-inf")  # its last reply
     well: float = float("-inf")  # its last reply in a session
     asked: int = 0  # the last command it was sent
@@ -83,11 +84,12 @@ class Peripheral:
             self.put(BadFrame("a reply without the security it must have", reason="insecure"))
             return False
         if now - self.heard > PATIENCE_S:
-            self.settled, self.resumed = False, now
+            self.settled, self.resumed, self.resumed_with = False, now, frame.sequence
         self.heard, self.answer = now, frame.code
         if self.ready and frame.code != NAK:  # a reader that was switched on anew knows nothing of our session
             self.well = now
-            empty = self.asked == POLL and frame.code == ACK
+            # The reply that breaks a silence, or its repetition, may be from before: perhaps we were frozen.
+            empty = self.asked == POLL and frame.code == ACK and frame.sequence != self.resumed_with
             self.settled = self.settled or empty or now - max(self.since, self.resumed) > _DRAIN_S
         if frame.code == FMT:
             self.put(BadFrame("a card as text (osdp_FMT), which libosdp leaves out", reason="type"))

@@ -183,6 +183,25 @@ def test_whoever_was_held_up_himself_finds_his_reader_there(bus: Bus, key_file: 
     reader.close()
 
 
+def test_an_answer_from_before_a_standstill_does_not_make_the_card_new(
+    bus: Bus, key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, send = bus.reader(), bus.send
+    monkeypatch.setattr(bus, "send", lambda data: (time.sleep(0.08), send(data)))  # a reader that thinks
+    reader = opened(bus, key_file)
+    read_until(reader, lambda _: False, 0.5)
+    asked, share = len(bus.sent), reader._share
+    assert share._line is not None
+    share._line.wait(lambda: len(bus.sent) > asked, 1.0, share._age)  # frozen with a question under way
+    time.sleep(0.3)
+    device.show(*word(61, 1))
+    time.sleep(2.5)
+    results = read_until(reader, lambda _: False, 1.0)
+    assert cards(results) == []
+    assert shown(reader, device, 2) == ["w26:61-2"]
+    reader.close()
+
+
 def test_the_clock_of_the_day_is_set_back(bus: Bus, key_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """libosdp measures by it: the panel is made anew, and so are the sessions."""
     device = bus.reader()
