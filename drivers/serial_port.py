@@ -167,7 +167,7 @@ class SerialPort:
 
 def _reason(error: Exception) -> str:
     """Short: pyserial repeats the port and the number of the error."""
-    number = getattr(error, "errno", None)
+    number = error.args[0] if isinstance(error, termios.error) else getattr(error, "errno", None)
     return os.strerror(number) if number else str(error) or type(error).__name__
 
 

@@ -117,6 +117,14 @@ def test_everything_after_the_unplug_is_a_loss(device: Tty) -> None:
     port.close()
 
 
+def test_a_question_after_the_unplug_says_why_in_words(device: Tty) -> None:
+    port = SerialPort(device.path, 9600)
+    device.unplug()
+    with pytest.raises(DeviceLost, match=f"{device.path}: Input/output error"):
+        port.discard()
+    port.close()
+
+
 def test_everything_after_close_is_a_loss(device: Tty) -> None:
     port = SerialPort(device.path, 9600)
     port.close()
