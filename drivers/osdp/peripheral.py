@@ -145,6 +145,8 @@ class Peripheral:
         """libosdp has a session with it."""
         self.up, self.since = True, now
         self.failed_at = (0, 0)
+        if self.identity != identity:  # another reader stands there: what the one before said does not count for it
+            self.tampered = self.power_failing = False
         self.identity = dict(identity)
         self.outputs, self.times_outputs = outputs, times_outputs
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from drivers.osdp import line
+from drivers.osdp.peripheral import Peripheral
 from drivers.readers import osdp
 from gateway.errors import BadFrame, DeviceLost
 from gateway.text import Language
@@ -68,6 +69,16 @@ def test_tampering_and_failing_power_are_told(bus: Bus, key_file: Path) -> None:
         assert told in str(reader.complaint())
     assert shown(reader, device, 4) == ["w26:61-4"]
     reader.close()
+
+
+def test_what_a_reader_said_of_itself_is_not_said_of_the_one_in_its_place() -> None:
+    peripheral, one, other = Peripheral(0, None), {"serial_number": 1}, {"serial_number": 2}
+    peripheral.begin_session(time.monotonic(), one, 1, True)
+    peripheral.report(b"\x01\x00")
+    for identity, told in ((one, True), (other, False)):
+        peripheral.end_session(time.monotonic())
+        peripheral.begin_session(time.monotonic(), identity, 1, True)
+        assert (peripheral.complaint() is not None) is told
 
 
 def test_a_card_shown_before_the_session_opens_nothing(bus: Bus, key_file: Path) -> None:
