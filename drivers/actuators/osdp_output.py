@@ -4,8 +4,8 @@
     00      05  on for a time, then off by itself   FF 00
     00      01  off, whatever time was set          00 00
 
-The rule: an order counts only when the reader has confirmed it; one that nobody waits for any more is never sent again.
-Where the reader can, "on" ends by itself after 25.5 s, so that a gateway that dies leaves no door open.
+The rule: an order counts only when the reader has confirmed it; an "on" that nobody waits for any more is never sent
+again. Where the reader can, "on" ends by itself after 25.5 s, so that a gateway that dies leaves no door open.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class OsdpOutput:
         control = _OFF if not on else _ON_FOR_A_TIME if timed else _ON
         timer = _LONGEST if control == _ON_FOR_A_TIME else 0
         self._share.order(
-            {"command": _OUTPUT, "output_no": self._output, "control_code": control, "timer_count": timer}
+            {"command": _OUTPUT, "output_no": self._output, "control_code": control, "timer_count": timer},
+            may_be_late=not on,  # giving it up would cost every reader on the line its session
         )
 
     def describe(self) -> Text:

@@ -66,8 +66,9 @@ class Share:
             raise self.peripheral.loss(time.monotonic())
         return results
 
-    def order(self, command: Mapping[str, int]) -> None:
-        """Send a command; return when the peripheral has confirmed it. Raises `DeviceLost`."""
+    def order(self, command: Mapping[str, int], *, may_be_late: bool) -> None:
+        """Send a command; return when the peripheral has confirmed it. Raises `DeviceLost`, and then, unless it may be
+        late, the command is never sent again."""
         if self._line is None or self._age != self._line.age or not self._is_well():
             raise self.peripheral.loss(time.monotonic())
         order = Order(command)
@@ -75,7 +76,7 @@ class Share:
         try:
             self._line.wait(lambda: order.done is not None, _CONFIRM_S, self._age)
         finally:
-            if order.done is None:
+            if order.done is None and not may_be_late:
                 self._line.give_up(self.peripheral, order)
         if not order.done:
             raise DeviceLost(

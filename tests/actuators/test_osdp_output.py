@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from drivers.actuators import osdp_output
+from drivers.osdp import share
+from drivers.osdp.peripheral import SCRYPT
 from drivers.readers import osdp
 from gateway.errors import DeviceLost
 from tests.osdp.bus import KEY, Bus
@@ -74,6 +76,25 @@ def test_an_output_that_is_not_there(bus: Bus, reader: osdp.Options, level: int,
     with pytest.raises(DeviceLost, match=f"no output {output}") as caught:
         opened(reader, output)
     assert "counted from 0" in str(caught.value.hint)
+
+
+def test_an_order_to_close_that_is_late_costs_no_reader_its_session(
+    bus: Bus, reader: osdp.Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = bus.reader()
+    cards = osdp.connect(reader)
+    relay = opened(reader)
+    assert shown(cards, device, 1) == ["w26:61-1"]
+    sessions = bus.sent_codes().count(SCRYPT)
+    monkeypatch.setattr(share, "_CONFIRM_S", 0.0)  # a slow line
+    with pytest.raises(DeviceLost, match="did not confirm"):
+        relay.switch(on=False)
+    read_until(cards, lambda _: False, 1.0)
+    assert seen(device.command()) == (0, 1, 0)
+    assert bus.sent_codes().count(SCRYPT) == sessions
+    assert shown(cards, device, 2) == ["w26:61-2"]
+    cards.close()
+    relay.close()
 
 
 def test_a_reader_that_does_not_confirm_is_lost_and_its_door_does_not_open_later(
