@@ -139,7 +139,7 @@ class Board:
         self._ignored: Credential | None = None  # stood there from the beginning, or was told and is latched
         self._counted = b""
         self._to_lower = False  # a flag whose card was told
-        self._looked = -math.inf  # monotonic: when the last look was answered
+        self._looked = -math.inf  # monotonic: when the last look began that was answered
 
     def start(self) -> None:
         """The first look, in which nothing counts. Raises `BadFrame` and `DeviceLost`."""
@@ -152,7 +152,8 @@ class Board:
             return None if port is None else self._look(port)
 
     def _look(self, port: SerialPort) -> Results:
-        stale = time.monotonic() - self._looked >= _STALE_S
+        began = time.monotonic()
+        stale = began - self._looked >= _STALE_S
         questions = _Questions(port, self._options.baud)
         if self._options.flag is not None:
             results = self._flagged(questions, self._options.flag)
@@ -161,7 +162,7 @@ class Board:
         else:
             results = self._standing(questions, stale)
         questions.pause()
-        self._looked = time.monotonic()
+        self._looked = began  # a card may have come since then, also if we were frozen within
         return [] if stale else results
 
     def _read(self, questions: _Questions) -> Results:

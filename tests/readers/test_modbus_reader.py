@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from drivers import dialogue
 from drivers.polled_reader import PolledReader
+from drivers.readers import modbus_reader
 from drivers.readers.modbus_reader import Options, connect, parse
 from drivers.shared_port import SharedPort
 from gateway.errors import BadFrame, DeviceLost
@@ -151,6 +154,29 @@ def test_another_number_than_the_one_that_stood_there_counts_at_once() -> None:
     with reading(NUMBER) as (line, reader):
         line.show(b"\x01\x02\x03\x04")
         assert set(cards(read_for(reader, 0.3))) == {"hex:01020304"}
+
+
+@pytest.mark.parametrize("more", [{}, {"latched": True}, {"counter": 2}, {"flag": 3}])
+def test_a_number_that_came_while_the_box_was_frozen_within_a_look_opens_nothing(
+    more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with reading(**more) as (line, reader):
+        read_for(reader, 0.2)
+        frozen, began = iter([2.2]), time.monotonic()
+
+        def freeze(*question: Any) -> Any:
+            answer = dialogue.ask(*question)
+            if seconds := next(frozen, None):
+                line.registers[1].update({2: 7, 3: 1})
+                line.show(NUMBER)
+                time.sleep(seconds)
+            return answer
+
+        monkeypatch.setattr(modbus_reader, "ask", freeze)
+        results = list[Any]()
+        while time.monotonic() < began + 3.5:
+            results += reader.read()
+        assert cards(results) == []
 
 
 def test_a_latched_number_is_told_once() -> None:
