@@ -86,7 +86,8 @@ class Peripheral:
         if now - self.heard > PATIENCE_S:
             self.settled, self.resumed, self.resumed_with = False, now, frame.sequence
         self.heard, self.answer = now, frame.code
-        if self.ready and frame.code != NAK:  # a reader that was switched on anew knows nothing of our session
+        # NAK: a reader that was switched on anew knows nothing of our session. BUSY: anybody can say so, for ever.
+        if self.ready and frame.code not in (NAK, BUSY):
             self.well = now
             # The reply that breaks a silence, or its repetition, may be from before: perhaps we were frozen.
             empty = self.asked == POLL and frame.code == ACK and frame.sequence != self.resumed_with

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from drivers.osdp.frames import SOM, Frame, parse
-from drivers.osdp.peripheral import CCRYPT, CHLNG, PDID, POLL, SCRYPT, Bits, Peripheral
+from drivers.osdp.peripheral import BUSY, CCRYPT, CHLNG, PDID, POLL, SCRYPT, Bits, Peripheral
 from drivers.readers import osdp
 from drivers.wiegand_bits import LAYOUTS, encode
-from gateway.errors import BadFrame
+from gateway.errors import BadFrame, DeviceLost
 from tests.osdp.bus import KEY, Bus
 from tests.osdp.reading import opened, read_until, shown
 from tests.wire import cards, faults
@@ -130,6 +130,18 @@ def test_a_reader_with_a_card_at_each_poll_is_believed_after_a_while() -> None:
         peripheral.tell(Bits(26, CARD[4:]))
         told += [isinstance(one, Bits) for one in peripheral.taken()]
     assert told == [False] * 51 + [True] * 29
+
+
+def test_who_answers_busy_for_ever_is_lost(bus: Bus, key_file: Path) -> None:
+    device = bus.reader()
+    reader = opened(bus, key_file)
+    assert shown(reader, device, 1) == ["w26:61-1"]
+    bus.remove(0)
+    busy = bytes((SOM, 0x80, 8, 0, 0x04, BUSY))  # in clear and without a sequence, as the standard has it
+    bus.on_command = lambda _data: bus.send(busy + crc_hqx(busy, 0x1D0F).to_bytes(2, "little"))
+    with pytest.raises(DeviceLost):
+        read_until(reader, lambda _: False, 4.0)
+    reader.close()
 
 
 def test_cards_that_nobody_fetches_are_counted_not_kept() -> None:
