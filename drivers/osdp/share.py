@@ -17,7 +17,7 @@ from gateway.text import Text
 
 _SESSION_S = 1.4  # it takes 0.1 to 1.5 s to come up; the next try goes on where this one left off
 _FETCH_S = 0.25
-_CONFIRM_S = 0.6  # a command waits for its turn on the line, and is answered within 0.2 s
+_CONFIRM_S = 0.45  # a command waits for its turn on the line, and the door (`gateway.doorkeeper.ANSWER_S`) for us
 _24_BITS, _32_BITS = 0xFFFFFF, 0xFFFFFFFF  # libosdp's binding tells large numbers as negative ones
 INSTALL = Text("请执行：{command}", "run: {command}").with_(command=install("osdp"))
 _SECURE = Text("安全通道", "secure channel")

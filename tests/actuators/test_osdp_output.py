@@ -13,6 +13,7 @@ from drivers.actuators import osdp_output
 from drivers.osdp import share
 from drivers.osdp.peripheral import SCRYPT
 from drivers.readers import osdp
+from gateway import doorkeeper
 from gateway.errors import DeviceLost
 from tests.osdp.bus import KEY, Bus
 from tests.osdp.reading import read_until, shown
@@ -76,6 +77,10 @@ def test_an_output_that_is_not_there(bus: Bus, reader: osdp.Options, level: int,
     with pytest.raises(DeviceLost, match=f"no output {output}") as caught:
         opened(reader, output)
     assert "counted from 0" in str(caught.value.hint)
+
+
+def test_no_order_is_confirmed_after_the_door_has_given_it_up() -> None:
+    assert share._CONFIRM_S < doorkeeper.ANSWER_S
 
 
 def test_an_order_to_close_that_is_late_costs_no_reader_its_session(
