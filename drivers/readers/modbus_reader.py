@@ -61,7 +61,7 @@ Register = Annotated[int, Field(ge=0, le=0xFFFF)]
 
 
 class Options(PolledOptions):
-    """`order`: how the bytes A B C D of a number lie in two registers. `skip` and `size` cut it out of all of them."""
+    """`byte_order`: how bytes A B C D lie in two registers. `skip` and `size` cut the number out of all of them."""
 
     poll_s: Annotated[float, Field(ge=0.05, le=0.5)] = 0.2
     address: Annotated[int, Field(ge=1, le=247)] = 1
@@ -69,7 +69,7 @@ class Options(PolledOptions):
     first_register: Register
     count: Annotated[int, Field(ge=1, le=16)]
     format: Literal["hex", "em4100", "w26", "w34", "w37", "dec10"]
-    order: Literal["ABCD", "BADC", "CDAB", "DCBA"] = "ABCD"
+    byte_order: Literal["ABCD", "BADC", "CDAB", "DCBA"] = "ABCD"
     skip: Annotated[int, Field(ge=0, le=31)] | None = None  # without it the number stands at the end, zeros before it
     size: Annotated[int, Field(ge=1, le=32)] | None = None
     latched: bool = False
@@ -112,9 +112,9 @@ def parse(registers: bytes, options: Options) -> Credential | None:
     if len(registers) != 2 * options.count:
         raise BadFrame(f"{len(registers)} bytes of {options.count} registers", reason="length")
     pairs = [registers[at : at + 2] for at in range(0, len(registers), 2)]
-    if options.order in ("BADC", "DCBA"):
+    if options.byte_order in ("BADC", "DCBA"):
         pairs = [pair[::-1] for pair in pairs]
-    whole = b"".join(reversed(pairs) if options.order in ("CDAB", "DCBA") else pairs)
+    whole = b"".join(reversed(pairs) if options.byte_order in ("CDAB", "DCBA") else pairs)
     size = options.number_size
     skip = len(whole) - size if options.skip is None else options.skip
     number = whole[skip : skip + size]
