@@ -9,9 +9,9 @@ import time
 import tty
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from gateway.contracts import Framer
+from gateway.contracts import Framer, Reader
 from gateway.credentials import Credential
 from gateway.errors import BadFrame
 
@@ -46,6 +46,17 @@ def play(framer: Framer, pieces: Iterable[bytes]) -> Results:
     for piece in pieces:
         results += framer.feed(piece)
     return [*results, *framer.silence()]
+
+
+def read_for(reader: Reader, seconds: float, into: list[Any] | None = None) -> Results:
+    """All that it reads meanwhile; no look may take much longer than the contract allows."""
+    results: list[Any] = [] if into is None else into
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        start = time.monotonic()
+        results += reader.read()
+        assert time.monotonic() - start < 1.0  # half a second, and as much for a busy box
+    return results
 
 
 def cards(results: Results) -> list[str]:

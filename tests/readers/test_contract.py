@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -12,7 +11,7 @@ from gateway.contracts import Reader
 from gateway.errors import DeviceLost
 from gateway.registry import load_driver, names
 from tests.readers.vectors import VECTORS, Vector
-from tests.wire import Results, Tty, cards, faults
+from tests.wire import Tty, cards, faults, read_for
 
 SAMPLES = {vector.driver: vector for vector in VECTORS if vector.cards and vector.driver not in ("pn532", "yhy")}
 EVERY = pytest.mark.parametrize("vector", SAMPLES.values(), ids=lambda vector: vector.driver)
@@ -28,16 +27,6 @@ def opened(vector: Vector, device: Tty) -> Reader:
     driver = load_driver("reader", vector.driver)
     reader: Reader = driver.connect(driver.Options.model_validate({"port": device.path, **vector.options}))
     return reader
-
-
-def read_for(reader: Reader, seconds: float) -> Results:
-    results: list[Any] = []
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        start = time.monotonic()
-        results += reader.read()
-        assert time.monotonic() - start < 1.0  # half a second, and as much for a busy box
-    return results
 
 
 def test_every_pushing_reader_has_a_published_frame() -> None:

@@ -15,8 +15,7 @@ from drivers.shared_port import SharedPort
 from gateway.errors import DeviceLost
 from tests.readers.emulated import ModbusLine
 from tests.readers.test_modbus_reader import CARD, NUMBER, options, reading
-from tests.readers.test_polled import read_for
-from tests.wire import Tty, cards, faults
+from tests.wire import Tty, cards, faults, read_for
 
 
 def test_an_adapter_that_echoes_does_no_harm() -> None:

@@ -22,8 +22,7 @@ from drivers.readers.modbus_reader import Options, connect, parse
 from drivers.shared_port import SharedPort
 from gateway.errors import BadFrame, DeviceLost
 from tests.readers.emulated import ModbusLine
-from tests.readers.test_polled import read_for
-from tests.wire import Tty, cards, faults
+from tests.wire import Tty, cards, faults, read_for
 
 NUMBER = bytes.fromhex("B0864D25")
 CARD = "hex:B0864D25"

@@ -12,8 +12,7 @@ from drivers.readers.pn532 import Framer, Options, answering, cards, connect, pa
 from gateway.errors import BadFrame, DeviceLost
 from gateway.text import Language
 from tests.readers.emulated import Pn532Chip
-from tests.readers.test_polled import read_for
-from tests.wire import CUTS, Tty, faults, play
+from tests.wire import CUTS, Tty, faults, play, read_for
 from tests.wire import cards as told
 
 ACK = bytes.fromhex("0000ff00ff00")

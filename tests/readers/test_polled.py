@@ -22,7 +22,7 @@ from gateway.types import CardRead, DeviceStatus
 from gateway.worker import ReaderWorker
 from tests.readers.emulated import Emulated, ModbusLine, Pn532Chip, YhyModule
 from tests.real import wait_until
-from tests.wire import CUTS, Results, Tty, cards, faults
+from tests.wire import CUTS, Results, Tty, cards, faults, read_for
 from tests.workers.parts import online, running, status
 
 UID, OTHER = bytes.fromhex("B0864D25"), bytes.fromhex("9EB36E66")
@@ -68,16 +68,6 @@ def reading(kind: Kind) -> Iterator[tuple[Emulated, Reader]]:
             yield device, reader
         finally:
             reader.close()
-
-
-def read_for(reader: Reader, seconds: float, into: list[Any] | None = None) -> Results:
-    results: list[Any] = [] if into is None else into
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        start = time.monotonic()
-        results += reader.read()
-        assert time.monotonic() - start < 1.0  # half a second, and as much for a busy box
-    return results
 
 
 def test_every_polled_reader_is_here() -> None:

@@ -9,8 +9,7 @@ import pytest
 from drivers.readers.yhy import Framer, Options, cards, connect, frame, parse
 from gateway.errors import BadFrame
 from tests.readers.emulated import YhyModule
-from tests.readers.test_polled import read_for
-from tests.wire import CUTS, Tty, faults, play
+from tests.wire import CUTS, Tty, faults, play, read_for
 from tests.wire import cards as told
 
 GOOD = bytes.fromhex("aabb06203d986201e0")
