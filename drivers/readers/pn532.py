@@ -23,9 +23,10 @@ from typing import TypeVar
 
 from drivers.dialogue import FramedReply, ask
 from drivers.framed_reader import Results, attempt
+from drivers.iso14443 import card
 from drivers.polled_reader import PolledOptions, PolledReader, proving
 from drivers.serial_port import Baud, SerialPort
-from gateway.credentials import Credential, Format
+from gateway.credentials import Credential
 from gateway.errors import BadFrame
 from gateway.text import Text
 
@@ -38,7 +39,6 @@ _IS_PN532 = 0x32
 _LONGEST = 64  # bytes that LEN may count; an answer with a UID and the longest usual ATS has 42
 _START, _AROUND, _ACK_SIZE = 5, 7, 6  # bytes: as far as LCS; all but TFI and data; of an ACK
 _ACK = b""  # what an ACK carries
-_UID_LENGTHS = (4, 7, 10)  # ISO 14443-3
 _LIMIT_S = 0.3
 _HEAD = re.compile(rb"\x00(?:\Z|\x00(?:\Z|\xff))")  # of a frame, or as much of it as has come
 _HINT = Text(
@@ -82,9 +82,9 @@ def cards(listed: bytes) -> list[Credential]:
     if listed[:1] != b"\x01" or len(listed) < 6:
         raise BadFrame("neither no card nor one", reason="range")
     uid = listed[6 : 6 + listed[5]]
-    if len(uid) != listed[5] or len(uid) not in _UID_LENGTHS:
-        raise BadFrame(f"a UID of {listed[5]} bytes", reason="length")
-    return [Credential(Format.HEX, uid)]
+    if len(uid) != listed[5]:
+        raise BadFrame(f"{len(uid)} of {listed[5]} bytes of a UID", reason="length")
+    return [card(uid)]
 
 
 class Framer:

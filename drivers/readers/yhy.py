@@ -24,9 +24,10 @@ from typing import TypeVar
 
 from drivers.dialogue import FramedReply, ask
 from drivers.framed_reader import Results, attempt
+from drivers.iso14443 import card
 from drivers.polled_reader import PolledOptions, PolledReader, proving
 from drivers.serial_port import Baud, SerialPort
-from gateway.credentials import Credential, Format
+from gateway.credentials import Credential
 from gateway.errors import BadFrame
 from gateway.text import Text
 
@@ -34,7 +35,6 @@ _HEAD, _STUFFED = 0xAA, 0xBB
 _CARD_ID, _SENSE_MODE = 0x20, 0x13
 _OFF = b"\x00"
 _LONGEST = 64  # what LEN may say; the longest answer, that of a whole sector, has 51
-_UID_LENGTHS = (4, 7, 10)  # ISO 14443-3
 _LIMIT_S = 0.3
 _HINT = Text(
     "检查供电、TX/RX 接线与电平（TTL 或 RS232）以及 baud（出厂为 19200）",
@@ -70,9 +70,7 @@ def cards(carried: bytes) -> list[Credential] | None:
         return []
     if status != _CARD_ID or not uid:  # without data it is a question
         return None
-    if len(uid) not in _UID_LENGTHS:
-        raise BadFrame(f"a UID of {len(uid)} bytes", reason="length")
-    return [Credential(Format.HEX, uid)]
+    return [card(uid)]
 
 
 class Framer:
