@@ -13,21 +13,12 @@ from click.testing import CliRunner, Result
 from gateway.cli.audit import command
 from gateway.journal import Journal
 from tests.facts import BOOT, event
-
-CONFIG = """
-[site]
-compound_id = "fenglinwan"
-name = "枫林湾小区"
-language = "en"
-[gateway]
-id = "box-1"
-data_dir = "data"
-"""
+from tests.house import HEAD
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    (tmp_path / "gateway.toml").write_text(CONFIG, encoding="utf-8")
+    (tmp_path / "gateway.toml").write_text(HEAD, encoding="utf-8")
     journal = Journal(tmp_path / "data" / "journal" / "journal.db")
     journal.append([event(n, ["access.granted", "alarm.tamper", "audit.command"][n % 3]) for n in range(30)], BOOT)
     journal.close()

@@ -13,19 +13,12 @@ from gateway.clock import ClockTrust, Stamp
 from gateway.config import ConfigFaults
 from gateway.journal import Journal
 from tests.facts import BOOT, NOON, event
+from tests.house import HEAD
 
-CONFIG = """
-[site]
-compound_id = "fenglinwan"
-name = "枫林湾小区"
-language = "en"
-[gateway]
-id = "box-1"
-data_dir = "data"
-[uplinks.city]
+CONFIG = f"""{HEAD}[uplinks.city]
 host = "127.0.0.1"
 [journal]
-retain = { access = "30d" }
+retain = {{ access = "30d" }}
 max_bytes = "1GiB"
 """
 

@@ -18,22 +18,13 @@ from gateway.cli.events import command
 from gateway.errors import StoreError
 from gateway.journal import Journal
 from tests.facts import BOOT, event
+from tests.house import HEAD
 from tests.real import wait_until
-
-CONFIG = """
-[site]
-compound_id = "fenglinwan"
-name = "枫林湾小区"
-language = "en"
-[gateway]
-id = "box-1"
-data_dir = "data"
-"""
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    (tmp_path / "gateway.toml").write_text(CONFIG, encoding="utf-8")
+    (tmp_path / "gateway.toml").write_text(HEAD, encoding="utf-8")
     return tmp_path / "gateway.toml"
 
 

@@ -8,17 +8,10 @@ import pytest
 
 from gateway.config import ConfigFaults, load
 from gateway.text import Language
+from tests.house import HEAD
 
-SMALL = """\
-[site]
-compound_id = "fenglinwan"
-name = "枫林湾小区"
-language = "en"
-
-[gateway]
-id = "box-1"
-data_dir = "data"
-
+SMALL = f"""\
+{HEAD}
 [points.east-door]
 name = "东门"
 kind = "pedestrian"
