@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from gateway.clock import boot_id, trust
 from gateway.cloudevent import SCHEMA_VERSION
 from gateway.errors import StoreError
 from gateway.journal import Journal
-from gateway.settings import Settings
+from gateway.settings import Actuator, Camera, Reader, Settings
 from gateway.text import Text
 from gateway.types import DeviceStatus
 
@@ -50,13 +50,11 @@ class Report:
     def words(self) -> str:
         """One line in the site's language, e.g. `读卡器 2/2 在线，待上传 0`."""
         language = self.settings.site.language
-        devices = self.board.devices()
+        online = {device.name for device in self.board.devices() if device.status is DeviceStatus.ONLINE}
         parts = []
-        for kind, title in _KINDS.items():
-            states = [device.status for device in devices if device.kind == kind]
-            if states:
-                online = states.count(DeviceStatus.ONLINE)
-                parts.append(f"{title.say(language)} {online}/{len(states)}")
+        for kind, table in _tables(self.settings).items():
+            if table:
+                parts.append(f"{_KINDS[kind].say(language)} {len(online & set(table))}/{len(table)}")
         faults = (self.board.facts().get("vision") or {}).get("faults") or {}
         parts += [_OFF[kind].say(language) for kind in faults if kind in _OFF]
         for name in self.settings.uplinks:
@@ -155,8 +153,13 @@ def _device(state: DeviceState) -> dict[str, Any]:
     }
 
 
+def _tables(settings: Settings) -> dict[str, Mapping[str, Reader | Camera | Actuator]]:
+    """What is configured, by kind: a device counts from the start, and not only once it has reported."""
+    return {"reader": settings.readers, "camera": settings.cameras, "actuator": settings.actuators}
+
+
 def _devices(settings: Settings) -> Iterable[dict[str, Any]]:
-    for kind, table in (("reader", settings.readers), ("camera", settings.cameras), ("actuator", settings.actuators)):
+    for kind, table in _tables(settings).items():
         for name, device in table.items():
             entry = {"name": name, "kind": kind, "driver": device.driver, "point": getattr(device, "point", None)}
             yield {key: value for key, value in entry.items() if value is not None}

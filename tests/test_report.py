@@ -31,9 +31,18 @@ def test_words_name_devices_and_uplinks(report: Report) -> None:
     assert report.words() == "readers 1/1 · actuators 0/1 · city connected 0 waiting"
 
 
+def test_words_count_a_device_that_has_not_reported_yet(report: Report) -> None:
+    assert report.words() == "readers 0/1 · actuators 0/1 · city not connected 0 waiting"
+
+
+def test_words_count_no_device_that_a_reload_took_out(report: Report) -> None:
+    report.board.device("old-camera", "camera", "east-door", DeviceStatus.OFFLINE)
+    assert "cameras" not in report.words()
+
+
 def test_words_say_which_recognition_is_off(report: Report) -> None:
     report.board.note("vision", {"faults": {"face": "the model was altered"}})
-    assert report.words() == "face recognition is off · city not connected 0 waiting"
+    assert report.words() == "readers 0/1 · actuators 0/1 · face recognition is off · city not connected 0 waiting"
 
 
 def test_a_journal_that_cannot_be_read_is_reported(report: Report, tmp_path: Path) -> None:
