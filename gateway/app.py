@@ -144,6 +144,7 @@ class House:
         self.recorder.attach(journal)
         downlink = open_downlink(
             self.settings,
+            in_force=lambda: self.settings,
             journal=journal,
             keys=self.keys,
             register=self.register,

@@ -43,9 +43,13 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Deeds:
-    """Everything a command may reach. `erase_faces` returns how many templates there were."""
+    """Everything a command may reach. `erase_faces` returns how many templates there were.
+
+    `in_force` are the settings as a reload left them; what `settings` is asked for here takes a restart to change.
+    """
 
     settings: Settings
+    in_force: Callable[[], Settings]
     journal: Journal
     roster: Roster
     holders: Callable[[], int]
@@ -71,7 +75,7 @@ class Deeds:
                 version = self.roster.dataset(DATASET)
                 return Answer(Code.DONE, result={"dataset": DATASET, "version": version, "holders": self.holders()})
             case NoArgs() if name is CommandName.CONFIG_GET:
-                return Answer(Code.DONE, result=public_settings(self.settings, order.uplink))
+                return Answer(Code.DONE, result=public_settings(self.in_force(), order.uplink))
             case NoArgs():
                 uptime_ms = round(time.monotonic() * 1000)
                 said = {"version": __version__, "boot_id": boot_id(), "uptime_ms": uptime_ms}

@@ -30,6 +30,7 @@ from gateway.types import Event
 def open_downlink(
     settings: Settings,
     *,
+    in_force: Callable[[], Settings],
     journal: Journal,
     keys: Keys,
     register: Callable[[], Register],
@@ -39,10 +40,11 @@ def open_downlink(
     captures: Captures,
     read_trust: Callable[[], ClockTrust] = trust,
 ) -> Downlink:
-    """`read_trust` says whether the clock is right."""
+    """`in_force`: the settings as a reload left them; `read_trust` says whether the clock is right."""
     data = settings.gateway.data_dir
     deeds = Deeds(
         settings=settings,
+        in_force=in_force,
         journal=journal,
         roster=Roster(data / ROSTER, keys),
         holders=lambda: len(register()),

@@ -63,7 +63,7 @@ DataEntry.__doc__ = "One class of events that this uplink gets."
 
 
 class Catalog(TypedDict):
-    """What the box has, and what this platform gets of it. Sent at each connect."""
+    """What the box has, and what this platform gets of it. Sent at each connect, and when a reload has changed it."""
 
     site: Site
     gateway: Annotated[str, Field(description="The gateway's id.")]

@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
+from collections.abc import Mapping
+from typing import Any
 
 from gateway.board import DeviceState
 from gateway.uplink.surroundings import Surroundings, to_json
 
 _STATUS_EVERY = 600.0
+_CATALOG_EVERY = 1.0  # how soon a reload shows
 
 Notice = tuple[str, bytes]  # topic, body
 
@@ -25,6 +28,9 @@ class Notices:
         self._waiting: deque[Notice] = deque()  # to be retained
         self._status = around.status("online")
         self._status_due = 0.0
+        self._begins_after = 0
+        self._catalog: Mapping[str, Any] = {}
+        self._catalog_due = 0.0
         self._devices: dict[str, DeviceState] = {}
         self._health: object = None
 
@@ -34,10 +40,13 @@ class Notices:
     def greet(self, begins_after: int) -> None:
         """The broker has accepted us."""
         self._status = self._around.status("online")
-        self._say("catalog", self._around.catalogue(begins_after))
+        self._begins_after = begins_after
 
     def look(self) -> None:
         """Find what has changed."""
+        if time.monotonic() >= self._catalog_due:
+            self._catalog_due = time.monotonic() + _CATALOG_EVERY
+            self._look_at_catalog()
         if time.monotonic() >= self._status_due:
             self._status_due = time.monotonic() + _STATUS_EVERY
             status = json.loads(self._status)  # `since` stays that of this connection
@@ -47,6 +56,12 @@ class Notices:
             if known is None or (known.status, known.since) != (device.status, device.since):
                 self._devices[device.name] = device
                 self._say(f"device/{device.name}", self._around.device(device))
+
+    def _look_at_catalog(self) -> None:
+        catalog = self._around.catalog()
+        if catalog != self._catalog:
+            self._catalog = catalog
+            self._say("catalog", self._around.catalogue(catalog, self._begins_after))
 
     def part(self) -> None:
         """This is a stop and no failure; nothing else is worth saying any more."""

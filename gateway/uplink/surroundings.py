@@ -63,11 +63,11 @@ class Surroundings:
         mine = (sample.get("uplinks") or {}).get(self.name) or {}
         return to_json({**{key: value for key, value in sample.items() if key != "uplinks"}, **mine})
 
-    def catalogue(self, begins_after: int) -> bytes:
+    def catalogue(self, catalog: Mapping[str, Any], begins_after: int) -> bytes:
         """The body of the `catalog` message: what the box has, and what this uplink gets of it."""
         data = data_catalogue(self.options.classes, self.options.fields)
         mine = {"data": data, "messages": message_schemas(), "begins_after": begins_after}
-        return to_json({**self.catalog(), **mine})
+        return to_json({**catalog, **mine})
 
 
 def to_json(value: Mapping[str, Any]) -> bytes:

@@ -113,6 +113,7 @@ class Gateway:
         }
         self.downlink = open_downlink(
             self.settings,
+            in_force=lambda: self.settings,
             journal=self.journal,
             keys=self.keys,
             register=self.register,

@@ -92,13 +92,14 @@ def test_config_get_shows_no_secret(tmp_path: Path, broker: Mosquitto, platform:
     table = {**gateway.settings.model_dump(), "cameras": {"cam": camera}}
     settings = type(gateway.settings).model_validate(table)
     settings.uplinks["police"] = secret
-    object.__setattr__(gateway.downlink._deeds, "settings", settings)
+    gateway.settings = settings  # as after a reload
     with gateway.running():
         reply = platform.order("config.get")
     text = json.dumps(reply)
     for word in ("hunter2", "admin", "agent", "police", "data_dir", str(tmp_path), "password"):
         assert word not in text
     assert reply["result"]["points"]["door"]["actuator"] == "door-relay"
+    assert reply["result"]["cameras"].keys() == {"cam"}
     assert reply["result"]["uplinks"].keys() == {"city"}
     assert reply["result"]["commands"]["allow"] == EVERYTHING
 

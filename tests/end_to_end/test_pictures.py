@@ -27,6 +27,8 @@ def test_sighup_adds_a_camera_and_leaves_the_doors_alone(tmp_path: Path, line: S
         house.config.write_text(good.removesuffix(point) + camera, encoding="utf-8")
         house.hang_up()
         house.wait_online("camera")
+        wait_until(lambda: "gate-cam" in [device["name"] for device in platform.last("/catalog")["devices"]])
+        assert house.status()["counters"]["uplink.city.connects"] == 1
         line.present(KNOWN)
         wait_until(lambda: platform.events("access.granted"))
         assert len([event for event in platform.events("device") if event["subject"] == "east-reader"]) == 1
