@@ -22,6 +22,7 @@ from gateway.config.slips import explain
 from gateway.errors import ConfigError
 from gateway.settings import Settings
 from gateway.text import Language, Text
+from gateway.toml import read_toml
 
 DEFAULT_PATH = Path("/etc/compound-gateway/gateway.toml")
 
@@ -93,7 +94,7 @@ def _read_text(reading: _Reading) -> str | None:
 def _parse(reading: _Reading, text: str) -> None:
     reading.lines = Lines(text)
     try:
-        reading.table = tomllib.loads(text)
+        reading.table = read_toml(text)
     except tomllib.TOMLDecodeError as error:
         line, message = explain(error, text)
         reading.faults.append(Fault(reading.path, line, "", message))

@@ -9,12 +9,13 @@ import re
 import tomllib
 from collections.abc import Sequence
 
+from gateway.toml import unquoted
+
 _HEADER = re.compile(r"^\s*\[{1,2}\s*(?P<path>[^\[\]]+?)\s*\]{1,2}\s*(#.*)?$")
 _KEY = re.compile(
     r"""^\s*(?P<path>(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*="""
 )
 _PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
-_STRING = re.compile(r'"(?:\\.|[^"\\])*"|\'[^\']*\'')
 
 
 class Lines:
@@ -59,11 +60,6 @@ class Lines:
         """The line a syntax error names; the last line where it says only "end of document"."""
         found = re.search(r"at line (\d+)", str(error))
         return int(found[1]) if found else max(1, len(text.splitlines()))
-
-
-def unquoted(line: str) -> str:
-    """A line without its texts in quotes and without its comment."""
-    return _STRING.sub("", line).partition("#")[0]
 
 
 def _parts(dotted: str) -> tuple[str, ...]:

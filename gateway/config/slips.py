@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tomllib
 
-from gateway.config.lines import Lines, unquoted
+from gateway.config.lines import Lines
 from gateway.text import Text
+from gateway.toml import unquoted
 
 _MOST_MARKS = 12  # told of one line
 _FIXES = {  # by how the words of the parser begin
@@ -25,6 +26,8 @@ _FIXES = {  # by how the words of the parser begin
     "Duplicate inline table key": Text("此键已写过；删去其中一个", "this key is there already; delete one of them"),
     "Unescaped": Text(r"反斜杠须写作 \\，或改用单引号", r"write \\ for a backslash, or use single quotes"),
     "Unclosed": Text("括号没有成对", "a bracket is not closed"),
+    "Nested": Text("层数过多；表和列表最多嵌套 50 层", "too many levels; tables and lists nest 50 deep at most"),
+    "Number": Text("数字过长；若是文字须加引号", "such a number is none; put it in quotes if it is text"),
     "Expected newline": Text("一行只写一个键", "one line holds one key"),
     "Expected ']'": Text("表名须写在 [ ] 内", "a table is named in [ ]"),
 }

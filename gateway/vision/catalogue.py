@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gateway.errors import ModelError
 from gateway.shipped import shipped
 from gateway.text import Text
+from gateway.toml import read_toml
 
 CARD = "model.toml"
 _LARGEST = 1 << 30  # bytes of one model file
@@ -186,7 +187,7 @@ def open_model(folder: Path) -> Model:
 def read_card(text: bytes, path: Path) -> Card:
     """The card that a `model.toml` is; `path` is where it stands, for messages. Raises `ModelError`."""
     try:
-        return Card.model_validate(tomllib.loads(text.decode()))
+        return Card.model_validate(read_toml(text.decode()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: {error}", hint=VERIFY) from error
     except ValidationError as error:

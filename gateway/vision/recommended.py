@@ -20,6 +20,7 @@ from gateway.errors import ModelError, Rejected, unwritten
 from gateway.ownership import give
 from gateway.shipped import shipped
 from gateway.text import Text
+from gateway.toml import read_toml
 from gateway.vision.catalogue import CARD, Card, open_model, read_card
 from gateway.vision.download import check_url, download
 from gateway.vision.imports import import_folder
@@ -62,7 +63,7 @@ def shipped_list() -> Path:
 def read_list(path: Path) -> list[Offer]:
     """Read and check a list whole. Raises `ModelError`."""
     try:
-        entries = _List.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).models
+        entries = _List.model_validate(read_toml(path.read_text(encoding="utf-8"))).models
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}", hint=_SEE) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -192,6 +192,24 @@ def test_files_that_are_hard_to_read(tmp_path: Path, raw: bytes, expected: str) 
     assert any(line.startswith(expected) for line in said), said
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("x = " + "[" * 5000 + "]" * 5000, "too many levels"),
+        ("x = " + "{a=" * 5000 + "1" + "}" * 5000, "too many levels"),
+        ("[" + ".".join("a" * 5000) + "]", "too many levels"),
+        (".".join("a" * 5000) + " = 1", "too many levels"),
+        (".".join("a" * 300) + " = 1", "too many levels"),
+        ("x = " + "9" * 5000, "such a number is none"),
+    ],
+)
+def test_what_the_parser_cannot_bear_is_a_fault_with_its_line(tmp_path: Path, line: str, said: str) -> None:
+    """Each ended in a traceback, or in words of pydantic that quoted the whole file."""
+    (fault,) = faults(tmp_path, SMALL + line)
+    assert fault.startswith(f"{len(SMALL.splitlines()) + 1}: : {said}")
+    assert len(fault) < 200
+
+
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ConfigFaults, match=r"--config"):
         load(tmp_path / "none.toml")

@@ -62,6 +62,7 @@ def test_a_missing_file_is_said(tmp_path: Path) -> None:
         ('name = "plate-refiner"', 'name = "other"'),
         ('licence = "none"', "licence = none"),
         ("bytes = ", "bytes = -"),
+        ('version = "1"', "version = " + "[" * 5000),
     ],
 )
 def test_a_card_that_is_wrong_is_refused(tmp_path: Path, old: str, new: str) -> None:
