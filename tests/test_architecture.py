@@ -13,7 +13,7 @@ FLOORS: dict[str, int] = {
     for floor, names in {
         0: """
             gateway text types credentials errors clock ids ownership filesystem chrony secret_file extras
-            toml
+            toml regular_file
         """,
         1: """
             contracts board settings lines wire wording shipped plate_rules addresses bell messages

@@ -199,12 +199,13 @@ def _cells(
 
 
 def _read_bytes(file: Path) -> bytes:
+    from gateway.regular_file import open_regular
     from gateway.roster.file import MAX_BYTES
 
     try:
         if str(file) == "-":
             return sys.stdin.buffer.read(MAX_BYTES + 1)
-        with file.open("rb") as source:
+        with open_regular(file) as source:
             return source.read(MAX_BYTES + 1)
     except OSError as error:
         raise _file_fault(file, error) from error

@@ -20,6 +20,7 @@ from gateway.config.lines import Lines
 from gateway.config.rules import check_rules
 from gateway.config.slips import explain
 from gateway.errors import ConfigError
+from gateway.regular_file import open_regular
 from gateway.settings import Settings
 from gateway.text import Language, Text
 from gateway.toml import read_toml
@@ -70,10 +71,13 @@ def load(path: Path, language: Language = Language.ZH) -> Settings:
 
 
 def _read_text(reading: _Reading) -> str | None:
+    raw = b""
     try:
-        return reading.path.read_bytes().decode("utf-8-sig")
+        with open_regular(reading.path) as file:
+            raw = file.read()
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = reading.path.read_bytes()[: error.start].count(b"\n") + 1
+        line = raw[: error.start].count(b"\n") + 1
         message = Text("文件不是 UTF-8 编码（可能是 GBK）；请另存为 UTF-8", "the file is not UTF-8; save it as UTF-8")
         reading.faults.append(Fault(reading.path, line, "", message))
     except PermissionError as error:

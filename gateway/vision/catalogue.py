@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import ModelError
+from gateway.regular_file import open_regular
 from gateway.shipped import shipped
 from gateway.text import Text
 from gateway.toml import read_toml
@@ -140,7 +141,7 @@ class Model:
                 Text("模型 {model} 尚未生成", "model {model} is not made yet").with_(model=self.name), hint=PREPARE
             )
         try:
-            with (self.folder / file.name).open("rb") as stream:
+            with open_regular(self.folder / file.name) as stream:
                 data = stream.read(file.bytes + 1)
         except OSError as error:
             raise ModelError(f"model {self.name}: {file.name}: {error.strerror}", hint=VERIFY) from error
@@ -170,7 +171,7 @@ def open_model(folder: Path) -> Model:
     """Read the card in a folder. Raises `ModelError` where it is missing, misspelt or bears another name."""
     path = folder / CARD
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             card = read_card(stream.read(_LARGEST_CARD), path)
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}", hint=VERIFY) from error

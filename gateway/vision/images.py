@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.errors import Rejected
+from gateway.regular_file import open_regular
 from gateway.text import Text
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _SMALLER = Text("请先缩小图片（不超过 6400 万像素、64 MiB）", "ma
 def read_image(path: Path) -> Image:
     """Read one picture from a file. Raises `Rejected`."""
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise Rejected(f"{path}: {error.strerror}", hint=_FIND) from error

@@ -8,10 +8,12 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Iterable
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Final
 
 from gateway.errors import Rejected
+from gateway.regular_file import open_regular
 from gateway.text import Text
 
 LABELS: Final = "labels.csv"
@@ -22,7 +24,8 @@ def read_labels(folder: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     """The rows, each with a value for `file` and `columns`. Raises `Rejected`."""
     needed = ("file", *columns)
     try:
-        with (folder / LABELS).open(encoding="utf-8-sig", newline="") as file:  # spreadsheets put a mark before it
+        # Spreadsheets put a mark before it.
+        with TextIOWrapper(open_regular(folder / LABELS), "utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise _no_labels(folder, needed) from error
@@ -44,7 +47,8 @@ def read_labels(folder: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
 def fingerprint(folder: Path) -> str:
     """The sha256 of its labels, empty where there are none: by it a card names photographs that were learnt from."""
     try:
-        return hashlib.sha256((folder / LABELS).read_bytes()).hexdigest()
+        with open_regular(folder / LABELS) as file:
+            return hashlib.sha256(file.read()).hexdigest()
     except OSError:
         return ""
 

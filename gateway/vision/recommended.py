@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import ModelError, Rejected, unwritten
 from gateway.ownership import give
+from gateway.regular_file import open_regular
 from gateway.shipped import shipped
 from gateway.text import Text
 from gateway.toml import read_toml
@@ -63,7 +64,8 @@ def shipped_list() -> Path:
 def read_list(path: Path) -> list[Offer]:
     """Read and check a list whole. Raises `ModelError`."""
     try:
-        entries = _List.model_validate(read_toml(path.read_text(encoding="utf-8"))).models
+        with open_regular(path) as file:
+            entries = _List.model_validate(read_toml(file.read().decode())).models
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}", hint=_SEE) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from gateway.cli import main
+from tests.house import HEAD
 
 _CHILD = "import resource; print(*resource.getrlimit(resource.RLIMIT_CORE))"
 _PROGRAM = f"""
 import subprocess, sys
 from gateway.cli import main
+from tests.house import HEAD
 try:
     main()
 except SystemExit:
@@ -95,3 +97,37 @@ def test_a_command_needs_no_open_streams(tmp_path: Path, words: str, code: int) 
     done = subprocess.run(["sh", "-c", line], stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("check --config {pipe}", 78),
+        ("roster import {pipe} --config {config}", 1),
+        ("models import {sticks} --config {config}", 1),
+        ("models prepare --set recommended --list {pipe} --config {config}", 1),
+        ("models bench --plates {photos} --config {config}", 1),
+    ],
+)
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(tmp_path: Path, words: str, code: int) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text(HEAD, encoding="utf-8")
+    pipe, sticks, photos = tmp_path / "pipe", tmp_path / "sticks", tmp_path / "photos"
+    for place in (pipe, sticks / "net" / "model.toml", photos / "labels.csv"):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.mkfifo(place)
+    line = words.format(pipe=pipe, config=config, sticks=sticks, photos=photos).split()
+    environment = {**os.environ, "LANG": "C.UTF-8"}
+    command = [sys.executable, "-m", "gateway", *line]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert str(tmp_path) in done.stderr
+
+
+def test_a_pipe_in_the_place_of_a_photo_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "photo.jpg")
+    program = "import sys, pathlib, gateway.vision.images as images; images.read_image(pathlib.Path(sys.argv[1]))"
+    command = [sys.executable, "-c", program, str(tmp_path / "photo.jpg")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert "photo.jpg: not a regular file" in done.stderr
