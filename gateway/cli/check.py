@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +41,7 @@ _UNMEASURED = Text(
 def command(config_path: Path, live: bool, as_json: bool) -> None:
     """检查配置 · Check the configuration; exit code 78 where it has faults."""
     from gateway.config import ConfigFaults
+    from gateway.config.notes import notes
 
     try:
         settings = load_settings(config_path)
@@ -56,9 +56,9 @@ def command(config_path: Path, live: bool, as_json: bool) -> None:
         "actuators": len(settings.actuators),
         "uplinks": len(settings.uplinks),
     }
-    notes, off_line = list(_notes(settings)), _off_line(settings)
+    advice, off_line = list(notes(settings)), _off_line(settings)
     if not as_json:
-        for line in (_RIGHT.with_(**counts), *notes, off_line.say() if off_line else _UNMEASURED):
+        for line in (_RIGHT.with_(**counts), *advice, off_line.say() if off_line else _UNMEASURED):
             click.echo(line.say(language()))
     if live:
         from gateway.live_check import try_everything
@@ -66,20 +66,8 @@ def command(config_path: Path, live: bool, as_json: bool) -> None:
         sys.exit(try_everything(settings, as_json=as_json))
     if as_json:
         days = {"days": round(off_line.days, 1), "class": off_line.event_class.value} if off_line else None
-        said = [note.say(language()) for note in notes]
+        said = [note.say(language()) for note in advice]
         click.echo(json.dumps({"ok": True, **counts, "off_line": days, "notes": said}, ensure_ascii=False))
-
-
-def _notes(settings: Settings) -> Iterator[Text]:
-    """What the drivers advise though nothing is wrong."""
-    from gateway.registry import devices, load_driver
-    from gateway.wording import DEVICE_WORDS
-
-    for kind, name, table in devices(settings):
-        driver = load_driver(kind, table.driver)
-        for advice in driver.advice(driver.Options.model_validate(table.options)):
-            words = Text("注意，{kind} {name}：{advice}", "note, {kind} {name}: {advice}")
-            yield words.with_(kind=DEVICE_WORDS[kind], name=name, advice=advice)
 
 
 def _as_json(refused: ConfigFaults) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""`check` tells how long the box survives off line, once there is something to measure."""
+"""`check`: how long the box survives off line, and what will not do what was meant though it is no fault."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from gateway.cli.check import command
@@ -13,7 +14,7 @@ from gateway.clock import ClockTrust, Stamp
 from gateway.config import ConfigFaults
 from gateway.journal import Journal
 from tests.facts import BOOT, NOON, event
-from tests.house import HEAD
+from tests.house import GATE, HEAD
 
 CONFIG = f"""{HEAD}[uplinks.city]
 host = "127.0.0.1"
@@ -51,3 +52,26 @@ def test_a_program_that_asks_for_json_gets_the_faults_as_json(tmp_path: Path) ->
     unknown = next(fault for fault in told["faults"] if fault["key"] == "uplinks.city.hsot")
     assert unknown["line"] == 10
     assert "did you mean" in unknown["message"].lower()
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ('[vision]\nmax_rss = "20MiB"\n', "max_rss: 20 MiB are too few"),
+        ('[vision]\nmax_decoder_rss = "20MiB"\n', "max_decoder_rss: 20 MiB are too few"),
+        ('[journal]\nmin_free = "9000000GiB"\n', "min_free: the disk of"),
+    ],
+)
+def test_what_can_never_work_is_noted_with_the_fix(tmp_path: Path, table: str, said: str) -> None:
+    """They passed without a word; no fault, for the doors of a box that has them must open tomorrow, too."""
+    (note,) = noted(tmp_path, GATE.format(camera='driver = "folder"\npath = "."') + table)
+    assert said in note
+    assert "MiB" in note.rpartition(";")[2]  # what to write instead
+
+
+def noted(folder: Path, more: str) -> list[str]:
+    config = folder / "gateway.toml"
+    config.write_text(HEAD + more, encoding="utf-8")
+    done = CliRunner().invoke(command, ["--config", str(config), "--json"])
+    assert done.exit_code == 0, done.output
+    return list(json.loads(done.output)["notes"])
