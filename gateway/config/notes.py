@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+from gateway.errors import StoreError
 from gateway.registry import devices, load_driver
+from gateway.roster import FILE_NAME, points_named
 from gateway.settings import Settings, Vision
 from gateway.text import Text
 from gateway.wording import DEVICE_WORDS
@@ -28,6 +31,11 @@ _NO_ROOM = Text(
     "note, [journal] min_free: the disk of {path} has {total} MiB in all, {given} MiB can never be free there; events "
     "would be shed all the time; write less, such as 256MiB",
 )
+_NO_POINT = Text(
+    "注意，名册允许 {n} 人通过“{name}”，配置中没有此通行点（可能改名或删除）；请在配置中恢复此名，或修改名册",
+    "note, the roster lets {n} holders pass '{name}', a point that the configuration does not have: give the point "
+    "that name again, or change the roster",
+)
 
 
 def notes(settings: Settings) -> Iterator[Text]:
@@ -35,6 +43,7 @@ def notes(settings: Settings) -> Iterator[Text]:
     yield from _of_drivers(settings)
     yield from _of_memory(settings)
     yield from _of_disk(settings)
+    yield from _of_roster(settings)
 
 
 def _of_drivers(settings: Settings) -> Iterator[Text]:
@@ -59,6 +68,13 @@ def _of_disk(settings: Settings) -> Iterator[Text]:
         return
     if given >= total:
         yield _NO_ROOM.with_(path=folder, total=total >> 20, given=given >> 20)
+
+
+def _of_roster(settings: Settings) -> Iterator[Text]:
+    with suppress(StoreError):  # `status` says that it is damaged; or it is not for our eyes
+        named = points_named(settings.gateway.data_dir / FILE_NAME)
+        for name in sorted(set(named) - set(settings.points)):
+            yield _NO_POINT.with_(n=named[name], name=name)
 
 
 def _existing(folder: Path) -> Path:

@@ -9,6 +9,6 @@ conflicts.py  what contradicts itself across rows
 """
 
 from gateway.roster.changes import Changes, Delta, OutOfStep, RosterFaults
-from gateway.roster.roster import ABSENT, FILE_NAME, Roster
+from gateway.roster.roster import ABSENT, FILE_NAME, Roster, points_named
 
-__all__ = ["ABSENT", "FILE_NAME", "Changes", "Delta", "OutOfStep", "Roster", "RosterFaults"]
+__all__ = ["ABSENT", "FILE_NAME", "Changes", "Delta", "OutOfStep", "Roster", "RosterFaults", "points_named"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -240,6 +241,19 @@ class Roster:
             with closing(base):
                 base.execute("BEGIN")
                 yield base
+
+
+def points_named(path: Path) -> Counter[str]:
+    """Every point that the roster gives access to by name, with how many holders. Raises `StoreError`."""
+    named: Counter[str] = Counter()
+    with _as_store_error(path):
+        base = open_to_read(path)
+        if base is not None:
+            with closing(base):
+                for written, holders in base.execute("SELECT points, count(*) FROM holders GROUP BY points"):
+                    named.update(dict.fromkeys((written or "").split(";"), holders))
+    del named[""]  # `*`, and whoever may pass nowhere
+    return named
 
 
 _NO_COPY = Text(

@@ -10,11 +10,12 @@ import pytest
 from click.testing import CliRunner
 
 from gateway.cli.check import command
+from gateway.cli.roster import command as roster_command
 from gateway.clock import ClockTrust, Stamp
 from gateway.config import ConfigFaults
 from gateway.journal import Journal
 from tests.facts import BOOT, NOON, event
-from tests.house import GATE, HEAD
+from tests.house import DOOR, GATE, HEAD, ROSTER
 
 CONFIG = f"""{HEAD}[uplinks.city]
 host = "127.0.0.1"
@@ -67,6 +68,20 @@ def test_what_can_never_work_is_noted_with_the_fix(tmp_path: Path, table: str, s
     (note,) = noted(tmp_path, GATE.format(camera='driver = "folder"\npath = "."') + table)
     assert said in note
     assert "MiB" in note.rpartition(";")[2]  # what to write instead
+
+
+def test_points_that_only_the_roster_has_are_noted(tmp_path: Path) -> None:
+    """A point is given another name, and its residents stand before the door."""
+    config, roster = tmp_path / "gateway.toml", tmp_path / "roster.csv"
+    config.write_text(HEAD + DOOR.format(port="/dev/null"), encoding="utf-8")
+    rows = [ROSTER.splitlines()[0]]
+    rows += [f"r-{n},甲,resident,owner,,,,{points},," for n, points in enumerate(("*", "east-door", "east-door"))]
+    roster.write_text("\n".join(rows), encoding="utf-8")
+    done = CliRunner().invoke(roster_command, ["import", str(roster), "--config", str(config)])
+    assert done.exit_code == 0, done.output
+    assert noted(tmp_path, DOOR.format(port="/dev/null")) == []
+    (note,) = noted(tmp_path, DOOR.format(port="/dev/null").replace("east-door", "front-door"))
+    assert "lets 2 holders pass 'east-door'" in note
 
 
 def noted(folder: Path, more: str) -> list[str]:
