@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any, get_args
 
 import click
@@ -43,10 +44,11 @@ class Outcome:
     hint: Text | str = ""
 
 
-def try_everything(settings: Settings, *, as_json: bool) -> int:
-    """Try and print one line each as it is known; returns the exit code, 1 if anything failed."""
+def try_everything(settings: Settings, notes: Iterable[Text] = (), *, as_json: bool) -> int:
+    """Try and print one line each as it is known, `notes` first; returns the exit code, 1 if anything failed."""
     failed = False
-    for outcome in _outcomes(settings):
+    noted = (Outcome("note", "", True, note) for note in notes)
+    for outcome in chain(noted, _outcomes(settings)):
         failed = failed or not outcome.ok
         click.echo(_as_json(outcome) if as_json else _as_line(outcome, settings.site.language))
     return 1 if failed else 0

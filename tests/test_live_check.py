@@ -37,10 +37,10 @@ providers = {providers}
 """
 
 
-def live(folder: Path, providers: list[str], kind: str = "model") -> dict[str, str]:
+def live(folder: Path, providers: list[str], kind: str = "model", more: str = "") -> dict[str, str]:
     (folder / "pictures").mkdir(exist_ok=True)
     (folder / "gateway.toml").write_text(
-        CONFIG.format(folder=folder, providers=json.dumps(providers)), encoding="utf-8"
+        CONFIG.format(folder=folder, providers=json.dumps(providers)) + more, encoding="utf-8"
     )
     result = CliRunner().invoke(cli, ["check", "--live", "--json", "--config", str(folder / "gateway.toml")])
     prefer([])
@@ -89,3 +89,9 @@ def test_a_device_that_the_running_daemon_does_not_have_is_told(tmp_path: Path) 
     thread.join()
     assert result.exit_code == 1
     assert "gate-cam         the daemon does not have it yet → " in result.stdout
+
+
+def test_a_program_that_tries_everything_gets_the_notes_too(tmp_path: Path) -> None:
+    told = live(tmp_path, ["migraphx"], "note", 'max_rss = "20MiB"\n')
+    assert told["ok"]
+    assert "max_rss: 20 MiB are too few" in told["words"]

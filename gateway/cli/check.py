@@ -63,7 +63,7 @@ def command(config_path: Path, live: bool, as_json: bool) -> None:
     if live:
         from gateway.live_check import try_everything
 
-        sys.exit(try_everything(settings, as_json=as_json))
+        sys.exit(try_everything(settings, advice if as_json else (), as_json=as_json))
     if as_json:
         days = {"days": round(off_line.days, 1), "class": off_line.event_class.value} if off_line else None
         said = [note.say(language()) for note in advice]
