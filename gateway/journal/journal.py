@@ -19,7 +19,7 @@ from pathlib import Path
 from gateway.clock import ClockTrust, Stamp, boot_id, now, trust
 from gateway.errors import GatewayError, StoreError
 from gateway.filesystem import network_kind
-from gateway.journal import migrations, purge, schema, weights
+from gateway.journal import migrations, purge, repair, schema, weights
 from gateway.journal.entry import Entry, write_down
 from gateway.journal.file import JournalFile
 from gateway.journal.purge import Shed, Step
@@ -108,6 +108,7 @@ class Journal(JournalReader):
         more, so make room inside the file.
         """
         migrations.forget_copies(self._path)
+        repair.forget_damaged(self._path)
         if is_full:
             with self._lock, suppress(sqlite3.Error):  # what follows will tell whether the disk takes anything
                 self._file.reuse_log()

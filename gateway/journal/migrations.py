@@ -12,6 +12,7 @@ import os
 import shutil
 import sqlite3
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from gateway.text import Text
 
 log = logging.getLogger(__name__)
 
-_KEEP_COPY_S = 30 * 86400  # it holds personal data: long enough to go back to the old program, not longer
+_KEEP_S = 30 * 86400  # it holds personal data: long enough to go back to the old program, not longer
 _ROOM = 16 << 20  # bytes that must stay free beside the copy
 
 _TABLES = """
@@ -95,10 +96,15 @@ def copies(path: Path) -> list[Path]:
 
 def forget_copies(path: Path) -> None:
     """Remove copies that nobody will go back to."""
-    for copy in copies(path):
+    forget_old(copies(path))
+
+
+def forget_old(files: Iterable[Path]) -> None:
+    """Remove those that were kept for long enough."""
+    for file in files:
         with suppress(OSError):
-            if time.time() - copy.stat().st_mtime > _KEEP_COPY_S:
-                copy.unlink()
+            if time.time() - file.stat().st_mtime > _KEEP_S:
+                file.unlink()
 
 
 def _copy(connection: sqlite3.Connection) -> None:

@@ -1,7 +1,8 @@
 """What happens to a damaged journal: set aside, its readable rows carried over into a fresh file.
 
 Rule: the service always starts. The damaged file stays where it is until the fresh one is complete, so that a power cut
-in the middle only starts the work again. One damaged file is kept for inspection, not more: it holds personal data.
+in the middle only starts the work again. One damaged file is kept for inspection, not more and no longer than 30 days:
+it holds personal data.
 """
 
 from __future__ import annotations
@@ -61,16 +62,23 @@ def replace(path: Path, at: datetime) -> None:
     except (sqlite3.Error, OSError) as error:  # no room for a second file, for instance: start empty rather than not
         log.warning("nothing could be carried over from the damaged journal: %s", error)
         _remove(fresh)
-    for old in path.parent.glob(f"{path.stem}.damaged-*"):
+    for old in _set_aside(path):
         old.unlink()
     aside = path.with_name(f"{path.stem}.damaged-{at:%Y%m%dT%H%M%S}{path.suffix}")
     for ending in ("", "-wal", "-shm"):
         part = path.with_name(path.name + ending)
         if part.exists():
+            os.utime(part)  # from now on its days are counted
             part.rename(aside.with_name(aside.name + ending))
+    log.warning("the damaged journal lies in %s, with personal data: it is deleted after 30 days", aside)
     if fresh.exists():
         fresh.rename(path)
     schema.sync_folder(path.parent)
+
+
+def forget_damaged(path: Path) -> None:
+    """Remove a damaged file that was set aside, once nobody will inspect it any more."""
+    migrations.forget_old(_set_aside(path))
 
 
 def holes(seqs: Iterable[int], purged: int, upto: int) -> tuple[int, int, int] | None:
@@ -155,6 +163,10 @@ def _parses(data: str, gaps: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _set_aside(path: Path) -> list[Path]:
+    return list(path.parent.glob(f"{path.stem}.damaged-*"))
 
 
 def _fresh(path: Path) -> Path:

@@ -66,7 +66,10 @@ def rows_of(base: sqlite3.Connection) -> Iterator[Row]:
     except ValueError as error:
         raise StoreError(
             Text("名册内容已损坏：{error}", "the roster is damaged: {error}").with_(error=error),
-            hint=Text("移走文件并重新导入", "move the file away and import again"),
+            hint=Text(
+                "移走文件，重新导入后用 shred -u 销毁（内有姓名和卡号）",
+                "move the file away, import again, then shred -u it: it holds names and card numbers",
+            ),
         ) from error
 
 

@@ -272,7 +272,8 @@ def _as_store_error(path: Path) -> Iterator[None]:
                 path=path, error=error
             ),
             hint=Text(
-                "检查磁盘空间和权限；文件损坏时将其移走并重新导入",
-                "check disk space and permissions; move a damaged file away and import again",
+                "检查磁盘空间和权限；文件损坏时将其移走，重新导入后用 shred -u 销毁（内有姓名和卡号）",
+                "check disk space and permissions; move a damaged file away, import again, then shred -u it: it holds "
+                "names and card numbers",
             ),
         ) from error

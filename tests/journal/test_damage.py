@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from gateway.journal import Journal, JournalReader, Row, audit, pages, repair
 from gateway.journal.sequence import BLOCK
+from gateway.settings import Journal as Policy
 from tests.facts import BOOT, event
 from tests.journal.parts import ALL, COUNT, fill, overwrite, rows_of
 
@@ -33,6 +36,22 @@ def test_an_overwritten_header_loses_no_row(path: Path) -> None:
     assert [cursor.after for cursor in journal.cursors("city")] == [17, 17, 5, 7]
     assert journal.count_dead("city") == 1
     journal.close()
+
+
+def test_what_was_set_aside_goes_after_a_month(path: Path) -> None:
+    """It stayed until the next damage, for years maybe, with passages that the retention had taken from the journal."""
+    fill(path)
+    long_ago = time.time() - 90 * 86400
+    overwrite(path, 0, 100)
+    os.utime(path, (long_ago, long_ago))  # the box was switched off since
+    rows_of(path)
+    journal = Journal(path)
+    journal.purge(Policy())
+    (aside,) = path.parent.glob("journal.damaged-*")
+    os.utime(aside, (long_ago, long_ago))
+    journal.purge(Policy())
+    journal.close()
+    assert not aside.exists()
 
 
 def test_an_overwritten_first_8_kib_keeps_the_rest(path: Path) -> None:
