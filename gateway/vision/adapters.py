@@ -69,7 +69,13 @@ def _load(entry: Any, model: Model) -> Callable[..., Any]:
     try:
         return entry.load()  # type: ignore[no-any-return]
     except (ImportError, AttributeError) as error:
+        what = Text(
+            "模型 {model} 的适配器 {name} 无法载入：{error}",
+            "the adapter {name} of model {model} cannot be loaded: {error}",
+        )
         raise ModelError(
-            f"the adapter {entry.name} of model {model.name} cannot be loaded: {error}",
-            hint=f"is the package of {entry.value} whole?",
+            what.with_(model=model.name, name=entry.name, error=error),
+            hint=Text("重新安装 {package} 所属的软件包", "is the package of {package} whole?").with_(
+                package=entry.value
+            ),
         ) from error

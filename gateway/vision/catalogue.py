@@ -42,6 +42,8 @@ PREPARE = Text(
     "run: compound-gateway models prepare, then systemctl reload compound-gateway",
 )
 
+UNREAD = Text("{path}：无法读取：{why}", "{path}: cannot be read: {why}")
+
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -135,7 +137,7 @@ class Model:
         """The bytes of one file, verified; without a name those of the first. Raises `ModelError`."""
         file = next((file for file in self.card.files if file.name == file_name or not file_name), None)
         if file is None:
-            raise ModelError(f"the card of model {self.name} names no file {file_name}", hint=VERIFY)
+            raise self.unfit(f"模型卡中没有文件 {file_name}", f"its card names no file {file_name}")
         if not self.is_made:
             raise ModelError(
                 Text("模型 {model} 尚未生成", "model {model} is not made yet").with_(model=self.name), hint=PREPARE
@@ -144,7 +146,8 @@ class Model:
             with open_regular(self.folder / file.name) as stream:
                 data = stream.read(file.bytes + 1)
         except OSError as error:
-            raise ModelError(f"model {self.name}: {file.name}: {error.strerror}", hint=VERIFY) from error
+            why = f"{file.name}: {error.strerror}"
+            raise self.unfit(f"无法读取 {why}", f"cannot read {why}") from error
         if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
             raise ModelError(
                 Text(
@@ -154,6 +157,11 @@ class Model:
                 hint=VERIFY,
             )
         return data
+
+    def unfit(self, zh: str, en: str) -> ModelError:
+        """The card or the files are not what reads them takes; `zh` and `en` say what they are to be."""
+        words = Text("模型 {model}：{what}", "model {model}: {what}")
+        return ModelError(words.with_(model=self.name, what=Text(zh, en)), hint=VERIFY)
 
     def verify(self) -> None:
         """Read every file once. Raises `ModelError` at the first that is missing or altered."""
@@ -174,7 +182,7 @@ def open_model(folder: Path) -> Model:
         with open_regular(path) as stream:
             card = read_card(stream.read(_LARGEST_CARD), path)
     except OSError as error:
-        raise ModelError(f"{path}: {error.strerror}", hint=VERIFY) from error
+        raise ModelError(UNREAD.with_(path=path, why=error.strerror), hint=VERIFY) from error
     if card.name != folder.name:
         raise ModelError(
             Text("{path}：模型卡的名称是“{name}”", "{path}: the card is that of '{name}'").with_(
@@ -190,11 +198,23 @@ def read_card(text: bytes, path: Path) -> Card:
     try:
         return Card.model_validate(read_toml(text.decode()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path}: {error}", hint=VERIFY) from error
+        raise ModelError(no_toml(path, error), hint=VERIFY) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ModelError(f"{path}: {key}: {first['msg']}", hint=VERIFY) from error
+        raise ModelError(misshapen(path, error), hint=VERIFY) from error
+
+
+def no_toml(path: Path, error: ValueError) -> Text:
+    """What is said of a file that is no TOML."""
+    return Text("{path}：不是有效的 TOML：{error}", "{path}: not valid TOML: {error}").with_(path=path, error=error)
+
+
+def misshapen(path: Path, error: ValidationError) -> Text:
+    """What is said of the first key that is not as it must be."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    plain = {"extra_forbidden": Text("未知的键", "unknown key"), "missing": Text("缺少此键", "is missing")}
+    what = plain.get(first["type"]) or Text("值不符合要求：{why}", "not allowed: {why}").with_(why=first["msg"])
+    return Text("{path}：{key}：{what}", "{path}: {key}: {what}").with_(path=path, key=key, what=what)
 
 
 def folders(dirs: Sequence[Path]) -> Iterator[Path]:

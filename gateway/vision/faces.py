@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.errors import ModelError
 from gateway.types import Box
 from gateway.vision.adapters import adapter
-from gateway.vision.catalogue import VERIFY, Model
+from gateway.vision.catalogue import Model
 from gateway.vision.chip import Template, cut_chip
 from gateway.vision.detectors.candidates import Detector
 from gateway.vision.feed import Feed
@@ -117,9 +116,9 @@ def _template(model: Model) -> Template:
         weights = np.asarray(card.get("weights", [1.0] * 5), np.float64).reshape(5)
         width, height = int(str(card["width"])), int(str(card["height"]))
     except (KeyError, ValueError) as error:
-        raise ModelError(
-            f"the card of model {model.name} must give width, height and five points", hint=VERIFY
+        raise model.unfit(
+            "模型卡须给出 width、height 和五个点", "its card must give width, height and five points"
         ) from error
     if weights.min() < 0 or weights.sum() <= 0 or not (16 <= width <= 512 and 16 <= height <= 512):
-        raise ModelError(f"the card of model {model.name} has an impossible template", hint=VERIFY)
+        raise model.unfit("模型卡中的模板（points、width、height）不成立", "its card has an impossible template")
     return Template(points, weights, width, height)

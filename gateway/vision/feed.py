@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.errors import ModelError
-from gateway.vision.catalogue import VERIFY, Model
+from gateway.vision.catalogue import Model
 from gateway.vision.session import Session
 
 
@@ -47,5 +46,5 @@ def _per_channel(model: Model, key: str, default: float) -> NDArray[np.float32]:
         if key == "std" and values.min() <= 0:
             raise ValueError("a deviation of nothing")
     except ValueError as error:
-        raise ModelError(f"the card of model {model.name} must give {key} as three numbers", hint=VERIFY) from error
+        raise model.unfit(f"模型卡的 {key} 须为三个数字", f"its card must give {key} as three numbers") from error
     return values

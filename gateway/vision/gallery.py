@@ -29,6 +29,8 @@ RE_ENROL = Text(
     "更换人脸模型后须重新登记所有人：compound-gateway face enrol …，然后重启服务",
     "after a change of the face model everyone must re-enrol: compound-gateway face enrol …, then restart the service",
 )
+_NO_THRESHOLD = Text("模型卡没有给出阈值 {key}", "the model's card gives no threshold {key}")
+_SEE = Text("见 docs/models.zh-CN.md", "see docs/models.md")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Rule:
                 cosine=cosine,
             )
         except KeyError as error:
-            raise ModelError(f"the model's card gives no threshold {error}", hint="see docs/models.md") from error
+            raise ModelError(_NO_THRESHOLD.with_(key=error), hint=_SEE) from error
 
     def threshold(self, people: int) -> float:
         """The distance below which a face may match, with so many people enrolled."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from gateway.errors import ModelError
 from gateway.settings import Camera, Settings
-from gateway.vision.catalogue import VERIFY, Model, find, model_dirs
+from gateway.vision.catalogue import Model, find, model_dirs
 from gateway.vision.slots import MOST_SMALL
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def size_of(model: Model, *, fast: bool) -> tuple[int, int]:
         or height % 32
         or min(width, height) < 32
     ):
-        raise ModelError(f"the card of model {model.name} must give {names[1]} and {names[0]} in 32s", hint=VERIFY)
+        high, wide = names
+        raise model.unfit(f"模型卡的 {wide} 和 {high} 须为 32 的倍数", f"its card must give {wide} and {high} in 32s")
     return height, width
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from gateway.errors import ModelError
 from gateway.types import Box
 from gateway.vision.adapters import adapter
-from gateway.vision.catalogue import VERIFY, Model
+from gateway.vision.catalogue import Model
 from gateway.vision.feed import Feed
 from gateway.vision.session import Session
 
@@ -55,12 +55,12 @@ class PatchLiveness:
             self._live = int(str(card.output["live"]))
             self.threshold = card.thresholds["live"]
         except (KeyError, ValueError) as error:
-            raise ModelError(
-                f"the card of model {model.name} must give width, height, [output] live and [thresholds] live",
-                hint=VERIFY,
+            raise model.unfit(
+                "模型卡须给出 width、height、[output] live 和 [thresholds] live",
+                "its card must give width, height, [output] live and [thresholds] live",
             ) from error
         if not (16 <= self._width <= 512 and 16 <= self._height <= 512 and 0.5 <= self._scale <= 8 and self._live >= 0):
-            raise ModelError(f"the card of model {model.name} has an impossible patch", hint=VERIFY)
+            raise model.unfit("模型卡中的截取范围不成立", "its card has an impossible patch")
         self._softmax = bool(card.output.get("softmax", 1))
         self._feed = Feed(model, Session(model.read(), threads, name=model.name), self._height, self._width)
 

@@ -14,8 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from gateway.errors import ModelError
-from gateway.vision.catalogue import VERIFY, Model
+from gateway.vision.catalogue import Model
 from gateway.vision.providers import CPU
 from gateway.vision.session import Session
 
@@ -36,7 +35,7 @@ def open_quicker(model: Model, sizes: Mapping[str, int] | None = None) -> Sessio
         return exact
     small = Session(model.read(model.card.int8), name=f"{model.name} (int8)", sizes=sizes)
     if (small.shape, small.dtype, small.outputs) != (exact.shape, exact.dtype, exact.outputs):
-        raise ModelError(f"the two files of model {model.name} take or give different things", hint=VERIFY)
+        raise model.unfit("两个文件的输入或输出不同", "its two files take or give different things")
     if {exact.provider, small.provider} != {CPU}:
         return exact
     share = _share(small, exact)

@@ -22,7 +22,7 @@ from gateway.regular_file import open_regular
 from gateway.shipped import shipped
 from gateway.text import Text
 from gateway.toml import read_toml
-from gateway.vision.catalogue import CARD, Card, open_model, read_card
+from gateway.vision.catalogue import CARD, UNREAD, Card, misshapen, no_toml, open_model, read_card
 from gateway.vision.download import check_url, download
 from gateway.vision.imports import import_folder
 
@@ -67,13 +67,11 @@ def read_list(path: Path) -> list[Offer]:
         with open_regular(path) as file:
             entries = _List.model_validate(read_toml(file.read().decode())).models
     except OSError as error:
-        raise ModelError(f"{path}: {error.strerror}", hint=_SEE) from error
+        raise ModelError(UNREAD.with_(path=path, why=error.strerror), hint=_SEE) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path}: {error}", hint=_SEE) from error
+        raise ModelError(no_toml(path, error), hint=_SEE) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ModelError(f"{path}: {where}: {first['msg']}", hint=_SEE) from error
+        raise ModelError(misshapen(path, error), hint=_SEE) from error
     return [_offer(entry, path) for entry in entries]
 
 
@@ -81,7 +79,9 @@ def _offer(entry: _Entry, path: Path) -> Offer:
     text = entry.card.encode()
     card = read_card(text, path)
     if len(entry.urls) != len(card.files):
-        raise ModelError(f"{path}: {card.name}: {len(entry.urls)} urls for {len(card.files)} files", hint=_SEE)
+        counts = Text("{path}：{name}：{urls} 个 urls，{files} 个文件", "{path}: {name}: {urls} urls for {files} files")
+        told = counts.with_(path=path, name=card.name, urls=len(entry.urls), files=len(card.files))
+        raise ModelError(told, hint=_SEE)
     for url in entry.urls:
         check_url(url)
     return Offer(card, text, tuple(entry.urls), entry.licence_url)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +11,9 @@ import pytest
 
 from gateway.errors import ModelError
 from gateway.shipped import shipped
-from gateway.text import Language
-from gateway.vision.catalogue import find, folders, model_dirs, open_model
+from gateway.text import Language, spoken
+from gateway.vision.catalogue import Model, find, folders, model_dirs, open_model
+from gateway.vision.detectors.candidates import bounds, longest_side
 from gateway.vision.plates.corner_map import CornerMap
 from tests.vision.nets import plate_detector, plate_refiner
 
@@ -71,8 +74,24 @@ def test_a_card_that_is_wrong_is_refused(tmp_path: Path, old: str, new: str) -> 
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(ModelError):
+    with pytest.raises(ModelError) as caught:
         open_model(tmp_path / "plate-refiner")
+    assert is_in_both_languages(caught.value)
+
+
+@pytest.mark.parametrize("key", ["input", "thresholds"])
+def test_a_card_that_its_adapter_cannot_take_is_told_in_both_languages(tmp_path: Path, key: str) -> None:
+    model = plate_refiner(tmp_path / "plate-refiner")
+    card = model.card.model_copy(update={key: {"longest": 5}})
+    with pytest.raises(ModelError) as caught:
+        (longest_side if key == "input" else partial(bounds, score=0.5, overlap=0.5))(Model(card, model.folder))
+    assert is_in_both_languages(caught.value)
+
+
+def is_in_both_languages(error: ModelError) -> bool:
+    """Beside its hint, which always was."""
+    said = {language: spoken(error.message, language) for language in Language}
+    return [bool(re.search("[一-龥]", said[language])) for language in (Language.ZH, Language.EN)] == [True, False]
 
 
 def test_own_models_go_before_shipped_ones(tmp_path: Path) -> None:

@@ -14,8 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.errors import ModelError
-from gateway.vision.catalogue import VERIFY, Model
+from gateway.vision.catalogue import Model
 
 if TYPE_CHECKING:
     from gateway.types import Image
@@ -111,7 +110,7 @@ def longest_side(model: Model, default: int = 640) -> int:
     """The card's [input] `longest`: pixels of the longer side that the net is given where its input is free."""
     value = model.card.input.get("longest", default)
     if not isinstance(value, int) or not 64 <= value <= 4096:
-        raise ModelError(f"the card of model {model.name} must give longest as 64 to 4096 pixels", hint=VERIFY)
+        raise model.unfit("模型卡的 longest 须为 64 至 4096 像素", "its card must give longest as 64 to 4096 pixels")
     return value
 
 
@@ -119,5 +118,5 @@ def bounds(model: Model, score: float, overlap: float) -> tuple[float, float]:
     """The card's [thresholds] `score` and `overlap`, with an adapter's defaults; another key is a mistake."""
     given = model.card.thresholds
     if not set(given) <= {"score", "overlap"}:
-        raise ModelError(f"the card of model {model.name} has another model's thresholds", hint=VERIFY)
+        raise model.unfit("模型卡中是别的模型的 thresholds", "its card has another model's thresholds")
     return given.get("score", score), given.get("overlap", overlap)

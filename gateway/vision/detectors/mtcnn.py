@@ -13,8 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.errors import ModelError
-from gateway.vision.catalogue import VERIFY, Model
+from gateway.vision.catalogue import Model
 from gateway.vision.detectors.candidates import Array, Found, suppress
 from gateway.vision.session import Session
 
@@ -53,7 +52,7 @@ class Mtcnn:
         try:
             self._thresholds = Thresholds(**model.card.thresholds)
         except TypeError as error:
-            raise ModelError(f"the card of model {model.name} has another model's thresholds", hint=VERIFY) from error
+            raise model.unfit("模型卡中是别的模型的 thresholds", "its card has another model's thresholds") from error
         pnet.require((1, None, None, 3), ("offsets", "score"))
         rnet.require((None, 24, 24, 3), ("offsets", "score"))
         onet.require((None, 48, 48, 3), ("offsets", "points", "score"))

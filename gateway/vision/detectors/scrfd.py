@@ -30,7 +30,7 @@ class Scrfd:
     def __init__(self, model: Model, *, min_face: int, threads: int) -> None:
         self._net = Session(model.read(), threads, name=model.name)
         if len(self._net.shape) != 4 or self._net.shape[1] != 3 or len(self._net.outputs) != 3 * len(_STRIDES):
-            raise ModelError(f"model {model.name} is no SCRFD with three strides and points", hint=VERIFY)
+            raise model.unfit("不是三种步长、带关键点的 SCRFD", "is no SCRFD with three strides and points")
         self._anchors = int(str(model.card.output.get("anchors", _ANCHORS)))
         self._min_face = min_face
         self._longest = longest_side(model)

@@ -30,7 +30,7 @@ class YuNet:
     def __init__(self, model: Model, *, min_face: int, threads: int) -> None:
         self._net = Session(model.read(), threads, name=model.name)
         if len(self._net.shape) != 4 or self._net.shape[1] != 3 or not _names() <= set(self._net.outputs):
-            raise ModelError(f"model {model.name} is no YuNet with three strides and points", hint=VERIFY)
+            raise model.unfit("不是三种步长、带关键点的 YuNet", "is no YuNet with three strides and points")
         self._min_face = min_face
         self._longest = longest_side(model)
         self._score, self._overlap = bounds(model, 0.6, 0.45)

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from gateway.errors import ModelError
 from gateway.vision import quads
-from gateway.vision.catalogue import VERIFY, Model
+from gateway.vision.catalogue import Model
 from gateway.vision.images import normalise
 from gateway.vision.plates.values import PlateDetection
 from gateway.vision.quads import Floats
@@ -36,7 +35,7 @@ class QuadRows:
         shape, answers = self._session.shape, list(self._session.outputs.values())
         square = len(shape) == 4 and shape[1] == 3 and shape[2] is not None and shape[2] == shape[3]
         if not square or len(answers) != 1 or answers[0][-1] != _COLUMNS:
-            raise ModelError(f"model {model.name} is not made for adapter quad-rows", hint=VERIFY)
+            raise model.unfit("不适用于适配器 quad-rows", "is not made for adapter quad-rows")
         self._side = int(shape[2] or 0)
         self._score = model.card.thresholds.get("score", 0.3)
         self._overlap = model.card.thresholds.get("overlap", 0.5)

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gateway.errors import ModelError
 from gateway.vision import quads
-from gateway.vision.catalogue import VERIFY, Model
+from gateway.vision.catalogue import Model
 from gateway.vision.grammar import Calibration
 from gateway.vision.images import normalise
 from gateway.vision.plates.values import PlateDetection, PlateRead, plate_colours, shares
@@ -36,13 +35,13 @@ class CtcReader:
         alphabet = model.card.output.get("alphabet", "")
         answers = list(self._session.outputs.values())
         if self._session.shape not in (_PIXELS, _PLANES) or len(answers) != 2:
-            raise ModelError(f"model {model.name} is not made for adapter ctc", hint=VERIFY)
+            raise model.unfit("不适用于适配器 ctc", "is not made for adapter ctc")
         if not isinstance(alphabet, str) or answers[0][-1] != len(alphabet) + 1:
-            raise ModelError(f"model {model.name}: alphabet and output differ in length", hint=VERIFY)
+            raise model.unfit("alphabet 与输出长度不一致", "alphabet and output differ in length")
         self._alphabet = alphabet
         self._colours = plate_colours(model)
         if answers[1][-1] != len(self._colours):
-            raise ModelError(f"model {model.name}: colours and output differ in length", hint=VERIFY)
+            raise model.unfit("colours 与输出长度不一致", "colours and output differ in length")
         self._mean, self._std = _number(model, "mean", 0.0), _number(model, "std", 1.0)
         self._logits = model.card.output.get("activation") == "softmax"
         thresholds = model.card.thresholds
@@ -84,5 +83,5 @@ def _softmax(logits: Floats) -> Floats:
 def _number(model: Model, key: str, default: float) -> float:
     value = model.card.input.get(key, default)
     if not isinstance(value, int | float):
-        raise ModelError(f"the card of model {model.name}: {key} must be a number", hint=VERIFY)
+        raise model.unfit(f"模型卡的 {key} 须为数字", f"its card must give {key} as a number")
     return float(value)

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from math import dist
 from typing import TYPE_CHECKING, Protocol
 
-from gateway.errors import ModelError
 from gateway.plate_rules import BLACK, BLUE, GREEN, WHITE, YELLOW
 from gateway.vision import quads
-from gateway.vision.catalogue import VERIFY, Model
+from gateway.vision.catalogue import Model
 from gateway.vision.grammar import Calibration
 from gateway.vision.quads import Floats
 
@@ -93,7 +92,8 @@ def plate_colours(model: Model) -> tuple[str, ...]:
     """The PlateColor of each column of the model's colour output. Raises `ModelError`."""
     names = model.card.output.get("colours", ["blue", "yellow", "green", "white", "black"])
     if not isinstance(names, list) or any(name not in COLOURS for name in names):
-        raise ModelError(f"model {model.name}: colours must be of {', '.join(COLOURS)}", hint=VERIFY)
+        known = ", ".join(COLOURS)
+        raise model.unfit(f"colours 只能取 {known}", f"colours must be of {known}")
     return tuple(COLOURS[str(name)] for name in names)
 
 
