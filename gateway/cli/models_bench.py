@@ -83,9 +83,7 @@ def bench(
         raise click.UsageError("--split、--enrolled 需要 --faces · they need --faces")
     if picture and not (plates or faces):
         raise click.UsageError("--picture 需要 --plates 或 --faces · --picture needs --plates or --faces")
-    site = _Site(config_path)
-    if float32:
-        site.plate = site.plate.model_copy(update={"int8": False})
+    site = _Site(config_path, float32=float32)
     prefer(site.providers)
     if picture is not None:
         from gateway.vision.charts import check
@@ -105,7 +103,7 @@ def bench(
 class _Site:
     """What the configuration says, or the defaults on a box that has none yet."""
 
-    def __init__(self, config_path: Path) -> None:
+    def __init__(self, config_path: Path, *, float32: bool) -> None:
         self.faulty = False
         self.face, self.plate = Face(), PlateReading()
         self.providers: list[Provider] = []
@@ -114,6 +112,8 @@ class _Site:
             settings = load_settings(config_path)
             self.face, self.plate, self.providers = settings.face, settings.plate, settings.vision.providers
             data_dir = settings.gateway.data_dir
+        if float32:
+            self.plate = self.plate.model_copy(update={"int8": False})
         from gateway.vision.catalogue import model_dirs
 
         self.dirs = model_dirs(data_dir)

@@ -13,7 +13,8 @@ from gateway.vision.catalogue import find, model_dirs
 
 def check_faces(table: Table, base: Path, complain: Complain) -> None:
     """Check everything about faces that spans tables."""
-    _face_law(table, complain)
+    _reasons_are_given(table, complain)
+    _cameras_keep_the_law(table, complain)
     _faces_that_open(table, base, complain)
 
 
@@ -22,11 +23,14 @@ def _face(table: Table) -> Table:
     return found if isinstance(found, dict) else {}
 
 
-def _face_law(table: Table, complain: Complain) -> None:
-    """What must be written down before a face may be recognised, and where it may be."""
+def _is_enabled(table: Table) -> bool:
+    return _face(table).get("enabled") is True
+
+
+def _reasons_are_given(table: Table, complain: Complain) -> None:
+    """What must be written down before a face may be recognised."""
     face = _face(table)
-    enabled = face.get("enabled") is True
-    for key in ("purpose", "necessity", "pia_ref") if enabled else ():
+    for key in ("purpose", "necessity", "pia_ref") if _is_enabled(table) else ():
         if not str(face.get(key, "")).strip():
             complain(
                 ("face", key),
@@ -35,12 +39,16 @@ def _face_law(table: Table, complain: Complain) -> None:
                     "must be filled in before face recognition may run",
                 ),
             )
+
+
+def _cameras_keep_the_law(table: Table, complain: Complain) -> None:
+    """Where a face may be recognised."""
     other_ways = [entry.get("point") for _, entry in entries(table, "readers")]
     for name, camera in entries(table, "cameras"):
         if "face" not in (camera.get("recognise") or ()):
             continue
         where: Where = ("cameras", name)
-        if not enabled:
+        if not _is_enabled(table):
             complain(
                 (*where, "recognise"),
                 Text(
