@@ -156,3 +156,16 @@ class Bus:
         self._stop.set()
         self._thread.join(5)
         self.tty.unplug()
+
+
+class Link:
+    """A name of a port, as in /dev/serial/by-id/: it leads to the tty of a bus, after a replug to another."""
+
+    def __init__(self, path: Path, bus: Bus) -> None:
+        self.port = str(path)
+        self._path = path
+        self.lead_to(bus)
+
+    def lead_to(self, bus: Bus) -> None:
+        self._path.unlink(missing_ok=True)
+        self._path.symlink_to(bus.path)

@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from drivers.readers import osdp
 from drivers.wiegand_bits import LAYOUTS, encode
 from gateway.errors import DeviceLost
@@ -42,6 +44,14 @@ def read_until(reader: osdp.OsdpReader, done: Callable[[list[Any]], bool], secon
         results += reader.read()
         assert time.monotonic() - start < 1.0  # half a second, and as much for a busy box
     return results
+
+
+def pull_out(bus: Bus, reader: osdp.OsdpReader) -> None:
+    """The adapter goes while the reader is open on it, which notices."""
+    bus.unplug()
+    with pytest.raises(DeviceLost):
+        read_until(reader, lambda _: False, 1.0)
+    reader.close()
 
 
 def shown(reader: osdp.OsdpReader, device: Reader, number: int) -> list[str]:

@@ -12,8 +12,8 @@ from drivers.osdp.peripheral import Peripheral
 from drivers.readers import osdp
 from gateway.errors import BadFrame, DeviceLost
 from gateway.text import Language
-from tests.osdp.bus import KEY, Bus
-from tests.osdp.reading import opened, read_until, shown, word
+from tests.osdp.bus import KEY, Bus, Link
+from tests.osdp.reading import opened, pull_out, read_until, shown, word
 from tests.wire import cards, faults
 
 OTHER = "00112233445566778899AABBCCDDEEFF"
@@ -141,22 +141,17 @@ def test_a_reader_whose_power_was_cut_is_back_within_seconds(bus: Bus, key_file:
 
 
 def test_an_adapter_pulled_out_and_put_in_again(tmp_path: Path, key_file: Path) -> None:
-    link = tmp_path / "adapter"
     with Bus() as bus:
         device = bus.reader()
-        link.symlink_to(bus.path)
-        reader = osdp.connect(osdp.Options(port=str(link), scbk_file=key_file))
-        bus.unplug()
-        with pytest.raises(DeviceLost):
-            read_until(reader, lambda _: False, 1.0)
-        reader.close()
+        link = Link(tmp_path / "adapter", bus)
+        reader = osdp.connect(osdp.Options(port=link.port, scbk_file=key_file))
+        pull_out(bus, reader)
         for number in (1, 2, 3):
             device.show(*word(61, number))
         bus.plug()
-        link.unlink()
-        link.symlink_to(bus.path)
+        link.lead_to(bus)
         start = time.monotonic()
-        reader = osdp.connect(osdp.Options(port=str(link), scbk_file=key_file))
+        reader = osdp.connect(osdp.Options(port=link.port, scbk_file=key_file))
         assert time.monotonic() - start < 2.0
         assert cards(read_until(reader, lambda _: False, 0.6)) == [], "shown while nobody could see who stood there"
         assert shown(reader, device, 8) == ["w26:61-8"]
@@ -165,21 +160,16 @@ def test_an_adapter_pulled_out_and_put_in_again(tmp_path: Path, key_file: Path) 
 
 
 def test_an_adapter_that_comes_back_without_its_reader(tmp_path: Path, key_file: Path) -> None:
-    link = tmp_path / "adapter"
     with Bus() as bus:
         bus.reader()
-        link.symlink_to(bus.path)
-        reader = osdp.connect(osdp.Options(port=str(link), scbk_file=key_file))
+        link = Link(tmp_path / "adapter", bus)
+        reader = osdp.connect(osdp.Options(port=link.port, scbk_file=key_file))
         bus.remove(0)
-        bus.unplug()
-        with pytest.raises(DeviceLost):
-            read_until(reader, lambda _: False, 1.0)
-        reader.close()
+        pull_out(bus, reader)
         bus.plug()
-        link.unlink()
-        link.symlink_to(bus.path)
+        link.lead_to(bus)
         with pytest.raises(DeviceLost, match="nothing answers"):
-            osdp.connect(osdp.Options(port=str(link), scbk_file=key_file))
+            osdp.connect(osdp.Options(port=link.port, scbk_file=key_file))
 
 
 def test_whoever_was_held_up_himself_finds_his_reader_there(bus: Bus, key_file: Path) -> None:
