@@ -94,7 +94,12 @@ def _anchored(options: BaseModel, base: Path) -> Table:
         value = getattr(options, key)
         if isinstance(value, Path) or (key == "port" and "://" not in str(value)):
             given[key] = str(base / value)
+        elif key == "after" and str(value).startswith(_MOVE):
+            given[key] = f"{_MOVE}{base / value.removeprefix(_MOVE)}"
     return given
+
+
+_MOVE = "move:"  # a path behind a word: where a `folder` camera puts the pictures that are done
 
 
 def _names_point_somewhere(table: Table, complain: Complain) -> None:

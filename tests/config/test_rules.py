@@ -37,6 +37,15 @@ def test_a_recording_must_be_there(tmp_path: Path, table: str) -> None:
     assert any(f"{table}.c.path: there is no file" in line for line in said), said
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"), [("done", "{folder}/done"), ("up/done", "{folder}/up/done"), ("/srv/done",) * 2]
+)
+def test_where_done_pictures_go_is_relative_to_the_file(tmp_path: Path, given: str, meant: str) -> None:
+    camera = f'\n[cameras.cam]\ndriver = "folder"\npath = "up"\nafter = "move:{given}"\npoint = "east-door"\n'
+    options = load(written(tmp_path, SMALL + camera)).cameras["cam"].options
+    assert options["after"] == "move:" + meant.format(folder=tmp_path)
+
+
 def test_a_number_where_a_word_belongs_wants_quotes(tmp_path: Path) -> None:
     said = faults(tmp_path, SMALL.replace('"rdm6300"', '"wiegand"\nformat = 26'))
     assert any("'26' has the wrong type, it must be text (in quotes)" in line for line in said), said
