@@ -26,6 +26,8 @@ class Notices:
         self._status = around.status("online")
         self._status_due = 0.0
         self._devices: dict[str, DeviceState] = {}
+        self._begins_after = 0
+        self._catalog = b""
         self._health: object = None
 
     def __len__(self) -> int:
@@ -34,7 +36,8 @@ class Notices:
     def greet(self, begins_after: int) -> None:
         """The broker has accepted us."""
         self._status = self._around.status("online")
-        self._say("catalog", self._around.catalogue(begins_after))
+        self._begins_after = begins_after
+        self._say_catalog()
 
     def look(self) -> None:
         """Find what has changed."""
@@ -42,11 +45,12 @@ class Notices:
             self._status_due = time.monotonic() + _STATUS_EVERY
             status = json.loads(self._status)  # `since` stays that of this connection
             self._say("status", to_json({**status, "last_seq": self._around.journal.last_seq}))
-        for device in self._around.board.devices():
-            known = self._devices.get(device.name)
-            if known is None or (known.status, known.since) != (device.status, device.since):
-                self._devices[device.name] = device
-                self._say(f"device/{device.name}", self._around.device(device))
+        changed = [device for device in self._around.board.devices() if self._is_news(device)]
+        if changed:  # a reload may have added or removed some: none speaks that the catalog does not name
+            self._say_catalog()
+        for device in changed:
+            self._devices[device.name] = device
+            self._say(f"device/{device.name}", self._around.device(device))
 
     def part(self) -> None:
         """This is a stop and no failure; nothing else is worth saying any more."""
@@ -64,6 +68,16 @@ class Notices:
             return None
         self._health = health
         return f"{self._around.topic}/health", self._around.health(health)
+
+    def _is_news(self, device: DeviceState) -> bool:
+        known = self._devices.get(device.name)
+        return known is None or (known.status, known.since) != (device.status, device.since)
+
+    def _say_catalog(self) -> None:
+        catalog = self._around.catalogue(self._begins_after)
+        if catalog != self._catalog:
+            self._catalog = catalog
+            self._say("catalog", catalog)
 
     def _say(self, leaf: str, payload: bytes) -> None:
         self._waiting.append((f"{self._around.topic}/{leaf}", payload))
