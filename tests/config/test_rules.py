@@ -31,6 +31,15 @@ def test_a_missing_secret_is_named_beside_other_faults_of_its_device(tmp_path: P
     assert any("cameras.c.password_file: there is no file" in line for line in said), said
 
 
+@pytest.mark.parametrize(("driver", "scheme"), [("rtsp", "rtsp"), ("snapshot", "http")])
+def test_the_password_of_a_camera_needs_a_user(tmp_path: Path, driver: str, scheme: str) -> None:
+    (tmp_path / "secret").write_text("x", encoding="utf-8")
+    camera = f'\n[cameras.c]\ndriver = "{driver}"\nurl = "{scheme}://admin@h"\npoint = "east-door"\n'
+    camera += 'password_file = "secret"\n'
+    assert faults(tmp_path, SMALL + camera) == ["24: cameras.c.password_file: needs username as well"]
+    load(written(tmp_path, SMALL + camera + 'username = "admin"\n'))
+
+
 @pytest.mark.parametrize("table", ["cameras", "readers"])
 def test_a_recording_must_be_there(tmp_path: Path, table: str) -> None:
     said = faults(tmp_path, SMALL + f'\n[{table}.c]\ndriver = "replay"\npath = "none"\npoint = "east-door"\n')
