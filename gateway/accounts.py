@@ -62,6 +62,7 @@ def plate_event(seen: PlateSeen, point: Point, outcome: Outcome, *, evidence: bo
     As `evidence`, `verify.match`: a second camera of the point saw the car of a passage that was told before.
     """
     data = {**_place(seen, point), **METHOD_PLATE, **_outcome(outcome), "reads": seen.reads, "box": _corners(seen.box)}
+    data["capture"] = None  # until a picture is kept (`captures.py`)
     if point.direction is Direction.BOTH and seen.direction is not None:
         data["direction"] = seen.direction.value
     data |= _in_view(seen)

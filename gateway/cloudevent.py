@@ -93,7 +93,7 @@ _SCHEMAS = {kind: data_schema(kind) for kind in EventClass}
 
 def message_schemas() -> dict[str, str]:
     """The schema of each message that is no event, by what docs/asyncapi.json calls it."""
-    names = ("event", "status", "device", "health", "catalog", "ack", "cmd", "reply", "roster-set", "roster-ack")
+    names = ("event", "status", "device-state", "health", "catalog", "ack", "cmd", "reply", "roster-set", "roster-ack")
     return {name: f"{URN}:{name}:{MESSAGE_VERSION}" for name in names}
 
 

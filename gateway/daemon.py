@@ -88,7 +88,7 @@ def take_up(house: House, path: Path) -> None:
     if off or set(changed) - set(later):
         taken = {name: getattr(fresh, name) for name in _OF_VISION}
         house.settings = house.settings.model_copy(update={**taken, "cameras": _cameras(fresh, house.settings)})
-        house.report.settings = house.settings  # for the catalog, too
+        house.report.settings = house.settings  # for the catalog
         house.supervisor.replace(house.settings)
         log.info("SIGHUP: the cameras take up the new settings")
 

@@ -13,13 +13,17 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import Any, get_args
+from zoneinfo import ZoneInfo
 
 import click
 from rich.cells import cell_len
 
 from gateway.addresses import Address
 from gateway.bell import Bell
+from gateway.clock import now
+from gateway.cloudevent import local_time
 from gateway.contracts import SelfKnowing, StillCamera
+from gateway.downlink.answers import Answer, Code
 from gateway.errors import DeviceLost, GatewayError, Rejected, Unreachable
 from gateway.mqtt import Acknowledged, Connected, Link, Lost
 from gateway.registry import Kind, connector, devices
@@ -31,6 +35,7 @@ from gateway.wording import DEVICE_WORDS
 
 _FRAME_S = 10.0
 _ROUND_TRIP_S = 10.0
+_REQUEST = "check-live"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +155,7 @@ def _load_models(kind: str, settings: Settings) -> Text:
 
 
 def _round_trip(options: Uplink, address: Address, settings: Settings) -> Text:
-    """Connect beside the daemon (another client id), publish one message and wait for its PUBACK.
-
-    It goes out as the reply to a request that nobody made, which every platform ignores.
-    """
+    """Connect beside the daemon (another client id), publish one message and wait for its PUBACK."""
     base = f"{options.topic_prefix}/{settings.site.compound_id}/{settings.gateway.id}"
     passing = options.model_copy(update={"session_expiry": 0})  # nothing shall be kept for a check
     link = Link(f"{settings.gateway.id}-check", passing, None, Bell(), address)
@@ -165,7 +167,7 @@ def _round_trip(options: Uplink, address: Address, settings: Settings) -> Text:
             for news in link.take():
                 match news:
                     case Connected():
-                        link.publish(f"{base}/reply/check-live", json.dumps({"ok": True, "code": "check"}).encode())
+                        link.publish(f"{base}/reply/{_REQUEST}", _reply(settings), content_type="application/json")
                     case Lost():
                         raise Unreachable(news.reason, hint=news.hint)
                     case Acknowledged(code=code, reason=reason) if code >= 0x80:
@@ -180,6 +182,12 @@ def _round_trip(options: Uplink, address: Address, settings: Settings) -> Text:
         Text("{s:.0f} 秒内无应答", "no answer within {s:.0f} s").with_(s=_ROUND_TRIP_S),
         hint=Text("检查网络与防火墙", "check the network and firewalls"),
     )
+
+
+def _reply(settings: Settings) -> bytes:
+    """To a request that nobody made: every platform ignores it, and none finds its shape wrong."""
+    at = local_time(now().time, ZoneInfo(settings.site.timezone))
+    return Answer(Code.DONE).body({"request_id": _REQUEST, "command": "ping", "time": at}, settings.site.language)
 
 
 def _as_line(outcome: Outcome, language: Language) -> str:

@@ -204,7 +204,7 @@ class Uplink(Table):
     username: str | None = None
     password_file: Path | None = None
     credential: str | None = None
-    topic_prefix: Annotated[str, Field(pattern=r"^[^#+\s/][^#+\s]*[^#+\s/]$")] = "compound/v1"
+    topic_prefix: Annotated[str, Field(pattern=r"^[^#+$\s/]([^#+\s]*[^#+\s/])?$")] = "compound/v1"
     protocol: Literal["5", "3.1.1"] = "5"
     classes: list[EventClass] = list(EventClass)
     start: Literal["oldest", "now"] = "oldest"  # where a new uplink begins in the journal

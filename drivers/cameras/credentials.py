@@ -9,7 +9,7 @@ import base64
 import hashlib
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -104,6 +104,12 @@ def sound_url(url: str) -> str:
         )
         raise ValueError(words)
     return url
+
+
+def without_user(username: str, password_file: Path | None) -> Iterator[tuple[str, Text]]:
+    """A password is nobody's, and would be left out in silence."""
+    if password_file is not None and not username:
+        yield "password_file", Text("还须填写 username", "needs username as well")
 
 
 def login_of(url: str, username: str, password_file: Path | None) -> Login:

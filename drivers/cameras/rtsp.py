@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from drivers.cameras.credentials import login_of, sound_url
+from drivers.cameras.credentials import login_of, sound_url, without_user
 from drivers.cameras.reach import CABLE
 from drivers.cameras.rtsp_probe import why
 from gateway.clock import now
@@ -39,6 +40,10 @@ class Options(BaseModel, extra="forbid", frozen=True):
     username: str = ""
     password_file: Path | None = None
     transport: Literal["tcp", "udp"] = "tcp"
+
+
+def unusable(options: Options) -> Iterator[tuple[str, Text]]:
+    return without_user(options.username, options.password_file)
 
 
 class RtspCamera:

@@ -10,14 +10,14 @@ import http.client
 import ssl
 import string
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from drivers.cameras.credentials import Login, login_of, sound_url
+from drivers.cameras.credentials import Login, login_of, sound_url, without_user
 from drivers.cameras.pictures import MAX_BYTES, decoder, inspect
 from drivers.cameras.reach import CABLE, URL, lost, refused, unreachable
 from gateway.clock import now
@@ -44,6 +44,10 @@ class Options(BaseModel, extra="forbid", frozen=True):
     interval: Annotated[float, Field(ge=0.1, le=3600)] = 1.0
     username: str = ""
     password_file: Path | None = None
+
+
+def unusable(options: Options) -> Iterator[tuple[str, Text]]:
+    return without_user(options.username, options.password_file)
 
 
 class SnapshotCamera:

@@ -33,6 +33,12 @@ def config_option(command: _Command) -> _Command:
     )(command)
 
 
+def speak_as(path: Path) -> None:
+    """For a command that needs no configuration: one that is named still says which language to speak."""
+    if path != DEFAULT_CONFIG:  # that one may be missing, or unreadable to whoever just looks around
+        load_settings(path)
+
+
 def json_option(command: _Command) -> _Command:
     """`--json`."""
     return click.option("--json", "as_json", is_flag=True, help="输出 JSON · Print JSON.")(command)

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import click
 
+from gateway.cli.options import config_option, speak_as
+
 
 @click.command("schemas")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-def command(folder: Path) -> None:
+@config_option
+def command(folder: Path, config_path: Path) -> None:
     """写出 JSON Schema 和 AsyncAPI 文档 · Write the JSON Schemas and the AsyncAPI document into FOLDER."""
     from gateway.schemas import write
 
+    speak_as(config_path)
     for path in write(folder):
         click.echo(path)

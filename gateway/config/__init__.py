@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,7 @@ def _parse(reading: _Reading, text: str) -> None:
 
 def _validate(reading: _Reading) -> Settings | None:
     """Shapes first, then the rules that span tables, on whatever has the right shape."""
+    _find_dates(reading, reading.table)
     settings: Settings | None = None
     try:
         settings = Settings.model_validate_json(json.dumps(reading.table, default=str), strict=True)
@@ -116,6 +118,21 @@ def _validate(reading: _Reading) -> Settings | None:
     if settings is None or reading.faults:
         return None
     return _anchored(settings, options, reading.path.resolve().parent)
+
+
+def _find_dates(reading: _Reading, value: object, where: tuple[str | int, ...] = ()) -> None:
+    """TOML has dates and times. No key takes one, and on the way to `Settings` they would pass for text."""
+    if isinstance(value, (date, time)):
+        words = Text("“{given}”是日期或时间；应为文字时请加引号", "'{given}' is a date or a time; words need quotes")
+        reading.fault(where, words.with_(given=value))
+    for key, inner in _inside(value):
+        _find_dates(reading, inner, (*where, key))
+
+
+def _inside(value: object) -> Iterable[tuple[str | int, object]]:
+    if isinstance(value, dict):
+        return value.items()
+    return enumerate(value) if isinstance(value, list) else ()
 
 
 def _anchored(settings: Settings, options: dict[tuple[str, str], dict[str, Any]], base: Path) -> Settings:

@@ -5,8 +5,9 @@ The rules run on the raw tables, so that a fault in one table does not hide the 
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -46,8 +47,9 @@ def _driver_options(table: Table, base: Path, complain: Complain) -> Iterator[tu
     for section, model in _MODELS.items():
         for name, entry in entries(table, section):
             driver_name = entry.get("driver")
-            if not isinstance(driver_name, str):
-                continue  # the shape check has said so
+            if not isinstance(driver_name, str):  # the shape check has said so
+                _driver_under_another_name(section, name, set(entry) - set(model.model_fields), complain)
+                continue
             try:
                 driver = load_driver(SECTIONS[section], driver_name)
             except Rejected as error:
@@ -76,6 +78,15 @@ def _driver_options(table: Table, base: Path, complain: Complain) -> Iterator[tu
             yield (section, name), given
 
 
+def _driver_under_another_name(section: str, name: str, strange: Iterable[str], complain: Complain) -> None:
+    """Which keys are unknown, only the driver could say: but the likeliest of them is the one that names it."""
+    for key in difflib.get_close_matches("driver", strange, n=1):
+        complain(
+            (section, name, key),
+            Text("未知的键；{allowed}", "unknown key; {allowed}").with_(allowed=did_you_mean(key, ["driver"])),
+        )
+
+
 def _anchored(options: BaseModel, base: Path) -> Table:
     """The options as given, with relative paths made relative to the file."""
     given = options.model_dump(mode="json", exclude_unset=True)
@@ -83,7 +94,12 @@ def _anchored(options: BaseModel, base: Path) -> Table:
         value = getattr(options, key)
         if isinstance(value, Path) or (key == "port" and "://" not in str(value)):
             given[key] = str(base / value)
+        elif key == "after" and str(value).startswith(_MOVE):
+            given[key] = f"{_MOVE}{base / value.removeprefix(_MOVE)}"
     return given
+
+
+_MOVE = "move:"  # a path behind a word: where a `folder` camera puts the pictures that are done
 
 
 def _names_point_somewhere(table: Table, complain: Complain) -> None:

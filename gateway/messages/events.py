@@ -97,7 +97,11 @@ class Vehicle(Judged):
     box: Box | None
     first_seen_ms: NotRequired[Annotated[int, Field(description="First look, relative to `time`.")]]
     last_seen_ms: NotRequired[Annotated[int, Field(description="Last look, relative to `time`.")]]
-    capture: NotRequired[Annotated[str, Field(description="Names the picture of that frame, for `capture.get`.")]]
+    capture: NotRequired[
+        Annotated[
+            str | None, Field(description="Names the picture of that frame, for `capture.get`; null: none is kept.")
+        ]
+    ]
     source_file: NotRequired[SourceFile]
 
 

@@ -37,7 +37,7 @@ class Kind:
 
 STANDING = (
     Kind("status", "status", Status, "Whether the gateway is there; also its last will.", retained=True),
-    Kind("device", "device/{device}", DeviceState, "One reader, camera or actuator.", retained=True),
+    Kind("device-state", "device/{device}", DeviceState, "One reader, camera or actuator.", retained=True),
     Kind("catalog", "catalog", Catalog, "What the box has, and what this platform gets of it.", retained=True),
     Kind("health", "health", Health, "How the box is doing, every minute.", qos=0),
 )

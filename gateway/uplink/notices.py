@@ -44,24 +44,17 @@ class Notices:
 
     def look(self) -> None:
         """Find what has changed."""
-        if time.monotonic() >= self._catalog_due:
-            self._catalog_due = time.monotonic() + _CATALOG_EVERY
-            self._look_at_catalog()
         if time.monotonic() >= self._status_due:
             self._status_due = time.monotonic() + _STATUS_EVERY
             status = json.loads(self._status)  # `since` stays that of this connection
             self._say("status", to_json({**status, "last_seq": self._around.journal.last_seq}))
-        for device in self._around.board.devices():
-            known = self._devices.get(device.name)
-            if known is None or (known.status, known.since) != (device.status, device.since):
-                self._devices[device.name] = device
-                self._say(f"device/{device.name}", self._around.device(device))
-
-    def _look_at_catalog(self) -> None:
-        catalog = self._around.catalog()
-        if catalog != self._catalog:
-            self._catalog = catalog
-            self._say("catalog", self._around.catalogue(catalog, self._begins_after))
+        changed = [device for device in self._around.board.devices() if self._is_news(device)]
+        if changed or time.monotonic() >= self._catalog_due:  # no device speaks that the catalog does not name
+            self._catalog_due = time.monotonic() + _CATALOG_EVERY
+            self._look_at_catalog()
+        for device in changed:
+            self._devices[device.name] = device
+            self._say(f"device/{device.name}", self._around.device(device))
 
     def part(self) -> None:
         """This is a stop and no failure; nothing else is worth saying any more."""
@@ -79,6 +72,16 @@ class Notices:
             return None
         self._health = health
         return f"{self._around.topic}/health", self._around.health(health)
+
+    def _is_news(self, device: DeviceState) -> bool:
+        known = self._devices.get(device.name)
+        return known is None or (known.status, known.since) != (device.status, device.since)
+
+    def _look_at_catalog(self) -> None:
+        catalog = self._around.catalog()
+        if catalog != self._catalog:
+            self._catalog = catalog
+            self._say("catalog", self._around.catalogue(catalog, self._begins_after))
 
     def _say(self, leaf: str, payload: bytes) -> None:
         self._waiting.append((f"{self._around.topic}/{leaf}", payload))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
+import click
 import pytest
 
-from gateway.cli import main
+from gateway.cli import cli, main
 from tests.house import HEAD
 
 _CHILD = "import resource; print(*resource.getrlimit(resource.RLIMIT_CORE))"
@@ -23,6 +26,36 @@ except SystemExit:
     pass
 subprocess.run([sys.executable, "-c", {_CHILD!r}])
 """
+
+
+def _leaves(group: click.Group, *above: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    with click.Context(group) as ctx:
+        for name in group.list_commands(ctx):
+            found = group.get_command(ctx, name)
+            assert found is not None
+            if isinstance(found, click.Group):
+                yield from _leaves(found, *above, name)
+            else:
+                yield (*above, name), found
+
+
+@pytest.mark.parametrize(("words", "command"), [pytest.param(*leaf, id=" ".join(leaf[0])) for leaf in _leaves(cli)])
+def test_every_command_takes_a_configuration(words: tuple[str, ...], command: click.Command) -> None:
+    option = next((one for one in command.params if "--config" in one.opts), None)
+    assert option is not None, words
+    assert option.default == Path("/etc/compound-gateway/gateway.toml")
+
+
+def test_a_command_that_needs_no_configuration_speaks_the_language_of_the_one_that_is_named(tmp_path: Path) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text(HEAD.replace('"en"', '"zh"'), encoding="utf-8")
+    line = [sys.executable, "-m", "gateway", "schemas", "/proc/none", "--config"]
+    environment = {**os.environ, "LANG": "en_US.UTF-8"}
+    run = partial(subprocess.run, env=environment, capture_output=True, text=True, encoding="utf-8", check=False)
+    done = run([*line, str(config)])
+    assert done.returncode == 1
+    assert "检查路径" in done.stderr
+    assert run([*line, str(tmp_path / "none.toml")]).returncode == 78
 
 
 def test_neither_a_command_nor_its_children_leave_a_core_dump() -> None:

@@ -77,6 +77,15 @@ def test_settings_survive_the_way_to_the_vision_child(tmp_path: Path) -> None:
         (('language = "en"', 'language = "en"\ntimezone = "Mars"'), "IANA time zone"),
         (('compound_id = "fenglinwan"', 'compound_id = "枫"'), "2: site.compound_id:"),
         (('direction = "in"', 'direction = "in"\nactuator = "relay"'), "there is no actuator 'relay'"),
+        (
+            ('driver = "', 'drivr = "'),
+            "16: readers.east-reader.drivr: unknown key; allowed: driver. Did you mean 'driver'?",
+        ),
+        (
+            ('"/dev/ttyUSB0"', "2026-11-22"),
+            "17: readers.east-reader.port: '2026-11-22' is a date or a time; words need quotes",
+        ),
+        (('"fenglinwan"', "2026-11-22"), "2: site.compound_id: '2026-11-22' is a date or a time"),
     ],
 )
 def test_each_fault_names_line_key_and_fix(tmp_path: Path, change: tuple[str, str], expected: str) -> None:

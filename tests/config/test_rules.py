@@ -31,10 +31,28 @@ def test_a_missing_secret_is_named_beside_other_faults_of_its_device(tmp_path: P
     assert any("cameras.c.password_file: there is no file" in line for line in said), said
 
 
+@pytest.mark.parametrize(("driver", "scheme"), [("rtsp", "rtsp"), ("snapshot", "http")])
+def test_the_password_of_a_camera_needs_a_user(tmp_path: Path, driver: str, scheme: str) -> None:
+    (tmp_path / "secret").write_text("x", encoding="utf-8")
+    camera = f'\n[cameras.c]\ndriver = "{driver}"\nurl = "{scheme}://admin@h"\npoint = "east-door"\n'
+    camera += 'password_file = "secret"\n'
+    assert faults(tmp_path, SMALL + camera) == ["24: cameras.c.password_file: needs username as well"]
+    load(written(tmp_path, SMALL + camera + 'username = "admin"\n'))
+
+
 @pytest.mark.parametrize("table", ["cameras", "readers"])
 def test_a_recording_must_be_there(tmp_path: Path, table: str) -> None:
     said = faults(tmp_path, SMALL + f'\n[{table}.c]\ndriver = "replay"\npath = "none"\npoint = "east-door"\n')
     assert any(f"{table}.c.path: there is no file" in line for line in said), said
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("done", "{folder}/done"), ("up/done", "{folder}/up/done"), ("/srv/done",) * 2]
+)
+def test_where_done_pictures_go_is_relative_to_the_file(tmp_path: Path, given: str, meant: str) -> None:
+    camera = f'\n[cameras.cam]\ndriver = "folder"\npath = "up"\nafter = "move:{given}"\npoint = "east-door"\n'
+    options = load(written(tmp_path, SMALL + camera)).cameras["cam"].options
+    assert options["after"] == "move:" + meant.format(folder=tmp_path)
 
 
 def test_a_number_where_a_word_belongs_wants_quotes(tmp_path: Path) -> None:

@@ -33,6 +33,9 @@ from tests.config.writing import SMALL, faults, written
         ('bind_address = "eth1"', "write an IP address of this box"),
         ('start = "newest"', "'newest' is not allowed; allowed: now, oldest"),
         ('session_expiry = "400d"', "must be ≤ 2592000"),
+        ("ca_file = 2026-11-22", "'2026-11-22' is a date or a time; words need quotes"),
+        ("hosts = [08:00:00]", "uplinks.city.hosts.0: '08:00:00' is a date or a time"),
+        ('topic_prefix = "$share/a"', "does not fit"),
     ],
 )
 def test_uplinks_are_checked(tmp_path: Path, text: str, expected: str) -> None:
@@ -69,3 +72,8 @@ def test_unknown_commands_are_refused_with_what_was_meant(tmp_path: Path) -> Non
     said = faults(tmp_path, SMALL + '\n[commands]\nallow = ["ping", "door.opne"]\n')
     assert any("'door.opne' is not allowed" in line and "Did you mean 'door.open'?" in line for line in said), said
     assert said[0].startswith("21: commands.allow.1")
+
+
+def test_a_prefix_of_topics_may_be_one_letter(tmp_path: Path) -> None:
+    text = SMALL + '\n[uplinks.city]\nhost = "h"\ntopic_prefix = "t"\n'
+    assert load(written(tmp_path, text)).uplinks["city"].topic_prefix == "t"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
 
 from tests.house import KNOWN, SerialLine, Subscriber, door_house, prove_complete
 from tests.real import Mosquitto, wait_until
+from tests.stranger import Contract
 
 
 def ids(events: list[dict[str, Any]]) -> set[str]:
@@ -112,7 +114,9 @@ def test_check_live_names_each_device(tmp_path: Path, line: SerialLine, broker: 
         assert "reader   east-reader" in house.command("check", "--live")
         wait_until(lambda: platform.messages)
         time.sleep(0.3)  # a will would come now
-        assert [topic.rpartition("/")[2] for topic, _, _ in platform.messages] == ["check-live"]
+        ((topic, body, _),) = platform.messages
+        assert topic.endswith("/reply/check-live")
+        assert not Contract(strict=True).faults(topic, json.dumps(body).encode())[1]
     with Subscriber(broker.port) as latecomer:
         time.sleep(0.3)
         assert not latecomer.messages  # nothing is left behind

@@ -34,6 +34,29 @@ def test_sighup_adds_a_camera_and_leaves_the_doors_alone(tmp_path: Path, line: S
         assert len([event for event in platform.events("device") if event["subject"] == "east-reader"]) == 1
 
 
+def test_the_catalog_that_stands_there_names_the_cameras_of_a_reload(
+    tmp_path: Path, line: SerialLine, broker: Mosquitto
+) -> None:
+    """It named the old ones until the next connection, while the new one had spoken."""
+    (tmp_path / "pictures").mkdir()
+    camera = GATE.format(camera=CAMERA)
+    house = door_house(tmp_path, line, broker, camera)
+    with Subscriber(broker.port) as platform, house:
+        house.wait_online("camera")
+        wait_until(lambda: platform.last("device/gate-cam"))
+        swapped = house.config.read_text("utf-8").replace("[cameras.gate-cam]", "[cameras.new-cam]")
+        house.config.write_text(swapped, encoding="utf-8")
+        house.hang_up()
+        wait_until(lambda: platform.last("device/new-cam"), 20)
+        told = [topic.partition("/box-1/")[2] for topic, _, _ in platform.messages]
+        assert "catalog" in told[told.index("device/gate-cam") : told.index("device/new-cam")]
+        names = {device["name"] for device in platform.last("catalog")["devices"]}
+        assert names == {"east-reader", "new-cam", "east-relay"}
+        line.present(KNOWN)
+        wait_until(lambda: platform.events("access.granted"))
+        assert told.count("catalog") == 2
+
+
 def test_a_camera_at_a_point_that_is_new_waits_for_the_restart(
     tmp_path: Path, line: SerialLine, broker: Mosquitto
 ) -> None:

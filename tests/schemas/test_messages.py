@@ -8,9 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from gateway.cloudevent import encode
 from gateway.messages import DATA
+from gateway.schemas import json_schemas
 from gateway.settings import Treatment
 from gateway.types import EventClass
 from tests.house import KNOWN, SerialLine, door_house
@@ -72,11 +74,14 @@ def test_no_field_policy_breaks_a_shape(tmp_path: Path, treatment: Treatment) ->
         part.run(over)
     fields = {"plate_no": treatment, "holder": treatment, "room": treatment}
     rows = gateway.journal.history(limit=1000)
+    schemas = {schema["$id"]: Draft202012Validator(schema) for schema in json_schemas().values()}
     assert {row.name for row in rows} > {"vehicle.passed", "vehicle.uncertain", "access.granted", "access.recognised"}
     for row in rows:
         body = encode(row, "/fenglinwan/box-1", 0, False, fields, gateway.keys, ZONE)  # type: ignore[arg-type]
         topic = f"{PREFIX}/fenglinwan/box-1/event/{row.event_class}"
         assert not contract.faults(topic, body)[1], json.loads(body)
+        event = json.loads(body)
+        assert not [*schemas[event["dataschema"]].iter_errors(event["data"])], event
     gateway.journal.close()
 
 
