@@ -93,9 +93,14 @@ def copies(path: Path) -> list[Path]:
     return sorted(path.parent.glob(f"{path.stem}.before-v*{path.suffix}"))
 
 
+def aside(path: Path) -> list[Path]:
+    """What was set aside of a damaged journal at `path`: the file and its log."""
+    return sorted(path.parent.glob(f"{path.stem}.damaged-*"))
+
+
 def forget_copies(path: Path) -> None:
-    """Remove copies that nobody will go back to."""
-    for copy in copies(path):
+    """Remove copies that nobody will go back to, and a damaged file that nobody will look into."""
+    for copy in (*copies(path), *aside(path)):
         with suppress(OSError):
             if time.time() - copy.stat().st_mtime > _KEEP_COPY_S:
                 copy.unlink()

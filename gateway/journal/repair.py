@@ -1,7 +1,8 @@
 """What happens to a damaged journal: set aside, its readable rows carried over into a fresh file.
 
 Rule: the service always starts. The damaged file stays where it is until the fresh one is complete, so that a power cut
-in the middle only starts the work again. One damaged file is kept for inspection, not more: it holds personal data.
+in the middle only starts the work again. One damaged file is kept for inspection, for 30 days and not more: it holds
+personal data.
 """
 
 from __future__ import annotations
@@ -61,13 +62,14 @@ def replace(path: Path, at: datetime) -> None:
     except (sqlite3.Error, OSError) as error:  # no room for a second file, for instance: start empty rather than not
         log.warning("nothing could be carried over from the damaged journal: %s", error)
         _remove(fresh)
-    for old in path.parent.glob(f"{path.stem}.damaged-*"):
+    for old in migrations.aside(path):
         old.unlink()
     aside = path.with_name(f"{path.stem}.damaged-{at:%Y%m%dT%H%M%S}{path.suffix}")
     for ending in ("", "-wal", "-shm"):
         part = path.with_name(path.name + ending)
         if part.exists():
             part.rename(aside.with_name(aside.name + ending))
+            os.utime(aside.with_name(aside.name + ending))  # it is kept for so long from now on
     if fresh.exists():
         fresh.rename(path)
     schema.sync_folder(path.parent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -11,6 +12,7 @@ import pytest
 
 from gateway.journal import Journal, JournalReader, Row, audit, pages, repair
 from gateway.journal.sequence import BLOCK
+from gateway.settings import Journal as Policy
 from tests.facts import BOOT, event
 from tests.journal.parts import ALL, COUNT, fill, overwrite, rows_of
 
@@ -32,6 +34,25 @@ def test_an_overwritten_header_loses_no_row(path: Path) -> None:
     journal = Journal(path)
     assert [cursor.after for cursor in journal.cursors("city")] == [17, 17, 5, 7]
     assert journal.count_dead("city") == 1
+    journal.close()
+
+
+def test_what_was_set_aside_goes_after_thirty_days(path: Path) -> None:
+    """It says who passed where, and no age deletes rows in it."""
+    fill(path)
+    overwrite(path, 0, 100)
+    path.with_name("journal.db-wal").write_bytes(b"what was not in the file yet")
+    os.utime(path, (0, 0))  # nothing was written for long before the damage was found
+    journal = Journal(path)
+    kept = set(path.parent.glob("journal.damaged-*"))
+    journal.purge(Policy(min_free=0))
+    assert {file.suffix for file in kept} >= {".db", ".db-wal"}
+    assert all(file.exists() for file in kept)
+    for file in kept:
+        os.utime(file, (file.stat().st_atime, file.stat().st_mtime - 31 * 86400))
+    journal.purge(Policy(min_free=0))
+    assert not any(file.exists() for file in kept)
+    assert journal.last_seq == COUNT + 1
     journal.close()
 
 
