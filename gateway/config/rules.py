@@ -8,19 +8,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from gateway.addresses import read_proxy
 from gateway.config.certificates import unusable
 from gateway.config.face_rules import check_faces
-from gateway.config.faults import Complain, Table, did_you_mean, entries, from_pydantic
+from gateway.config.faults import Complain, Table, Where, did_you_mean, entries, from_pydantic
 from gateway.config.output_rules import check_outputs
 from gateway.config.port_rules import check_ports
 from gateway.errors import Rejected
 from gateway.filesystem import network_kind
 from gateway.registry import SECTIONS, load_driver
-from gateway.settings import Actuator, Camera, DeviceTable, Reader
+from gateway.settings import Actuator, Camera, DeviceTable, Reader, Seconds
 from gateway.text import Text
 
 _MODELS: dict[str, type[DeviceTable]] = {"readers": Reader, "cameras": Camera, "actuators": Actuator}
@@ -37,6 +38,7 @@ def check_rules(table: Table, base: Path, complain: Complain) -> dict[tuple[str,
     _uplink_files(table, base, complain)
     _proxy_keeps_its_secret(table, complain)
     _retention_has_units(table, complain)
+    _retention_keeps_to_the_limits(table, complain)
     _captures_go_to_known_uplinks(table, complain)
     check_faces(table, base, complain)
     return options
@@ -205,6 +207,39 @@ def _retention_has_units(table: Table, complain: Complain) -> None:
                     '{n} 缺少单位；按天写作 "{n}d"', '{n} of what? write it with a unit, such as "{n}d" for days'
                 ).with_(n=value),
             )
+
+
+# Days. Who passed is kept no longer than anyone can need it; what proves abuse at least as long as logs must be.
+_LONGEST, _LONGEST_PICTURES, _SHORTEST_PROOF = 1095, 90, 180
+
+
+def _retention_keeps_to_the_limits(table: Table, complain: Complain) -> None:
+    journal, captures = table.get("journal"), table.get("captures")
+    retain = journal.get("retain") if isinstance(journal, dict) else None
+    given: list[tuple[Where, Any, int, int]] = [
+        (("journal", "retain", name), value, _SHORTEST_PROOF if name in ("alarm", "audit") else 0, _LONGEST)
+        for name, value in (retain.items() if isinstance(retain, dict) else ())
+    ]
+    if isinstance(captures, dict):
+        given.append((("captures", "retain"), captures.get("retain"), 0, _LONGEST_PICTURES))
+    for where, value, least, most in given:
+        if type(value) is int and value:
+            continue  # it has no unit, and was told so
+        try:
+            days = _SPAN.validate_python(value) / 86_400
+        except ValidationError:
+            continue  # the shape check has said so, or it is not there
+        if days > most:
+            words = Text("保存期最长 {n}d：不得超过使用所需", "{n}d at most: no longer than it is needed")
+            complain(where, words.with_(n=most))
+        elif days < least:
+            words = Text(
+                "报警和审计至少保存 {n}d（不少于六个月）", "{n}d at least: alarms and audit stay for six months"
+            )
+            complain(where, words.with_(n=least))
+
+
+_SPAN: TypeAdapter[int] = TypeAdapter(Seconds)
 
 
 def _captures_go_to_known_uplinks(table: Table, complain: Complain) -> None:

@@ -185,6 +185,26 @@ def test_a_retention_without_a_unit_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ('[journal]\nretain = { alarm = "179d" }', ["journal.retain.alarm: 180d at least"]),
+        ('[journal]\nretain = { audit = "0s" }', ["journal.retain.audit: 180d at least"]),
+        ("[journal]\nretain = { audit = 0 }", ["journal.retain.audit: 180d at least"]),
+        ('[journal]\nretain = { access = "1096d" }', ["journal.retain.access: 1095d at most"]),
+        ('[captures]\nretain = "91d"', ["captures.retain: 90d at most"]),
+        ('[journal]\nretain = { audit = "180d", access = "1d", vehicle = "1095d" }\n[captures]\nretain = "90d"', []),
+    ],
+)
+def test_how_long_personal_data_and_proofs_are_kept_has_limits(tmp_path: Path, lines: str, expected: list[str]) -> None:
+    if not expected:
+        assert load(written(tmp_path, f"{SMALL}\n{lines}\n")).journal.retain.access == 86_400
+        return
+    said = faults(tmp_path, f"{SMALL}\n{lines}\n")
+    assert len(said) == 1
+    assert expected[0] in said[0]
+
+
+@pytest.mark.parametrize(
     ("captures", "expected"),
     [
         ('plate = true\nuplinks = ["citty"]', "captures.uplinks: there is no uplink 'citty'"),
