@@ -71,15 +71,22 @@ def command(config_path: Path, live: bool, as_json: bool) -> None:
 
 
 def _notes(settings: Settings) -> Iterator[Text]:
-    """What the drivers advise though nothing is wrong."""
-    from gateway.registry import devices, load_driver
+    """What the drivers and the law advise though nothing is wrong."""
+    from gateway.config.advice import advice
     from gateway.wording import DEVICE_WORDS
+
+    words = Text("注意，{kind} {name}：{advice}", "note, {kind} {name}: {advice}")
+    for kind, name, said in (*_of_drivers(settings), *advice(settings)):
+        yield words.with_(kind=DEVICE_WORDS[kind], name=name, advice=said)
+
+
+def _of_drivers(settings: Settings) -> Iterator[tuple[str, str, Text]]:
+    from gateway.registry import devices, load_driver
 
     for kind, name, table in devices(settings):
         driver = load_driver(kind, table.driver)
-        for advice in driver.advice(driver.Options.model_validate(table.options)):
-            words = Text("注意，{kind} {name}：{advice}", "note, {kind} {name}: {advice}")
-            yield words.with_(kind=DEVICE_WORDS[kind], name=name, advice=advice)
+        for said in driver.advice(driver.Options.model_validate(table.options)):
+            yield kind, name, said
 
 
 def _as_json(refused: ConfigFaults) -> dict[str, object]:

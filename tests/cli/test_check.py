@@ -51,3 +51,55 @@ def test_a_program_that_asks_for_json_gets_the_faults_as_json(tmp_path: Path) ->
     unknown = next(fault for fault in told["faults"] if fault["key"] == "uplinks.city.hsot")
     assert unknown["line"] == 10
     assert "did you mean" in unknown["message"].lower()
+
+
+CAMERAS = """
+[points.lobby]
+name = "大堂"
+kind = "pedestrian"
+direction = "in"
+[readers.reader]
+driver = "rdm6300"
+port = "/dev/ttyUSB0"
+point = "lobby"
+[cameras.uploads]
+driver = "folder"
+path = "."
+point = "lobby"
+recognise = ["{what}"]
+{more}
+[face]
+enabled = true
+purpose = "p"
+necessity = "n"
+pia_ref = "r"
+"""
+
+
+def notes(folder: Path, text: str) -> list[str]:
+    config = folder / "gateway.toml"
+    config.write_text(text, encoding="utf-8")
+    said = CliRunner().invoke(command, ["--config", str(config), "--json"])
+    assert said.exit_code == 0, said.output
+    return list(json.loads(said.output)["notes"])
+
+
+def test_photos_of_strangers_faces_that_would_stay_are_named(tmp_path: Path) -> None:
+    posted = "sign_posted = true\n"
+    for more in (posted, f'{posted}after = "move:done"'):
+        (said,) = notes(tmp_path, HEAD + CAMERAS.format(what="face", more=more))
+        assert said.startswith("note, camera uploads: its photos stay after recognition"), said
+    assert notes(tmp_path, HEAD + CAMERAS.format(what="face", more=f'{posted}after = "delete"')) == []
+    assert notes(tmp_path, HEAD + CAMERAS.format(what="plate", more=posted)) == []
+
+
+def test_a_camera_without_a_sign_is_named(tmp_path: Path) -> None:
+    (said,) = notes(tmp_path, HEAD + CAMERAS.format(what="plate", more=""))
+    assert said.startswith("note, camera uploads: no sign is posted"), said
+
+
+def test_a_platform_that_is_reached_without_encryption_is_named(tmp_path: Path) -> None:
+    (said,) = notes(tmp_path, f'{HEAD}[uplinks.city]\nhost = "127.0.0.1"\nhosts = ["mqtt.city.example"]\n')
+    assert said.startswith("note, uplink city: not encrypted"), said
+    for sound in ('host = "127.0.0.1"', 'host = "localhost"', 'host = "::1"', 'host = "m.example"\nport = 8883'):
+        assert notes(tmp_path, f"{HEAD}[uplinks.city]\n{sound}\n") == []
