@@ -6,6 +6,7 @@ The rules run on the raw tables, so that a fault in one table does not hide the 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ _MODELS: dict[str, type[DeviceTable]] = {"readers": Reader, "cameras": Camera, "
 def check_rules(table: Table, base: Path, complain: Complain) -> dict[tuple[str, str], Table]:
     """Check everything that one table alone cannot know. Returns each device's options as its driver reads them."""
     options = dict(_driver_options(table, base, complain))
+    _code_can_be_one(table, complain)
     _names_point_somewhere(table, complain)
     _names_are_unique(table, complain)
     check_ports(table, options, complain)
@@ -86,6 +88,35 @@ def _anchored(options: BaseModel, base: Path) -> Table:
         if isinstance(value, Path) or (key == "port" and "://" not in str(value)):
             given[key] = str(base / value)
     return given
+
+
+# The first two digits of GB/T 2260: the province.
+_PROVINCES = {
+    *range(11, 16),
+    *range(21, 24),
+    *range(31, 38),
+    *range(41, 47),
+    *range(50, 55),
+    *range(61, 66),
+    71,
+    81,
+    82,
+}
+
+
+def _code_can_be_one(table: Table, complain: Complain) -> None:
+    """Twenty digits are a code that the city assigned (GB/T 28181); a slip in it would follow every event."""
+    site = table.get("site")
+    code = site.get("compound_id") if isinstance(site, dict) else None
+    if isinstance(code, str) and re.fullmatch(r"[0-9]{20}", code) and int(code[:2]) not in _PROVINCES:
+        complain(
+            ("site", "compound_id"),
+            Text(
+                "20 位编码须以省级行政区划代码开头（如 42），“{start}”不是；未分配编码时请写小区代号",
+                "a code of 20 digits begins with that of a province (42, say), '{start}' is none; "
+                "until the city assigns one write a name",
+            ).with_(start=code[:2]),
+        )
 
 
 def _names_point_somewhere(table: Table, complain: Complain) -> None:

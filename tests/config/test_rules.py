@@ -24,6 +24,16 @@ def test_a_point_that_is_no_name_is_a_fault_and_no_crash(tmp_path: Path, section
     assert any(f"{table}.point: " in line and "it must be text" in line for line in said), said
 
 
+@pytest.mark.parametrize(("code", "is_one"), [("42011201012160000001", True), ("00" * 10, False), ("24" * 10, False)])
+def test_a_code_that_no_city_assigned_is_refused(tmp_path: Path, code: str, is_one: bool) -> None:
+    text = SMALL.replace("fenglinwan", code)
+    if is_one:
+        assert load(written(tmp_path, text)).site.compound_id == code
+        return
+    (said,) = faults(tmp_path, text)
+    assert "site.compound_id: a code of 20 digits begins with that of a province" in said
+
+
 def test_a_missing_secret_is_named_beside_other_faults_of_its_device(tmp_path: Path) -> None:
     camera = '\n[cameras.c]\ndriver = "rtsp"\nurl = "http://x"\npoint = "east-door"\npassword_file = "none"\n'
     said = faults(tmp_path, SMALL + camera)
