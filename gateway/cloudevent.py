@@ -18,6 +18,7 @@ from gateway import fastjson
 from gateway.journal import Row
 from gateway.keys import Keys
 from gateway.messages import MESSAGE_VERSION, URN, DataEntry, Envelope
+from gateway.plate_rules import PROVINCES, RULES, written
 from gateway.privacy import refuse_face_data
 from gateway.settings import Treatment
 from gateway.types import EventClass
@@ -31,11 +32,15 @@ DEFAULT_FIELDS: Fields = {"plate_no": "clear", "holder": "hash", "room": "clear"
 
 _PLATE_KEYS = {"plate_no", "raw", "candidate"}
 _HOLDER_KEYS = ("ref", "kind", "category", "room")
-_PLATE_LIKE = re.compile(
-    r"[京津冀晋蒙辽吉黑沪苏浙皖闽赣鲁豫鄂湘粤桂琼渝川贵云藏陕甘青宁新][A-Z][·. -]?[A-Z0-9]{4,6}[挂学警港澳领]?"
-    r"|WJ[·. -]?[\u4e00-\u9fff]?\d{4}[0-9A-Z]",
-    re.IGNORECASE,
+_BETWEEN = "[·. -]?"
+_BROADLY = (
+    rf"[{PROVINCES}][A-Z]{_BETWEEN}[A-Z0-9]{{4,6}}[挂学警港澳领试超]?",
+    rf"WJ{_BETWEEN}[\u4e00-\u9fff]?\d{{4}}[0-9A-Z]",
 )
+_BY_RULE = (written(form, _BETWEEN) for rule in RULES if rule.name != "military" for form in rule.forms)
+_PLATE_LIKE = re.compile("|".join([*_BROADLY, *_BY_RULE]), re.IGNORECASE)
+# Two letters and five digits may be anything elsewhere: the name of a device, a request id.
+_MILITARY = re.compile(r"(?<![A-Z0-9])[A-Z]{2}[·. -]?\d{5}(?![A-Z0-9])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +156,9 @@ def _treat_text(key: str, text: str, fields: Fields, keys: Keys, secrets: frozen
         return _room(text, fields["room"], keys)
     if key in _PLATE_KEYS:
         return _plate(text, fields["plate_no"], keys)
-    return text if fields["plate_no"] == "clear" else _without_plates(text, secrets)
+    if fields["plate_no"] == "clear":
+        return text
+    return _without_plates(text, secrets, is_file=key == "source_file")
 
 
 def _plates_in(data: Mapping[str, Any]) -> frozenset[str]:
@@ -162,10 +169,12 @@ def _plates_in(data: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _without_plates(text: str, secrets: frozenset[str]) -> str:
+def _without_plates(text: str, secrets: frozenset[str], *, is_file: bool) -> str:
     """Also where it is written small, in percent codes, or (escaped GBK) without a readable province."""
     plain = unquote(text)
     cleaned = _PLATE_LIKE.sub("***", plain)
+    if is_file:
+        cleaned = _MILITARY.sub("***", cleaned)
     for part in sorted({*secrets, *(secret[1:] for secret in secrets)}, key=len, reverse=True):
         cleaned = re.sub(re.escape(part), "***", cleaned, flags=re.IGNORECASE)
     return text if cleaned == plain else cleaned

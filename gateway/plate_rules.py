@@ -72,8 +72,13 @@ RULES: tuple[Rule, ...] = (
 _WHITE_ONLY = "military"  # two letters and five digits mean nothing on another colour
 
 
+def written(form: str, between: str = "") -> str:
+    """The regular expression of a form; `between` is one of what may stand between its characters."""
+    return between.join(f"[{PLACES.get(place, place)}]" for place in form)
+
+
 def _pattern(rule: Rule) -> re.Pattern[str]:
-    return re.compile("|".join("".join(f"[{PLACES.get(place, place)}]" for place in form) for form in rule.forms))
+    return re.compile("|".join(map(written, rule.forms)))
 
 
 _PATTERNS = {rule.name: _pattern(rule) for rule in RULES}

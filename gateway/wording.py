@@ -48,6 +48,10 @@ _SENTENCES = {
     "device.fault": Text("设备 {device} 故障：{detail}", "device {device} has a fault: {detail}"),
     "audit.face_enrolled": Text("已登记人脸：{ref}", "a face was enrolled: {ref}"),
     "audit.face_erased": Text("已删除人脸：{ref}", "a face was erased: {ref}"),
+    "audit.roster_changed": Text(
+        "{by} 在网关上更改了名册：新增 {added}，更新 {updated}，删除 {removed}",
+        "the roster was changed at the box by {by}: added {added}, updated {updated}, removed {removed}",
+    ),
     "audit.checkpoint": Text(
         "{count} 条到期记录已删除，校验链由此继续",
         "{count} rows past their age were deleted; the chain goes on from here",
@@ -130,6 +134,7 @@ def describe(name: str, subject: str, data: Mapping[str, Any], points: Mapping[s
         code=data.get("code", "?"),
         state=_STATES.get(str(data.get("state")), str(data.get("state", "?"))),
         offset_s=data.get("offset_s", "?"),
+        **{key: data.get(key, "?") for key in ("by", "added", "updated", "removed")},
     )
     if name in _SHUT and data.get("opened") is False:
         return _SHUT[name].with_(said=said)

@@ -104,6 +104,26 @@ def test_a_plate_hides_in_no_spelling_of_a_file_name(keys: Keys, name: str, seen
     assert sent(keys, {**PLATE, "source_file": name}, {"plate_no": "mask"})["data"]["source_file"] == seen
 
 
+@pytest.mark.parametrize(
+    "plate",
+    [
+        *("鄂J12345", "鄂AD12345", "鄂A12345D", "鄂A1234挂", "鄂A1234学", "鄂A1234警", "粤Z1234港", "粤Z1234澳"),
+        *("123456使", "使123456", "沪12345领", "沪A1234领", "WJ鄂12345", "WJ1234J", "VA12345", "VA·12345", "民航A1234"),
+        *("鄂X1234应急", "鄂12345应急", "鄂A1234试", "鄂A1234超", "沪·12345领"),
+    ],
+)
+def test_the_name_of_an_unread_picture_tells_no_plate_of_any_class(keys: Keys, plate: str) -> None:
+    """No plate was read, so nothing but its form says that this is one."""
+    broken = {"device": "gate-cam", "detail": "no JPEG", "source_file": f"ch_{plate}_front.jpg"}
+    seen = sent(keys, broken, {"plate_no": "drop"}, name="device.fault")["data"]["source_file"]
+    assert seen in ("ch_***_front.jpg", "ch_***应急_front.jpg")
+
+
+def test_names_that_only_look_like_a_military_plate_stay(keys: Keys) -> None:
+    named = {"device": "CH12345", "request_id": "ab12345", "source_file": "IMG12345_DSC00012.jpg"}
+    assert sent(keys, named, {"plate_no": "drop"})["data"] == named
+
+
 def test_the_holder_by_policy(keys: Keys) -> None:
     assert sent(keys, PLATE, {"holder": "clear"})["data"]["holder"] == HOLDER
     assert sent(keys, PLATE, {"holder": "mask"})["data"]["holder"].keys() == {"kind", "category", "room"}

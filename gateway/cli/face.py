@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from gateway.cli.options import config_option, json_option, language, load_settings
+from gateway.cli.trail import leave
 from gateway.errors import Rejected
 from gateway.text import Text
 
@@ -235,12 +236,7 @@ def _consent_data(consent: Consent) -> dict[str, Any]:
 
 
 def _audit(settings: Settings, name: str, subject: str, data: dict[str, Any]) -> None:
-    from gateway.clock import now
-    from gateway.spool import FOLDER, Spool
-    from gateway.types import Event
-
-    event = Event(name, "faces", now(), {"holder": {"ref": subject}, **data})
-    Spool(settings.gateway.data_dir / FOLDER).put(event)
+    leave(settings, name, "faces", {"holder": {"ref": subject}, **data})
 
 
 def _warn_of_the_limit(people: int) -> None:

@@ -6,12 +6,14 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from gateway.cli.options import config_option, json_option, language, load_settings
+from gateway.cli.trail import roster_audit
 from gateway.errors import Rejected
 from gateway.text import Text
 
@@ -58,7 +60,13 @@ def import_file(file: Path, replace: bool, dry_run: bool, as_json: bool, config_
     sheet = read(_read_bytes(file), tuple(settings.points))
     roster = _roster(settings)
     try:
-        changes = roster.import_rows(sheet.rows, dry_run=dry_run, replace=replace, faults=sheet.faults)
+        changes = roster.import_rows(
+            sheet.rows,
+            dry_run=dry_run,
+            replace=replace,
+            faults=sheet.faults,
+            audit=roster_audit(settings, roster.ref),
+        )
     except RosterFaults as refused:
         _show_faults(refused, file, as_json)
         sys.exit(1)
@@ -152,7 +160,8 @@ def add_holder(
     try:
         if faults:
             raise RosterFaults(faults)
-        changes = roster.import_rows([row], dry_run=dry_run) if update else roster.add(row, dry_run=dry_run)
+        change = partial(roster.import_rows, [row]) if update else partial(roster.add, row)
+        changes = change(dry_run=dry_run, audit=roster_audit(settings, roster.ref))
     except RosterFaults as refused:
         _show_faults(refused, None, as_json)
         sys.exit(1)
@@ -166,7 +175,9 @@ def add_holder(
 @config_option
 def remove_holders(holder_ids: tuple[str, ...], dry_run: bool, as_json: bool, config_path: Path) -> None:
     """删除住户及其卡号和车牌；有一个不存在就一个也不删 · Remove holders with their cards and plates: all or none."""
-    changes = _roster(load_settings(config_path)).remove(holder_ids, dry_run=dry_run)
+    settings = load_settings(config_path)
+    roster = _roster(settings)
+    changes = roster.remove(holder_ids, dry_run=dry_run, audit=roster_audit(settings, roster.ref))
     _show_changes(changes, dry_run, as_json)
 
 

@@ -1,10 +1,12 @@
-"""What `check` advises of a configuration that is right: it may be taken as it is, and will not do what was meant.
+"""What `check` advises of a configuration that is right: it may be taken as it is, and will not do what was meant, or
+what the law asks for.
 
 Rule: nothing here is a fault. A daemon that starts with it today starts with it tomorrow: its doors wait for nobody.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,7 +15,7 @@ from pathlib import Path
 from gateway.errors import StoreError
 from gateway.registry import devices, load_driver
 from gateway.roster import FILE_NAME, points_named
-from gateway.settings import Settings, Vision
+from gateway.settings import Camera, Settings, Vision
 from gateway.text import Text
 from gateway.wording import DEVICE_WORDS
 
@@ -36,21 +38,56 @@ _NO_POINT = Text(
     "note, the roster lets {n} holders pass '{name}', a point that the configuration does not have: give the point "
     "that name again, or change the roster",
 )
+_SIGN = Text(
+    "未设告知标识：公共区域的摄像机须有显著提示；张贴后设 sign_posted = true",
+    "no sign is posted: people must be told where a camera films; post one, then set sign_posted = true",
+)
+_STRANGERS = Text(
+    '识别后照片仍留在盘上，其中有未登记者的人脸；请设 after = "delete"',
+    'its photos stay after recognition, with faces of people who are not enrolled: set after = "delete"',
+)
+_READABLE = Text(
+    "未加密：途中任何人都能看到车牌、房号和密码；请与平台商定 TLS（port = 8883 或 ca_file）",
+    "not encrypted: plates, rooms and its password can be read on the way; agree on TLS (port = 8883, or ca_file)",
+)
 
 
 def notes(settings: Settings) -> Iterator[Text]:
     """Each with what to do."""
-    yield from _of_drivers(settings)
+    for kind, name, advice in (*_of_drivers(settings), *_of_law(settings)):
+        yield _DEVICE.with_(kind=DEVICE_WORDS[kind], name=name, advice=advice)
     yield from _of_memory(settings)
     yield from _of_disk(settings)
     yield from _of_roster(settings)
 
 
-def _of_drivers(settings: Settings) -> Iterator[Text]:
+def _of_drivers(settings: Settings) -> Iterator[tuple[str, str, Text]]:
     for kind, name, table in devices(settings):
         driver = load_driver(kind, table.driver)
         for advice in driver.advice(driver.Options.model_validate(table.options)):
-            yield _DEVICE.with_(kind=DEVICE_WORDS[kind], name=name, advice=advice)
+            yield kind, name, advice
+
+
+def _of_law(settings: Settings) -> Iterator[tuple[str, str, Text]]:
+    for name, camera in settings.cameras.items():
+        if camera.recognise and not camera.sign_posted:
+            yield "camera", name, _SIGN
+        if "face" in camera.recognise and _keeps_photos(camera):
+            yield "camera", name, _STRANGERS
+    for name, uplink in settings.uplinks.items():
+        if not uplink.tls and not all(_is_this_box(address.host) for address in uplink.addresses):
+            yield "uplink", name, _READABLE
+
+
+def _keeps_photos(camera: Camera) -> bool:
+    options = load_driver("camera", camera.driver).Options.model_validate(camera.options)
+    return getattr(options, "after", "delete") != "delete"
+
+
+def _is_this_box(host: str) -> bool:
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
 
 
 def _of_memory(settings: Settings) -> Iterator[Text]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from gateway.config.face_rules import check_faces
 from gateway.config.faults import Complain, Table, did_you_mean, entries, from_pydantic
 from gateway.config.output_rules import check_outputs
 from gateway.config.port_rules import check_ports
+from gateway.config.retention_rules import check_retention
 from gateway.errors import Rejected
 from gateway.filesystem import network_kind
 from gateway.registry import SECTIONS, load_driver
@@ -30,6 +32,7 @@ _MODELS: dict[str, type[DeviceTable]] = {"readers": Reader, "cameras": Camera, "
 def check_rules(table: Table, base: Path, complain: Complain) -> dict[tuple[str, str], Table]:
     """Check everything that one table alone cannot know. Returns each device's options as its driver reads them."""
     options = dict(_driver_options(table, base, complain))
+    _code_can_be_one(table, complain)
     _names_point_somewhere(table, complain)
     _names_are_unique(table, complain)
     check_ports(table, options, complain)
@@ -37,7 +40,7 @@ def check_rules(table: Table, base: Path, complain: Complain) -> dict[tuple[str,
     _data_dir_is_local(table, base, complain)
     _uplink_files(table, base, complain)
     _proxy_keeps_its_secret(table, complain)
-    _retention_has_units(table, complain)
+    check_retention(table, complain)
     _captures_go_to_known_uplinks(table, complain)
     check_faces(table, base, complain)
     return options
@@ -100,6 +103,34 @@ def _anchored(options: BaseModel, base: Path) -> Table:
 
 
 _MOVE = "move:"  # a path behind a word: where a `folder` camera puts the pictures that are done
+
+# The first two digits of GB/T 2260: the province.
+_PROVINCES = {
+    *range(11, 16),
+    *range(21, 24),
+    *range(31, 38),
+    *range(41, 47),
+    *range(50, 55),
+    *range(61, 66),
+    71,
+    81,
+    82,
+}
+
+
+def _code_can_be_one(table: Table, complain: Complain) -> None:
+    """Twenty digits are a code that the city assigned (GB/T 28181); a slip in it would follow every event."""
+    site = table.get("site")
+    code = site.get("compound_id") if isinstance(site, dict) else None
+    if isinstance(code, str) and re.fullmatch(r"[0-9]{20}", code) and int(code[:2]) not in _PROVINCES:
+        complain(
+            ("site", "compound_id"),
+            Text(
+                "20 位编码须以省级行政区划代码开头（如 42），“{start}”不是；未分配编码时请写小区代号",
+                "a code of 20 digits begins with that of a province (42, say), '{start}' is none; "
+                "until the city assigns one write a name",
+            ).with_(start=code[:2]),
+        )
 
 
 def _names_point_somewhere(table: Table, complain: Complain) -> None:
@@ -210,26 +241,10 @@ def _proxy_keeps_its_secret(table: Table, complain: Complain) -> None:
             )
 
 
-def _retention_has_units(table: Table, complain: Complain) -> None:
-    journal = table.get("journal")
-    retain = journal.get("retain") if isinstance(journal, dict) else None
-    for name, value in retain.items() if isinstance(retain, dict) else ():
-        if type(value) is int and value > 0:  # 180 would be three minutes
-            complain(
-                ("journal", "retain", name),
-                Text(
-                    '{n} 缺少单位；按天写作 "{n}d"', '{n} of what? write it with a unit, such as "{n}d" for days'
-                ).with_(n=value),
-            )
-
-
 def _captures_go_to_known_uplinks(table: Table, complain: Complain) -> None:
     """Pictures show plates in clear: they go to no platform that must not see those."""
     found = table.get("captures")
     captures: Table = found if isinstance(found, dict) else {}
-    if type(retain := captures.get("retain")) is int and retain > 0:
-        words = Text('{n} 缺少单位；按天写作 "{n}d"', '{n} of what? write it with a unit, such as "{n}d" for days')
-        complain(("captures", "retain"), words.with_(n=retain))
     uplinks = dict(entries(table, "uplinks"))
     named = captures.get("uplinks")
     for name in named if isinstance(named, list) else ():

@@ -107,6 +107,7 @@ class Downlink:
         while not stop.is_set():
             self._board.beat("downlink")
             self._say_what_takes_longer()
+            self._ledger.forget_now_and_then(self._read_trust)
             try:
                 case = self._orders.get(timeout=0.2)
             except queue.Empty:

@@ -1,25 +1,32 @@
 """Which requests were taken, and what was answered: a small SQLite file of its own.
 
 Rule: a request is written down, synced, before it is carried out, and kept until a day after it expired. Whatever
-happens in between, it is never carried out a second time.
+happens in between, it is never carried out a second time. What is forgotten is overwritten: it may hold a picture.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from gateway.clock import ClockTrust
 from gateway.downlink.answers import Code, Refusal
 from gateway.errors import StoreError
 from gateway.ownership import give
 from gateway.text import Text
 
+log = logging.getLogger(__name__)
+
 _MOST = 10_000
+_FORGET_EVERY_S = 3600.0
 _LONGER = timedelta(days=1)  # than it is valid: the clock may be set back
 _TABLE = """
 CREATE TABLE IF NOT EXISTS requests (
@@ -49,6 +56,7 @@ class Ledger:
         self._path = path
         self._lock = threading.Lock()
         self._base: sqlite3.Connection | None = None
+        self._forget_due = 0.0  # monotonic
 
     def recall(self, uplink: str, request_id: str) -> Entry | None:
         query = "SELECT digest, reply FROM requests WHERE uplink = ? AND request_id = ?"
@@ -84,6 +92,20 @@ class Ledger:
             except (sqlite3.Error, OSError) as error:
                 raise self._failure(error) from error
 
+    def forget_now_and_then(self, read_trust: Callable[[], ClockTrust]) -> None:
+        """Delete what expired a day ago, once an hour while the clock can tell. Never raises: it is tried again."""
+        if time.monotonic() < self._forget_due or read_trust() is ClockTrust.UNSYNCED:
+            return
+        self._forget_due = time.monotonic() + _FORGET_EVERY_S
+        with self._lock:
+            try:
+                if self._path.exists():
+                    before = datetime.now(UTC) - _LONGER
+                    self._open().execute("DELETE FROM requests WHERE expires < ?", (before.timestamp(),))
+                    self._open().execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log has what was, too
+            except (sqlite3.Error, OSError) as error:
+                log.error("%s", self._failure(error))
+
     def close(self) -> None:
         with self._lock:
             self._drop()
@@ -102,6 +124,7 @@ class Ledger:
             try:
                 base.execute("PRAGMA journal_mode = WAL")
                 base.execute("PRAGMA synchronous = FULL")
+                base.execute("PRAGMA secure_delete = ON")
                 base.executescript(_TABLE)
             except sqlite3.Error:
                 base.close()

@@ -149,9 +149,13 @@ class JournalFile:
             raise
         self.weighed = known.upto if is_more else self.last
 
-    def reuse_log(self) -> None:
-        """Bring what the log holds into the file, so that the log goes on from its beginning and need not grow."""
-        self._writer.execute("PRAGMA wal_checkpoint(RESTART)")
+    def reuse_log(self, *, wipe: bool = False) -> bool:
+        """Bring what the log holds into the file, so that the log goes on from its beginning and need not grow.
+
+        `wipe`: and nothing of it is left. False where a reader kept it from that.
+        """
+        done = self._writer.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if wipe else 'RESTART'})").fetchone()
+        return bool(done[0] == 0)
 
     def close(self) -> None:
         """The next opening needs no recovery and leaves no gap."""

@@ -12,6 +12,7 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +30,8 @@ from gateway.settings import Journal as Policy
 from gateway.text import Text
 from gateway.types import Event, EventClass
 
+_WIPE_EVERY_S = 6 * 3600.0
+
 
 class FolderInUse(StoreError):
     """Another process owns the journal's folder; waiting would not help."""
@@ -44,6 +47,7 @@ class Journal(JournalReader):
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
         self._uplinks: dict[str, frozenset[EventClass]] = {}
+        self._is_log_stale, self._wipe_due = False, 0.0  # it holds what was purged; monotonic
         self._folder = _own_folder(path.parent)
         try:
             self._file = JournalFile(path, self.renew)
@@ -119,8 +123,17 @@ class Journal(JournalReader):
                 shed = self._shed(step)
                 gone, step = gone + shed.count, shed.next
         if gone:
+            self._is_log_stale = True
             self._tell()
+        if self._is_log_stale and gone != most and time.monotonic() >= self._wipe_due:
+            self._wipe_log()
         return gone
+
+    def _wipe_log(self) -> None:
+        """What was deleted is in the log still. Seldom: the log is there to spare the disk."""
+        self._wipe_due = time.monotonic() + _WIPE_EVERY_S
+        with self._lock, suppress(sqlite3.Error):  # the next time, then
+            self._is_log_stale = not self._file.reuse_log(wipe=True)
 
     def _shed(self, step: Step) -> Shed:
         with self._lock:

@@ -89,3 +89,13 @@ class FaceErased(TypedDict):
     holder: NotRequired[Holder]
     reason: str
     erased: NotRequired[Count]
+
+
+class RosterChanged(TypedDict):
+    """The roster was changed by a command at the box."""
+
+    by: Annotated[str, Field(description="The account at the box that gave the command.")]
+    added: Count
+    updated: Count
+    removed: Count
+    holder: NotRequired[Annotated[Holder, Field(description="Where it was one holder.")]]

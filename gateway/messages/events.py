@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from gateway.messages.audits import Checkpoint, ClockSet, CommandAudit, FaceEnrolled, FaceErased
+from gateway.messages.audits import Checkpoint, ClockSet, CommandAudit, FaceEnrolled, FaceErased, RosterChanged
 from gateway.messages.common import (
     Count,
     CredentialRef,
@@ -249,4 +249,5 @@ DATA: Mapping[str, Any] = {
     "audit.clock_set": ClockSet,
     "audit.face_enrolled": FaceEnrolled,
     "audit.face_erased": FaceErased,
+    "audit.roster_changed": RosterChanged,
 }

@@ -32,6 +32,10 @@ log = logging.getLogger(__name__)
 
 FILE_NAME = "roster.db"  # in the data directory
 ABSENT = "absent"  # the version of a roster that nobody has written
+Audit = Callable[[Changes], None]
+
+
+def _unseen(_: Changes) -> None: ...
 
 
 class Roster:
@@ -43,14 +47,24 @@ class Roster:
         self._tell = tell  # what goes wrong beside a change that is made
 
     def import_rows(
-        self, rows: Sequence[Row], *, dry_run: bool = False, replace: bool = False, faults: Sequence[Fault] = ()
+        self,
+        rows: Sequence[Row],
+        *,
+        dry_run: bool = False,
+        replace: bool = False,
+        faults: Sequence[Fault] = (),
+        audit: Audit = _unseen,
     ) -> Changes:
         """Add and update the holders of `rows`; with `replace` remove those who are not among them.
 
         `faults` are those the file had already. Raises `RosterFaults` with them and with what contradicts the roster.
+        `audit` is called before the commit, and never for a dry run.
         """
         with self._writing(keep=not dry_run) as base:
-            return merge(base, rows, replace=replace, faults=faults)
+            changes = merge(base, rows, replace=replace, faults=faults)
+            if not dry_run:
+                audit(changes)
+        return changes
 
     def apply(self, delta: Delta) -> Changes:
         """Apply a platform's delta and note its version, in one transaction. The same one again changes nothing.
@@ -108,16 +122,16 @@ class Roster:
             for length in range(len(card.tail or b""), len(card.value)) if card.tail else ():
                 yield self._keys.credential_ref(Credential(Format.HEX, card.value[-length:]))
 
-    def add(self, row: Row, *, dry_run: bool = False) -> Changes:
+    def add(self, row: Row, *, dry_run: bool = False, audit: Audit = _unseen) -> Changes:
         """Add one holder. Raises `Rejected` where the id is taken, `RosterFaults` where a card is."""
         if any(known.holder_id == row.holder_id for known in self.list()):
             raise Rejected(
                 Text("住户“{id}”已在名册中", "holder '{id}' is in the roster already").with_(id=row.holder_id),
                 hint=Text("要修改请加 --update", "to change the entry add --update"),
             )
-        return self.import_rows([row], dry_run=dry_run)
+        return self.import_rows([row], dry_run=dry_run, audit=audit)
 
-    def remove(self, holder_ids: Sequence[str], *, dry_run: bool = False) -> Changes:
+    def remove(self, holder_ids: Sequence[str], *, dry_run: bool = False, audit: Audit = _unseen) -> Changes:
         """Remove holders with their cards and plates: all of them, or none where one is unknown (`Rejected`)."""
         from gateway.roster import writing
 
@@ -131,7 +145,10 @@ class Roster:
                     )
             writing.delete(base, holder_ids)
             writing.mark_change(base)
-        return Changes(removed=tuple(dict.fromkeys(holder_ids)))
+            changes = Changes(removed=tuple(dict.fromkeys(holder_ids)))
+            if not dry_run:
+                audit(changes)
+        return changes
 
     def list(self) -> Sequence[Row]:
         """Every holder, by id. Raises `StoreError` where the file is damaged, or has gone while its copy is there."""

@@ -65,7 +65,7 @@ def test_a_program_that_asks_for_json_gets_the_faults_as_json(tmp_path: Path) ->
 )
 def test_what_can_never_work_is_noted_with_the_fix(tmp_path: Path, table: str, said: str) -> None:
     """They passed without a word; no fault, for the doors of a box that has them must open tomorrow, too."""
-    (note,) = noted(tmp_path, GATE.format(camera='driver = "folder"\npath = "."') + table)
+    (note,) = noted(tmp_path, GATE.format(camera='driver = "folder"\npath = "."\nsign_posted = true') + table)
     assert said in note
     assert "MiB" in note.rpartition(";")[2]  # what to write instead
 
@@ -90,3 +90,47 @@ def noted(folder: Path, more: str) -> list[str]:
     done = CliRunner().invoke(command, ["--config", str(config), "--json"])
     assert done.exit_code == 0, done.output
     return list(json.loads(done.output)["notes"])
+
+
+CAMERAS = """
+[points.lobby]
+name = "大堂"
+kind = "pedestrian"
+direction = "in"
+[readers.reader]
+driver = "rdm6300"
+port = "/dev/ttyUSB0"
+point = "lobby"
+[cameras.uploads]
+driver = "folder"
+path = "."
+point = "lobby"
+recognise = ["{what}"]
+{more}
+[face]
+enabled = true
+purpose = "p"
+necessity = "n"
+pia_ref = "r"
+"""
+
+
+def test_photos_of_strangers_faces_that_would_stay_are_named(tmp_path: Path) -> None:
+    posted = "sign_posted = true\n"
+    for more in (posted, f'{posted}after = "move:done"'):
+        (said,) = noted(tmp_path, CAMERAS.format(what="face", more=more))
+        assert said.startswith("note, camera uploads: its photos stay after recognition"), said
+    assert noted(tmp_path, CAMERAS.format(what="face", more=f'{posted}after = "delete"')) == []
+    assert noted(tmp_path, CAMERAS.format(what="plate", more=posted)) == []
+
+
+def test_a_camera_without_a_sign_is_named(tmp_path: Path) -> None:
+    (said,) = noted(tmp_path, CAMERAS.format(what="plate", more=""))
+    assert said.startswith("note, camera uploads: no sign is posted"), said
+
+
+def test_a_platform_that_is_reached_without_encryption_is_named(tmp_path: Path) -> None:
+    (said,) = noted(tmp_path, '[uplinks.city]\nhost = "127.0.0.1"\nhosts = ["mqtt.city.example"]\n')
+    assert said.startswith("note, uplink city: not encrypted"), said
+    for sound in ('host = "127.0.0.1"', 'host = "localhost"', 'host = "::1"', 'host = "m.example"\nport = 8883'):
+        assert noted(tmp_path, f"[uplinks.city]\n{sound}\n") == []

@@ -47,7 +47,9 @@ class Site:
         )
 
     def events(self) -> list[tuple[str, dict[str, object]]]:
-        return [(one.event.name, dict(one.event.data)) for one in Spool(self.data / "spool").take()]
+        """What was done to faces, beside the roster."""
+        left = [one.event for one in Spool(self.data / "spool").take()]
+        return [(event.name, dict(event.data)) for event in left if event.subject == "faces"]
 
     def enrolled(self) -> list[dict[str, object]]:
         return list(json.loads(self.call("face", "list", "--json").stdout))

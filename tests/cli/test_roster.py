@@ -15,6 +15,8 @@ import pytest
 
 from gateway.cli import main
 from gateway.cli.roster import command
+from gateway.keys import Keys
+from gateway.spool import Spool
 
 HEAD = "住户编号,姓名,类别,身份,房号,卡号,车牌,通行点,有效期起,有效期止"
 LINE = "r-0502,张三,resident,owner,3-1-0502,em4100:62E3086CED;w26:8-27885,鄂J12345,*,2026-01-01,2027-12-31"
@@ -153,6 +155,44 @@ def test_add_update_and_remove(terminal: Terminal) -> None:
     assert len(terminal.listed()) == 1
     assert terminal.run("remove", "r-1").code == 0
     assert terminal.listed() == []
+
+
+def audited(terminal: Terminal) -> list[tuple[str, dict[str, object]]]:
+    return [(one.event.name, dict(one.event.data)) for one in Spool(terminal.folder / "data" / "spool").take()]
+
+
+def test_every_change_has_an_author_in_the_journal_and_names_nobody(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUDO_USER", "wuye-zhang")
+    ref = Keys(terminal.folder / "data").holder_ref
+    whom = ("--name", "李四", "--point", "*", "--card", "em4100:0A00000006")
+    assert terminal.run("add", "r-0508", *whom, "--dry-run").code == 0
+    assert audited(terminal) == []
+    assert terminal.run("add", "r-0508", *whom).code == 0
+    assert terminal.run("add", "r-0508", "--update", "--name", "李四").code == 0  # nothing to change
+    assert terminal.run("add", "r-0508", "--update", "--status", "lost").code == 0
+    file = terminal.folder / "roster.csv"
+    file.write_text(f"{HEAD}\n{LINE}\n{LINE.replace('0502', '0503').split(',em4100')[0]},,,*,,\n", encoding="utf-8")
+    assert terminal.run("import", file).code == 0
+    assert terminal.run("remove", "r-0502").code == 0
+    assert terminal.run("remove", "r-9999").code == 1
+    by: dict[str, object] = {"by": "wuye-zhang"}
+    one = {"added": 0, "updated": 0, "removed": 0, "holder": {"ref": ref("r-0508")}}
+    assert audited(terminal) == [
+        ("audit.roster_changed", by | one | {"added": 1}),
+        ("audit.roster_changed", by | one | {"updated": 1}),
+        ("audit.roster_changed", by | {"added": 2, "updated": 0, "removed": 0}),
+        ("audit.roster_changed", by | one | {"removed": 1, "holder": {"ref": ref("r-0502")}}),
+    ]
+
+
+def test_a_lost_card_is_shut_out_also_where_the_audit_cannot_be_written(terminal: Terminal) -> None:
+    (terminal.folder / "data" / "spool").write_text("no folder", encoding="utf-8")
+    said = terminal.run("add", "r-0508", "--name", "李四", "--point", "*")
+    assert said.code == 0
+    assert "新增 1" in said.out
+    assert "未能记入审计" in said.err
 
 
 def test_what_cannot_be_read_is_said_without_a_traceback(terminal: Terminal) -> None:

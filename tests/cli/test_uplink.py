@@ -22,7 +22,8 @@ def line() -> Iterator[SerialLine]:
 
 def test_refused_events_are_listed_and_sent_again_without_a_restart(tmp_path: Path, line: SerialLine) -> None:
     acl = tmp_path / "acl"
-    rules = ["topic read #", "topic write compound/v1/+/+/event/device", "topic write compound/v1/+/+/status"]
+    open_to_us = ("event/device", "event/audit", "status")
+    rules = ["topic read #", *(f"topic write compound/v1/+/+/{leaf}" for leaf in open_to_us)]
     acl.write_text("\n".join(rules) + "\n")
     with Mosquitto(tmp_path / "broker", f"acl_file {acl}") as broker, Subscriber(broker.port) as platform:
         house = door_house(tmp_path, line, broker)

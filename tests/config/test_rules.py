@@ -24,6 +24,16 @@ def test_a_point_that_is_no_name_is_a_fault_and_no_crash(tmp_path: Path, section
     assert any(f"{table}.point: " in line and "it must be text" in line for line in said), said
 
 
+@pytest.mark.parametrize(("code", "is_one"), [("42011201012160000001", True), ("00" * 10, False), ("24" * 10, False)])
+def test_a_code_that_no_city_assigned_is_refused(tmp_path: Path, code: str, is_one: bool) -> None:
+    text = SMALL.replace("fenglinwan", code)
+    if is_one:
+        assert load(written(tmp_path, text)).site.compound_id == code
+        return
+    (said,) = faults(tmp_path, text)
+    assert "site.compound_id: a code of 20 digits begins with that of a province" in said
+
+
 def test_a_missing_secret_is_named_beside_other_faults_of_its_device(tmp_path: Path) -> None:
     camera = '\n[cameras.c]\ndriver = "rtsp"\nurl = "http://x"\npoint = "east-door"\npassword_file = "none"\n'
     said = faults(tmp_path, SMALL + camera)
@@ -200,6 +210,26 @@ def test_good_certificates_pass(tls: Path) -> None:
 def test_a_retention_without_a_unit_is_refused(tmp_path: Path) -> None:
     said = faults(tmp_path, SMALL + '\n[journal]\nretain = { access = 180, alarm = "365d" }\n')
     assert said == ['21: journal.retain.access: 180 of what? write it with a unit, such as "180d" for days']
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ('[journal]\nretain = { alarm = "179d" }', ["journal.retain.alarm: 180d at least"]),
+        ('[journal]\nretain = { audit = "0s" }', ["journal.retain.audit: 180d at least"]),
+        ("[journal]\nretain = { audit = 0 }", ["journal.retain.audit: 180d at least"]),
+        ('[journal]\nretain = { access = "1096d" }', ["journal.retain.access: 1095d at most"]),
+        ('[captures]\nretain = "91d"', ["captures.retain: 90d at most"]),
+        ('[journal]\nretain = { audit = "180d", access = "1d", vehicle = "1095d" }\n[captures]\nretain = "90d"', []),
+    ],
+)
+def test_how_long_personal_data_and_proofs_are_kept_has_limits(tmp_path: Path, lines: str, expected: list[str]) -> None:
+    if not expected:
+        assert load(written(tmp_path, f"{SMALL}\n{lines}\n")).journal.retain.access == 86_400
+        return
+    said = faults(tmp_path, f"{SMALL}\n{lines}\n")
+    assert len(said) == 1
+    assert expected[0] in said[0]
 
 
 @pytest.mark.parametrize(

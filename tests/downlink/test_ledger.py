@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.clock import ClockTrust
 from gateway.downlink import ledger as module
 from gateway.downlink.answers import Refusal
 from gateway.downlink.ledger import Ledger
+from tests.downlink.parts import Gateway
+from tests.real import Mosquitto, wait_until
 
 
 def at(seconds: float) -> datetime:
@@ -59,3 +62,33 @@ def test_what_is_valid_is_kept_and_what_has_expired_makes_room(tmp_path: Path, m
     assert refused.value.code == "busy"
     assert all(ledger.recall("city", f"valid-{number}") for number in range(20))
     ledger.close()
+
+
+def on_disk(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.glob("downlink.db*"))
+
+
+def test_a_picture_in_an_old_answer_is_nowhere_on_the_disk(tmp_path: Path) -> None:
+    """The answer to `capture.get` holds one."""
+    ledger = Ledger(tmp_path / "downlink.db")
+    ledger.begin("city", "valid", "d", at(60))
+    ledger.begin("city", "picture", "d", at(-90_000))
+    ledger.finish("city", "picture", b"PLATE" * 4000)
+    ledger.forget_now_and_then(lambda: ClockTrust.UNSYNCED)
+    assert ledger.recall("city", "picture"), "nobody knows how old it is"
+    ledger.forget_now_and_then(lambda: ClockTrust.SYNCED)
+    assert ledger.recall("city", "picture") is None
+    assert b"PLATE" not in on_disk(tmp_path)
+    assert ledger.recall("city", "valid")
+    ledger.close()
+
+
+def test_a_gateway_forgets_old_answers_though_nobody_orders_anything(tmp_path: Path, broker: Mosquitto) -> None:
+    gateway = Gateway(tmp_path, broker.port)
+    ledger = Ledger(gateway.data / "downlink.db")
+    ledger.begin("city", "picture", "d", at(-90_000))
+    ledger.finish("city", "picture", b"PLATE" * 4000)
+    ledger.close()
+    assert b"PLATE" in on_disk(gateway.data)
+    with gateway.running():
+        wait_until(lambda: b"PLATE" not in on_disk(gateway.data), what="the picture has gone")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -38,20 +37,23 @@ def test_an_overwritten_header_loses_no_row(path: Path) -> None:
     journal.close()
 
 
-def test_what_was_set_aside_goes_after_a_month(path: Path) -> None:
-    """It stayed until the next damage, for years maybe, with passages that the retention had taken from the journal."""
+def test_what_was_set_aside_goes_after_thirty_days(path: Path) -> None:
+    """It says who passed where, and no age deletes rows in it."""
     fill(path)
-    long_ago = time.time() - 90 * 86400
     overwrite(path, 0, 100)
-    os.utime(path, (long_ago, long_ago))  # the box was switched off since
-    rows_of(path)
+    path.with_name("journal.db-wal").write_bytes(b"what was not in the file yet")
+    os.utime(path, (0, 0))  # nothing was written for long before the damage was found
     journal = Journal(path)
-    journal.purge(Policy())
-    (aside,) = path.parent.glob("journal.damaged-*")
-    os.utime(aside, (long_ago, long_ago))
-    journal.purge(Policy())
+    kept = set(path.parent.glob("journal.damaged-*"))
+    journal.purge(Policy(min_free=0))
+    assert {file.suffix for file in kept} >= {".db", ".db-wal"}
+    assert all(file.exists() for file in kept)
+    for file in kept:
+        os.utime(file, (file.stat().st_atime, file.stat().st_mtime - 31 * 86400))
+    journal.purge(Policy(min_free=0))
+    assert not any(file.exists() for file in kept)
+    assert journal.last_seq == COUNT + 1
     journal.close()
-    assert not aside.exists()
 
 
 def test_an_overwritten_first_8_kib_keeps_the_rest(path: Path) -> None:

@@ -247,5 +247,22 @@ def test_purged_text_is_not_left_in_free_pages(tmp_path: Path) -> None:
     journal = Journal(path)
     journal.append([event(n, stamp=stamp(30 * DAY), data={"plate_no": "鄂J99999"}) for n in range(500)], BOOT)
     journal.purge(WEEK, stamp())
+    assert all("鄂J99999".encode() not in file.read_bytes() for file in path.parent.iterdir()), "nor in its log"
     journal.close()
     assert "鄂J99999".encode() not in path.read_bytes()
+
+
+def test_a_log_that_somebody_reads_is_wiped_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.journal.journal._WIPE_EVERY_S", 0.0)
+    path = tmp_path / "secret" / "journal.db"
+    journal = Journal(path)
+    journal._file._writer.execute("PRAGMA busy_timeout = 10")
+    journal.append([event(n, stamp=stamp(30 * DAY), data={"plate_no": "鄂J99999"}) for n in range(500)], BOOT)
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM events").fetchone() == (500,)
+        assert journal.purge(WEEK, stamp()) == 500
+    assert journal.append([event(1)], BOOT) == [501]
+    assert journal.purge(WEEK, stamp()) == 0
+    assert all("鄂J99999".encode() not in file.read_bytes() for file in path.parent.iterdir())
+    journal.close()

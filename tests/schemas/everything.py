@@ -15,6 +15,7 @@ import pytest
 
 from gateway.accounts import device_event, verify_event
 from gateway.cli.face import _audit, _consent_data
+from gateway.cli.trail import roster_audit
 from gateway.clock import ClockTrust, Stamp, now
 from gateway.credentials import parse_credential
 from gateway.doorkeeper import Doorkeeper
@@ -25,6 +26,7 @@ from gateway.journal import Journal
 from gateway.journal.chain import clock_set
 from gateway.passage import Passages
 from gateway.report import Report
+from gateway.roster import Changes
 from gateway.settings import Journal as Policy
 from gateway.standing import StandingAlarm
 from gateway.types import Box, CardRead, DeviceStatus, Event, FaceSeen, PictureDone, Plate, PlateSeen
@@ -149,6 +151,7 @@ class Everything(Gateway):
         data = {"consent": _consent_data(consent), "model": "m", "enrolled": 1}
         self.enrol("r-0601")
         _audit(self.settings, "audit.face_enrolled", self.keys.holder_ref("r-0601"), data)
+        roster_audit(self.settings, self.keys.holder_ref)(Changes(added=("r-0601",)))
 
 
 class Orders:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from configparser import ConfigParser
 from pathlib import Path
 
 from tests.installed import ROOT
@@ -52,6 +53,20 @@ def test_the_folders_are_understood(tmp_path: Path) -> None:
         # the prefix keeps it from making them, which only root may; the container test does
         assert (
             tool("systemd-tmpfiles", f"--root={tmp_path}", "--create", "--prefix=/var/nowhere", str(config))[0] == code
+        )
+
+
+def test_logs_stay_for_the_six_months_that_the_law_asks_for() -> None:
+    config = ConfigParser()
+    config.read(FILES / "compound-gateway.journald.conf", encoding="utf-8")
+    assert config["Journal"]["Storage"] == "persistent"
+    code, said = tool("systemd-analyze", "timespan", config["Journal"]["MaxRetentionSec"])
+    assert code == 0, said
+    microseconds = next(int(line.split(":")[1]) for line in said.splitlines() if line.strip().startswith("μs:"))
+    assert microseconds > 183 * 86_400_000_000
+    for page in ("docs/install.md", "docs/install.zh-CN.md"):
+        assert "systemd/compound-gateway.journald.conf /etc/systemd/journald.conf.d/" in (ROOT / page).read_text(
+            "utf-8"
         )
 
 
