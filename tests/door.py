@@ -15,7 +15,7 @@ from gateway.settings import Settings
 from gateway.supervisor import Seen, Supervisor
 from gateway.types import DeviceStatus, PlateSeen
 from tests import striped
-from tests.real import wait_until
+from tests.real import PATIENCE_S, wait_until
 
 
 def settings(tmp_path: Path, **cameras: dict[str, Any]) -> Settings:
@@ -59,7 +59,7 @@ class Door:
             yield self
         finally:
             self._stop.set()
-            self._thread.join(5)
+            self._thread.join(PATIENCE_S)
             assert not self._thread.is_alive()
 
     @property
@@ -79,14 +79,14 @@ class Door:
     def status(self, camera: str) -> DeviceStatus | None:
         return next((state.status for state in self.board.devices() if state.name == camera), None)
 
-    def wait_online(self, camera: str = "cam", seconds: float = 20.0) -> None:
-        wait_until(lambda: self.pid and self.status(camera) is DeviceStatus.ONLINE, seconds, f"{camera}: {self.vision}")
+    def wait_online(self, camera: str = "cam") -> None:
+        wait_until(lambda: self.pid and self.status(camera) is DeviceStatus.ONLINE, what=f"{camera}: {self.vision}")
 
-    def wait_fault(self, words: str, seconds: float = 10.0) -> None:
+    def wait_fault(self, words: str) -> None:
         def told() -> bool:
             return any(status is DeviceStatus.FAULT and words in detail for _, status, detail in self.changes)
 
-        wait_until(told, seconds, f"{words}: {self.changes}")
+        wait_until(told, what=f"{words}: {self.changes}")
 
     def numbers(self) -> list[str]:
         return [seen.plate.number for seen in self.seen if isinstance(seen, PlateSeen) and seen.plate]

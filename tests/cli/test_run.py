@@ -22,6 +22,6 @@ def test_a_reload_asked_for_while_the_file_is_read_comes_after_the_start(tmp_pat
             (tmp_path / "next").write_text(HEAD + "colour = 1\n", encoding="utf-8")
             (tmp_path / "next").rename(config)
             read_first.write(HEAD)
-        wait_until(lambda: b"old settings stay" in log.read_bytes(), 20, f"a reload, see {log}")
+        wait_until(lambda: b"old settings stay" in log.read_bytes(), what=f"a reload, see {log}")
         daemon.send_signal(signal.SIGTERM)
-        assert daemon.wait(timeout=15) == 0
+        assert daemon.wait(timeout=60) == 0

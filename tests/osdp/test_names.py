@@ -50,7 +50,7 @@ def test_an_output_from_before_a_replug_gives_no_order(tmp_path: Path, key_file:
         reader, lock = osdp.connect(options), osdp_output.connect(osdp_output.Options(reader="east"), options)
         bus.unplug()
         with pytest.raises(DeviceLost):
-            read_until(reader, lambda _: False, 1.0)
+            read_until(reader, lambda _: False)
         reader.close()
         bus.plug()
         link.unlink()

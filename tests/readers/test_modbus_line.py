@@ -28,7 +28,7 @@ def test_an_adapter_that_echoes_does_no_harm() -> None:
         assert faults(found) == []
         line.power(False)
         with pytest.raises(DeviceLost):
-            read_for(reader, 5)
+            read_for(reader, 30)
         reader.close()
 
 
@@ -50,7 +50,7 @@ def test_the_answer_of_another_board_is_none() -> None:
         line.show(NUMBER)
         line.spoil = lambda answer: [(body := b"\x02" + answer[1:-2]) + modbus_rtu.crc(body)]
         with pytest.raises(DeviceLost):
-            read_for(reader, 5)
+            read_for(reader, 30)
 
 
 def test_a_relay_and_two_readers_on_one_line() -> None:
@@ -105,7 +105,7 @@ def test_no_question_begins_while_an_order_waits() -> None:
 
 def until_lost(reader: PolledReader) -> None:
     with pytest.raises(DeviceLost):
-        read_for(reader, 10)
+        read_for(reader, 30)
 
 
 def test_a_dead_board_leaves_the_line_to_the_others() -> None:

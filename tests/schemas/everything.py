@@ -82,7 +82,7 @@ class Everything(Gateway):
             finally:
                 stop.set()
                 for thread in threads:
-                    thread.join(5)
+                    thread.join()
 
     def see_everything(self) -> None:
         """Cards, plates and a face, known and unknown."""

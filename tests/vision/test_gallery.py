@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-import time
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ import pytest
 from gateway.errors import ModelError
 from gateway.vision.gallery import Gallery, Rule
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 RULE = Rule(match=0.45, margin=0.08, alone=0.40, per_tenfold=0.045)
 
 
@@ -145,26 +149,38 @@ def test_templates_of_another_length_must_be_made_again() -> None:
         Gallery([("a", at(1).tobytes()), ("b", np.ones(512, np.float32).tobytes())], RULE)
 
 
+SEARCH = """
+import sys, time
+import numpy as np
+from gateway.vision.gallery import Gallery
+from tests.vision.test_gallery import COHORT
+
+rows = np.random.default_rng(1).normal(size=(100_000, 128)).astype(np.float32)
+rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+people = Gallery([(f"p{number // 3:05d}", row.tobytes()) for number, row in enumerate(rows)], COHORT)
+assert people.match(rows[7]).subject == "p00002"
+bare, whole = [], []
+for _ in range(40):
+    start = time.thread_time()
+    rows @ rows[7]
+    middle = time.thread_time()
+    people.match(rows[7])
+    bare.append(middle - start)
+    whole.append(time.thread_time() - middle)
+print(min(whole) / min(bare))
+"""
+
+
 def test_a_search_costs_little_more_than_the_matrix_product() -> None:
-    """100,000 templates: at most 1.3 times. Best of many in turns, because other work shares the cores."""
-    rows = np.random.default_rng(1).normal(size=(100_000, 128)).astype(np.float32)
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    people = Gallery([(f"p{number // 3:05d}", row.tobytes()) for number, row in enumerate(rows)], COHORT)
-    found = people.match(rows[7])
-    assert found is not None
-    assert found.subject == "p00002"
-
-    def best_of(rounds: int) -> float:
-        bare, whole = [], []
-        for _ in range(rounds):
-            start = time.perf_counter()
-            rows @ rows[7]
-            middle = time.perf_counter()
-            people.match(rows[7])
-            bare.append(middle - start)
-            whole.append(time.perf_counter() - middle)
-        return min(whole) / min(bare)
-
-    ratio = next((ratio for _ in range(3) if (ratio := best_of(40)) <= 1.3), None)
-    assert ratio is not None, best_of(40)
-    print(f"\nsearch of 100,000 templates: {ratio:.2f} of the bare product")
+    """100,000 templates: at most 1.3 times the processor's time, of one thread: neither other work nor cores count."""
+    alone = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    found = []
+    for _ in range(3):  # the best: what shares a core also shares its caches
+        done = subprocess.run(
+            [sys.executable, "-c", SEARCH], env=alone, capture_output=True, text=True, check=True, cwd=ROOT
+        )
+        found.append(float(done.stdout))
+        if found[-1] <= 1.3:
+            break
+    assert min(found) <= 1.3, found
+    print(f"\nsearch of 100,000 templates: {min(found):.2f} of the bare product")
