@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from gateway import presence
+from gateway.child import Child
 from gateway.clock import now
 from gateway.settings import Captures
 from gateway.supervisor import Seen
@@ -200,6 +201,34 @@ def test_a_slow_doorkeeper_is_no_stalled_child(tmp_path: Path) -> None:
     with door.open():
         wait_until(lambda: len(door.seen) == 3)
     assert not any(status is DeviceStatus.FAULT for _, status, _ in door.changes)
+
+
+def test_a_box_that_stood_still_with_all_its_processes_loses_no_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An SD card that hangs, a frozen machine: who could not hear must not say that the child was silent."""
+    fill(tmp_path / "in", [1])
+    given = settings(tmp_path, cam={"driver": "replay", "path": str(tmp_path / "in"), "loop": True})
+    exchange = Child.exchange
+    with Door(impatient(given)).open() as door:
+        door.wait_online()
+        first = door.pid
+        stood_still = threading.Event()
+
+        def stand_still_once(child: Child, seconds: float) -> list[bytes]:
+            if stood_still.is_set():
+                return exchange(child, seconds)
+            os.kill(first, signal.SIGSTOP)
+            time.sleep(3.0)  # longer than stall_s
+            os.kill(first, signal.SIGCONT)
+            stood_still.set()
+            return []
+
+        monkeypatch.setattr(Child, "exchange", stand_still_once)
+        assert stood_still.wait(60)
+        time.sleep(3.0)
+        assert door.pid == first
+    assert [status for _, status, _ in door.changes] == [DeviceStatus.ONLINE]
 
 
 def test_a_box_too_slow_for_its_cameras_still_tells_passages(tmp_path: Path) -> None:

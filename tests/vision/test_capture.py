@@ -191,6 +191,33 @@ def test_a_decoder_killed_or_stopped_from_outside(
         watched.look()
 
 
+def test_a_box_that_stood_still_with_all_its_processes_has_lost_no_camera(
+    nursery: Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "STALL_S", 2.5)
+    with Watched(nursery, tmp_path / "x").running() as watched:
+        watched.look()
+        decoder, pid, stood_still = watched.capture._decoder, watched.pid, threading.Event()
+        assert decoder is not None
+        exchange = decoder._pipes.exchange
+
+        def stand_still_once(seconds: float) -> list[bytes]:
+            if stood_still.is_set():
+                return exchange(seconds)
+            os.kill(pid, signal.SIGSTOP)
+            exchange(0.5)  # what was on its way
+            time.sleep(3.0)
+            os.kill(pid, signal.SIGCONT)
+            stood_still.set()
+            return []
+
+        monkeypatch.setattr(decoder._pipes, "exchange", stand_still_once)
+        assert stood_still.wait(60)
+        before = watched.capture.sent()
+        wait_until(lambda: watched.capture.sent() > before, what=str(watched.said))
+        assert watched.said == ["online"]
+
+
 def test_pictures_taken_back_crash_nobody(nursery: Nursery, tmp_path: Path) -> None:
     with Watched(nursery, tmp_path / "x", first="foreign slot").running() as watched:
         wait_until(lambda: watched.capture.sent() > 12)
