@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,14 @@ from gateway.supervisor import Seen, Supervisor
 from gateway.types import DeviceStatus, PlateSeen
 from tests import striped
 from tests.real import PATIENCE_S, wait_until
+
+
+def lives(pid: int) -> bool:
+    """Whether there is a process; what has ended and only waits for an init that fetches nobody is none."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def settings(tmp_path: Path, **cameras: dict[str, Any]) -> Settings:
@@ -73,8 +81,11 @@ class Door:
 
     def decoders(self) -> list[int]:
         """Their process ids."""
-        found = psutil.Process(self.pid).children(recursive=True)
-        return [process.pid for process in found if process.name() == "decoder"]
+        found = []
+        for process in psutil.Process(self.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # it has ended since
+                found += [process.pid] if process.name() == "decoder" else []
+        return found
 
     def status(self, camera: str) -> DeviceStatus | None:
         return next((state.status for state in self.board.devices() if state.name == camera), None)

@@ -24,7 +24,7 @@ from gateway.types import Box, DeviceStatus, FaceSeen, PictureDone, PlateSeen, S
 from gateway.vision.shots import take
 from gateway.wire import DeviceReport, Hello, Message, encode
 from tests import striped
-from tests.door import Door, fill, impatient, settings
+from tests.door import Door, fill, impatient, lives, settings
 from tests.real import wait_until
 from tests.standstill import awake
 
@@ -84,7 +84,7 @@ def test_a_child_that_dies_or_freezes_is_replaced_and_its_cameras_say_so(
         first = door.pid
         os.kill(first, number)
         door.wait_fault(words)
-        wait_until(lambda: not psutil.pid_exists(first))
+        wait_until(lambda: not lives(first))
         wait_until(lambda: door.pid not in (0, first))
         door.wait_online()
         assert door.vision["restarts"] == 1
@@ -266,7 +266,7 @@ def test_stopping_ends_the_child_in_time(tmp_path: Path) -> None:
         assert os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, 0)
         began = awake()
     assert awake() - began < 3
-    assert not psutil.pid_exists(pid)
+    assert not lives(pid)
 
 
 def test_the_child_does_not_outlive_a_door_process_that_is_killed(tmp_path: Path) -> None:
@@ -293,9 +293,9 @@ time.sleep(60)
     child = int(door.stdout.readline())
     below = [process.pid for process in psutil.Process(child).children(recursive=True)]
     assert len(below) >= 1  # the nursery, and what it has borne by now
-    assert psutil.pid_exists(child)
+    assert lives(child)
     door.kill()
     door.wait(60)
     door.stdout.close()
     gone = [child, *below]
-    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in gone), what="a child outlives the door process")
+    wait_until(lambda: not any(lives(pid) for pid in gone), what="a child outlives the door process")

@@ -15,6 +15,7 @@ from drivers.shared_port import SharedPort
 from gateway.errors import DeviceLost
 from tests.readers.emulated import ModbusLine
 from tests.readers.test_modbus_reader import CARD, NUMBER, options, reading
+from tests.real import wait_until
 from tests.wire import Tty, cards, faults, read_for
 
 
@@ -72,7 +73,7 @@ def test_a_relay_and_two_readers_on_one_line() -> None:
         for turn in range(40):
             relay.switch(on=turn % 2 == 0)
             assert line.coils[3][0] is (turn % 2 == 0)
-        time.sleep(0.3)
+        wait_until(lambda: all(found))
         stop.set()
         for thread in threads:
             thread.join()
