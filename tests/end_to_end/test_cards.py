@@ -61,14 +61,13 @@ def test_kills_in_the_middle_of_a_rush_lose_nothing(tmp_path: Path, line: Serial
     presented = 0
     with Subscriber(broker.port) as platform:
         for _ in range(4):
-            house.start()
-            house.wait_online("reader")
-            for _ in range(30):
-                line.present(KNOWN)
-                presented += 1
-                time.sleep(0.05)
-            wait_until(partial(keeps, house, presented))  # the last card's event, too
-            house.kill()
+            with house:  # killed at its end
+                house.wait_online("reader")
+                for _ in range(30):
+                    line.present(KNOWN)
+                    presented += 1
+                    time.sleep(0.05)
+                wait_until(partial(keeps, house, presented))  # the last card's event, too
         with house:
             house.wait_online("reader")
 

@@ -91,13 +91,12 @@ def test_photographs_of_cars_reach_the_platform(
     pictures.mkdir()
     house = door_house(tmp_path, line, broker, GATE.format(camera=CAMERA))
     with Subscriber(broker.port) as platform:
-        house.start()
-        house.wait_online("camera")
-        for scene in scenes[:6]:
-            photo = shared / "data" / "plates" / scene["file"]
-            shutil.copy(photo, pictures / photo.name)
-        wait_until(lambda: len(platform.events("vehicle")) >= 2)
-        house.kill()
+        with house:  # killed at its end
+            house.wait_online("camera")
+            for scene in scenes[:6]:
+                photo = shared / "data" / "plates" / scene["file"]
+                shutil.copy(photo, pictures / photo.name)
+            wait_until(lambda: len(platform.events("vehicle")) >= 2)
         for scene in scenes[6:]:
             photo = shared / "data" / "plates" / scene["file"]
             shutil.copy(photo, pictures / photo.name)

@@ -87,13 +87,12 @@ def test_a_stranger_keeps_the_books_of_a_killed_daemon(tmp_path: Path, line: Ser
     house.config.write_text(text + "ack_required = true\n", encoding="utf-8")
     with Stranger(broker.port, strict=True, acknowledge=True) as stranger:
         for cards in (10, 20):
-            house.start()
-            house.wait_online("reader")
-            for _ in range(10):
-                line.present(KNOWN)
-                time.sleep(0.05)
-            wait_until(lambda cards=cards: house.kept("access") == cards)  # type: ignore[misc]
-            house.kill()
+            with house:  # killed at its end
+                house.wait_online("reader")
+                for _ in range(10):
+                    line.present(KNOWN)
+                    time.sleep(0.05)
+                wait_until(lambda cards=cards: house.kept("access") == cards)  # type: ignore[misc]
         with house:
             house.wait_online("reader")
             wait_until(lambda: house.status()["uplinks"]["city"]["waiting"] == 0, what="all acknowledged")
