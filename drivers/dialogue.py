@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from drivers.framed_reader import Results, noise
-from drivers.serial_port import SerialPort
+from drivers.serial_port import SILENCE_S, SerialPort
 from gateway.errors import BadFrame
 from gateway.text import Text
 
@@ -43,11 +43,13 @@ def ask(port: SerialPort, question: bytes, reply: Reply[T], limit_s: float) -> T
     port.discard()
     port.write(question)
     deadline = time.monotonic() + limit_s
-    while time.monotonic() <= deadline:
+    while True:
+        left = deadline - time.monotonic()
         answer = reply.take(port.receive())
         if answer is not None:
             return answer
-    raise reply.missing()
+        if left < SILENCE_S and time.monotonic() > deadline:  # else this box stood still: the answer may lie there
+            raise reply.missing()
 
 
 class FramedReply(Generic[T]):

@@ -132,21 +132,23 @@ class Supervisor:
         try:
             self._beat_due = time.monotonic() + _START_S
             next_weighing = 0.0
+            looked = time.monotonic()
             while not stop.is_set() and self._goes_on(child):
                 self._board.beat(PART)
                 if self._online and self._presence.is_there:
                     self._say_online()
                 while self._orders:
                     child.tell(encode(self._orders.popleft()))
-                lines = child.exchange(_BLOCK_S)
-                began = time.monotonic()
-                for line in lines:
+                for line in child.exchange(_BLOCK_S):
                     self._hear(line, child.pid)
-                self._beat_due += time.monotonic() - began  # while `submit` waits, the child cannot be heard
-                if time.monotonic() > self._beat_due:
+                at = time.monotonic()
+                # The child cannot be heard while `submit` waits, nor while the box stands still.
+                self._beat_due += max(0.0, at - looked - _BLOCK_S)
+                looked = at
+                if at > self._beat_due:
                     raise ChildGone(_STALLED)
-                if time.monotonic() >= next_weighing:
-                    next_weighing = time.monotonic() + 1.0
+                if at >= next_weighing:
+                    next_weighing = at + 1.0
                     self._weigh(child)
             child.end_kindly()
         finally:

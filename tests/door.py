@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,15 @@ from gateway.settings import Settings
 from gateway.supervisor import Seen, Supervisor
 from gateway.types import DeviceStatus, PlateSeen
 from tests import striped
-from tests.real import wait_until
+from tests.real import PATIENCE_S, wait_until
+
+
+def lives(pid: int) -> bool:
+    """Whether there is a process; what has ended and only waits for an init that fetches nobody is none."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def settings(tmp_path: Path, **cameras: dict[str, Any]) -> Settings:
@@ -59,7 +67,7 @@ class Door:
             yield self
         finally:
             self._stop.set()
-            self._thread.join(5)
+            self._thread.join(PATIENCE_S)
             assert not self._thread.is_alive()
 
     @property
@@ -73,20 +81,23 @@ class Door:
 
     def decoders(self) -> list[int]:
         """Their process ids."""
-        found = psutil.Process(self.pid).children(recursive=True)
-        return [process.pid for process in found if process.name() == "decoder"]
+        found = []
+        for process in psutil.Process(self.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # it has ended since
+                found += [process.pid] if process.name() == "decoder" else []
+        return found
 
     def status(self, camera: str) -> DeviceStatus | None:
         return next((state.status for state in self.board.devices() if state.name == camera), None)
 
-    def wait_online(self, camera: str = "cam", seconds: float = 20.0) -> None:
-        wait_until(lambda: self.pid and self.status(camera) is DeviceStatus.ONLINE, seconds, f"{camera}: {self.vision}")
+    def wait_online(self, camera: str = "cam") -> None:
+        wait_until(lambda: self.pid and self.status(camera) is DeviceStatus.ONLINE, what=f"{camera}: {self.vision}")
 
-    def wait_fault(self, words: str, seconds: float = 10.0) -> None:
+    def wait_fault(self, words: str) -> None:
         def told() -> bool:
             return any(status is DeviceStatus.FAULT and words in detail for _, status, detail in self.changes)
 
-        wait_until(told, seconds, f"{words}: {self.changes}")
+        wait_until(told, what=f"{words}: {self.changes}")
 
     def numbers(self) -> list[str]:
         return [seen.plate.number for seen in self.seen if isinstance(seen, PlateSeen) and seen.plate]

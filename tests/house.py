@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.errors import Unreachable
 from gateway.status_socket import ask
-from tests.real import Mosquitto, wait_until
+from tests.real import PATIENCE_S, Mosquitto, wait_until
 
 HEAD = """\
 [site]
@@ -126,23 +126,27 @@ class House:
         self._process = subprocess.Popen(line, stdout=log, stderr=log, env={**os.environ, **self.environment})
         log.close()
 
-    def wait_online(self, kind: str, seconds: float = 20.0) -> None:
+    def wait_online(self, kind: str) -> None:
         """Until every device of a kind is on line."""
 
         def online() -> bool:
             found = [device["status"] for device in self.status()["devices"] if device["kind"] == kind]
             return bool(found) and all(status == "online" for status in found)
 
-        wait_until(online, seconds, f"every {kind} on line, see {self.folder}/daemon.log")
+        wait_until(online, what=f"every {kind} on line, see {self.folder}/daemon.log")
 
     def status(self) -> dict[str, Any]:
         """The daemon's status; without devices while none answers."""
         assert self._process is not None
         assert self._process.poll() is None, (self.folder / "daemon.log").read_text(encoding="utf-8")
         try:
-            return ask(self.folder / "data")
+            return ask(self.folder / "data", PATIENCE_S)
         except (Unreachable, OSError):
             return {"devices": [], "vision": {}}
+
+    def kept(self, kind: str) -> int:
+        """How many events of a class its journal holds."""
+        return int(self.status().get("journal", {}).get("classes", {}).get(kind, 0))
 
     def signal(self, number: signal.Signals) -> None:
         """SIGSTOP, SIGCONT …"""
@@ -163,7 +167,7 @@ class House:
         """SIGTERM; the exit code."""
         assert self._process is not None
         self._process.terminate()
-        return self._process.wait(15)
+        return self._process.wait(PATIENCE_S)
 
     def log(self) -> str:
         return (self.folder / "daemon.log").read_text(encoding="utf-8")

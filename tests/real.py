@@ -1,35 +1,47 @@
 """Real parts for tests: waiting with a deadline, free ports, a Mosquitto of one's own.
 
 Nothing here pretends: each part is the program itself, started on loopback and ended with the test.
+A limit of a wait costs nothing while all goes well: it is long.
 """
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from signal import SIGCONT, SIGKILL, SIGTERM, Signals
+from signal import SIGCONT, SIGHUP, SIGKILL, SIGTERM, Signals
 from types import TracebackType
 from typing import Self
 
+PATIENCE_S = 60.0  # whoever gives up earlier accuses the machine of what it does not do, only slowly
+_PORTS = range(10_000, 32_000)  # below those that Linux gives to clients
 
-def wait_until(truth: Callable[[], object], seconds: float = 10.0, what: str = "") -> None:
+
+def wait_until(truth: Callable[[], object], seconds: float = PATIENCE_S, what: str = "") -> None:
     """Poll until `truth()` holds; AssertionError with `what` when it does not in time."""
     deadline = time.monotonic() + seconds
+    is_over = False
     while not truth():
-        if time.monotonic() > deadline:
+        if is_over:
             raise AssertionError(f"not within {seconds:g} s: {what or truth}")
         time.sleep(0.02)
+        is_over = time.monotonic() > deadline  # a look after it: who stood still at a poll has seen nothing yet
 
 
 def free_port() -> int:
-    """A TCP port that is free on loopback now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of loopback on which nobody listens, and which no client of another test is given meanwhile."""
+    while True:
+        port = secrets.choice(_PORTS)  # not `random`, which hypothesis seeds alike in every process
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def needed(program: str, package: str) -> str:
@@ -77,11 +89,20 @@ class Mosquitto:
         assert self._process is not None
         self._process.send_signal(number)
 
+    def reload(self) -> None:
+        """Have it read its rules again; returns when it has."""
+        before = self._reloads()
+        self.signal(SIGHUP)
+        wait_until(lambda: self._reloads() > before, what=f"rules read again, see {self._folder}/mosquitto.log")
+
+    def _reloads(self) -> int:
+        return (self._folder / "mosquitto.log").read_text(encoding="utf-8").count("Reloading config")
+
     def stop(self, number: Signals = SIGTERM) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(SIGCONT)
             self._process.send_signal(number)
-            self._process.wait(10)
+            self._process.wait(PATIENCE_S)
         self._process = None
 
     def __enter__(self) -> Self:

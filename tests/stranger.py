@@ -73,7 +73,7 @@ class Stranger:
         self._client.reconnect_delay_set(0.1, 0.5)
         self._client.connect_async("127.0.0.1", port)
         self._client.loop_start()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not self._ready:
             assert time.monotonic() < deadline, "no subscription"
             time.sleep(0.02)
@@ -99,7 +99,7 @@ class Stranger:
     def publish(self, leaf: str, body: Any) -> None:
         _, wrong = self.contract.faults(f"{self.root}/{leaf}", json.dumps(body).encode())
         assert not wrong
-        self._client.publish(f"{self.root}/{leaf}", json.dumps(body), 1).wait_for_publish(5)
+        self._client.publish(f"{self.root}/{leaf}", json.dumps(body), 1).wait_for_publish(60)
 
     def _losses(self) -> list[dict[str, Any]]:
         return [event["data"] for event in list(self.events.values()) if event["type"] == "compound.loss.v1"]

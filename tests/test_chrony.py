@@ -41,7 +41,7 @@ def daemon(reply: bytes) -> Iterator[tuple[str, int]]:
     finally:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
             last.sendto(b"x", server.getsockname())
-        thread.join(5)
+        thread.join()
         server.close()
 
 

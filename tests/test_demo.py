@@ -5,13 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
 
-
-@pytest.mark.timeout(240)
 def test_the_demo_loses_nothing() -> None:
     line = [sys.executable, "-m", "gateway", "demo", "--language", "en", "--seconds", "1"]
-    done = subprocess.run(line, capture_output=True, text=True, encoding="utf-8", check=False, timeout=220)
+    done = subprocess.run(line, capture_output=True, text=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     for sight in (
         "vehicle passed 鄂J12345",

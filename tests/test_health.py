@@ -56,6 +56,6 @@ def test_samples_are_noted_until_the_stop(tmp_path: Path) -> None:
     wait_until(lambda: board.facts()["health"] is not first)
     assert "health" in board.beats()
     stop.set()
-    thread.join(5)
+    thread.join()
     assert "health" not in board.beats()
     journal.close()

@@ -22,7 +22,7 @@ from gateway.recorder import Recorder
 from gateway.settings import Journal as Policy
 from gateway.types import EventClass
 from tests.facts import BOOT, event, stamp
-from tests.real import wait_until
+from tests.real import PATIENCE_S, wait_until
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def running(recorder: Recorder) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()
 
 
@@ -134,7 +134,7 @@ def test_a_disk_that_refuses_is_loud_and_nothing_is_lost(journal: Journal, tmp_p
             recorder.record(event(number))
         folder.unlink()
         os.rename(away, folder)
-        wait_until(lambda: any(row.name == "loss" for row in rows(journal)), 20)
+        wait_until(lambda: any(row.name == "loss" for row in rows(journal)))
         wait_until(lambda: any(row.name == "alarm.journal_unwritable" for row in rows(journal)))
     found = rows(journal)
     numbers = [row.data["number"] for row in found if "number" in row.data]

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from drivers.serial_port import SerialOptions, SerialPort
 from gateway.errors import DeviceLost
 from tests.real import needed, wait_until
+from tests.standstill import awake
 from tests.wire import Tty
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,15 +36,15 @@ def device() -> Iterator[Tty]:
 @pytest.fixture
 def server() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(2)
+        server.settimeout(60)
         yield server
 
 
-def received(port: SerialPort, seconds: float = 1.0) -> bytes:
+def received(port: SerialPort, seconds: float = 30.0) -> bytes:
     """What comes until a silence after it."""
     data = b""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    end = awake() + seconds
+    while awake() < end:
         piece = port.receive()
         data += piece
         if data and not piece:
@@ -58,16 +59,17 @@ def again(times: int, act: Callable[[], object]) -> None:
 
 def test_silence_lasts_a_tenth_of_a_second(device: Tty) -> None:
     port = SerialPort(device.path, 9600)
-    start = time.monotonic()
+    start, began = time.monotonic(), awake()
     assert port.receive() == b""
-    assert 0.09 < time.monotonic() - start < 0.5
+    assert time.monotonic() - start > 0.09
+    assert awake() - began < 0.5
     port.close()
 
 
 def test_a_silence_while_nobody_listened_is_told_before_the_bytes(device: Tty) -> None:
     port = SerialPort(device.path, 9600)
     device.send(b"one")
-    wait_until(lambda: port.receive() == b"one", 1)
+    wait_until(lambda: port.receive() == b"one")
     time.sleep(0.15)
     device.send(b"two")
     assert [port.receive(), port.receive()] == [b"", b"two"]
@@ -101,10 +103,10 @@ def test_a_killed_program_leaves_no_lock(device: Tty) -> None:
 
 def test_writing_to_a_peer_that_takes_nothing_ends(device: Tty) -> None:
     port = SerialPort(device.path, 9600)
-    start = time.monotonic()
+    start = awake()
     with pytest.raises(DeviceLost):
         again(100, lambda: port.write(b"x" * 4096))
-    assert time.monotonic() - start < 2.0
+    assert awake() - start < 2.0
     port.close()
 
 
@@ -164,10 +166,10 @@ def test_bytes_over_tcp_and_the_peer_that_leaves(server: socket.socket) -> None:
     port.write(b"order")
     assert peer.recv(10) == b"order"
     peer.close()
-    start = time.monotonic()
+    start = awake()
     with pytest.raises(DeviceLost):
         again(9, port.receive)
-    assert time.monotonic() - start < 1.0
+    assert awake() - start < 1.0
     port.close()
 
 
@@ -225,15 +227,15 @@ def test_rfc2217(server: socket.socket) -> None:
     try:
         port = SerialPort(f"rfc2217://127.0.0.1:{server.getsockname()[1]}", 9600)
         port.write(b"0009334109\xff\r")
-        assert received(port, 2.0) == b"0009334109\xff\r"
+        assert received(port) == b"0009334109\xff\r"
         stop.set()
-        serving.join(2)
+        serving.join(60)
         with pytest.raises(DeviceLost):
-            received(port, 1.0)
+            received(port)
         port.close()
     finally:
         stop.set()
-        serving.join(2)
+        serving.join(60)
 
 
 CUT_OFF = """
@@ -258,14 +260,14 @@ plain = socket.create_server(("127.0.0.1", 0))
 addresses = [(kind, one.getsockname()[1]) for kind, one in (("rfc2217", server), ("socket", plain))]
 ports = [SerialPort(f"{kind}://127.0.0.1:{number}", 9600) for kind, number in addresses]
 subprocess.run(["ip", "link", "set", "lo", "down"], check=True)
-assert [lost_within(port, 20) for port in ports] == [True, True]
+assert [lost_within(port, 60) for port in ports] == [True, True]
 """
 
 
 def test_a_serial_server_that_loses_its_power_is_noticed() -> None:
     """It says no goodbye, and a reader never speaks: without a sign of life it would seem to be there for ever."""
     command = [needed("unshare", "util-linux"), "--map-root-user", "--net", sys.executable, "-c", CUT_OFF]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
 
 

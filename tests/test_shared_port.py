@@ -35,7 +35,7 @@ def test_an_order_that_came_later_goes_before_a_question(monkeypatch: pytest.Mon
             later.start()
             wait_until(lambda: line.orders)
         for thread in (question, later):
-            thread.join(5)
+            thread.join()
         assert sorted(went) in (["no question", "order"], ["order", "question"])
         assert went != ["question", "order"]
         for port in (first, asking, ordering):

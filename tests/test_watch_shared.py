@@ -57,8 +57,8 @@ def test_two_cars_drive_by_one_stands_and_each_is_told_once(tmp_path: Path, scen
         expected[f"drive{number}"] = plate
     given = settings(tmp_path, **cameras)
     with server, Door(given, COMMAND).open() as door:
-        wait_until(lambda: {seen.device for seen in door.seen} == set(expected), 60, f"{door.vision} {door.changes}")
-        wait_until(lambda: door.vision["cameras"]["drive0"]["frame_age_s"] > 2.5, 20)  # the drives are over
+        wait_until(lambda: {seen.device for seen in door.seen} == set(expected), what=f"{door.vision} {door.changes}")
+        wait_until(lambda: door.vision["cameras"]["drive0"]["frame_age_s"] > 2.5)  # the drives are over
     told = [(seen.device, seen.plate.number) for seen in door.seen if isinstance(seen, PlateSeen) and seen.plate]
     assert sorted(told) == sorted(expected.items())
     assert all(seen.plate.confidence >= 0.85 for seen in door.seen if isinstance(seen, PlateSeen) and seen.plate)
@@ -70,7 +70,7 @@ def test_uploaded_photographs_are_each_read_once(tmp_path: Path, scenes: list[tu
         shutil.copy(photo, tmp_path / "in" / photo.name)
     given = settings(tmp_path, cam={"driver": "folder", "path": str(tmp_path / "in"), "after": "delete"})
     with Door(given, COMMAND).open() as door:
-        wait_until(lambda: not list((tmp_path / "in").glob("*.jpg")), 60)
+        wait_until(lambda: not list((tmp_path / "in").glob("*.jpg")))
     found = {seen.source_file: seen.plate.number for seen in door.seen if isinstance(seen, PlateSeen) and seen.plate}
     right = sum(found.get(photo.name) == plate for photo, plate in scenes)
     assert len(door.seen) == len({seen.origin for seen in door.seen})

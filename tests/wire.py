@@ -14,6 +14,8 @@ from typing import Any, Self
 from gateway.contracts import Framer, Reader
 from gateway.credentials import Credential
 from gateway.errors import BadFrame
+from tests.real import PATIENCE_S
+from tests.standstill import awake
 
 Results = Sequence[Credential | BadFrame]
 
@@ -51,11 +53,11 @@ def play(framer: Framer, pieces: Iterable[bytes]) -> Results:
 def read_for(reader: Reader, seconds: float, into: list[Any] | None = None) -> Results:
     """All that it reads meanwhile; no look may take much longer than the contract allows."""
     results: list[Any] = [] if into is None else into
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        start = time.monotonic()
+    end = awake() + seconds
+    while awake() < end:
+        start = awake()
         results += reader.read()
-        assert time.monotonic() - start < 1.0  # half a second, and as much for a busy box
+        assert awake() - start < 1.0  # half a second, and as much for a busy box
     return results
 
 
@@ -79,12 +81,12 @@ class Tty:
     def send(self, data: bytes) -> None:
         os.write(self._master, data)
 
-    def received(self, size: int, seconds: float = 2.0) -> bytes:
+    def received(self, size: int, seconds: float = PATIENCE_S) -> bytes:
         """The next `size` bytes that the driver wrote, or as many as came in time."""
         data = b""
-        deadline = time.monotonic() + seconds
-        while len(data) < size and (left := deadline - time.monotonic()) > 0:
-            if select.select([self._master], [], [], left)[0]:
+        deadline = awake() + seconds
+        while len(data) < size and awake() < deadline:
+            if select.select([self._master], [], [], 0.05)[0]:
                 try:
                     data += os.read(self._master, size - len(data))
                 except OSError:  # nobody has it open

@@ -70,7 +70,7 @@ class RunningDecoder:
         self._pipes.tell(ORDERS.encode(task))
         self._orders: deque[Taken | Settled] = deque()  # bounded by what it lets be in flight
         self._theirs = set(range(COUNT))  # slots that it may write
-        self._heard = time.monotonic()
+        self._heard = self._looked = time.monotonic()
         self._pid = 0
         self._pidfd: int | None = None
         self._opened: Opened | None = None
@@ -97,9 +97,11 @@ class RunningDecoder:
             raise CameraGone(DeviceStatus.FAULT, _BROKEN) from error
         except ChildGone as gone:
             raise CameraGone(DeviceStatus.FAULT, gone.why) from gone
-        if messages:
-            self._heard = time.monotonic()
-        self._must_not_stall()
+        at = time.monotonic()
+        # What stands still itself cannot hear: a turn that took longer than it may is not the camera's silence.
+        self._heard = at if messages else self._heard + max(0.0, at - self._looked - _CALM_S)
+        self._looked = at
+        self._must_not_stall(at)
         return messages
 
     def memory(self) -> int:
@@ -141,8 +143,8 @@ class RunningDecoder:
             case _:
                 raise BadFrame(f"{type(message).__name__} is not to be said now", reason="kind")
 
-    def _must_not_stall(self) -> None:
-        silent = time.monotonic() - self._heard
+    def _must_not_stall(self, at: float) -> None:
+        silent = at - self._heard
         if self._opened is not None:
             most = STILLS_STALL_S if self._opened.stills else STALL_S
             if silent > most:

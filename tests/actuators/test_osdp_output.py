@@ -17,6 +17,7 @@ from gateway import doorkeeper
 from gateway.errors import DeviceLost
 from tests.osdp.bus import KEY, Bus
 from tests.osdp.reading import read_until, shown
+from tests.standstill import awake
 
 OUT = 1
 
@@ -111,18 +112,18 @@ def test_a_reader_that_does_not_confirm_is_lost_and_its_door_does_not_open_later
     relay = opened(reader)
     bus.remove(0)
     sent = bus.sent_codes().count(0x68)
-    start = time.monotonic()
+    start = awake()
     with pytest.raises(DeviceLost, match="did not confirm"):
         relay.switch(on=True)
-    assert time.monotonic() - start < 1.0
+    assert awake() - start < 1.0
     relay.close()
     device = bus.reader()
     with suppress(DeviceLost):  # it is back so soon that its cards may never be missed
         read_until(cards, lambda _: False, 2.5)
     cards.close()
     again = None
-    deadline = time.monotonic() + 6.0
-    while again is None and time.monotonic() < deadline:
+    deadline = awake() + 60.0
+    while again is None and awake() < deadline:
         try:
             again = opened(reader)
         except DeviceLost:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import cv2
@@ -11,12 +10,13 @@ import pytest
 from drivers.cameras import replay
 from drivers.cameras.replay import ReplayCamera
 from gateway.errors import DeviceLost
+from tests.standstill import awake
 from tests.striped import HEIGHT, WIDTH, jpeg, look_for_plates, paint
 
 
 def numbers(camera: ReplayCamera, seconds: float) -> list[str]:
-    found, deadline = [], time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    found, deadline = [], awake() + seconds
+    while awake() < deadline:
         frame = camera.read()
         if frame is not None:
             found.append(look_for_plates(frame)[0].plate.number)

@@ -9,6 +9,7 @@ from pathlib import Path
 from drivers.cameras import folder
 from drivers.cameras.folder import FolderCamera
 from gateway.types import Frame, Unreadable
+from tests.standstill import awake
 from tests.striped import jpeg, look_for_plates, paint
 
 
@@ -19,12 +20,12 @@ def connect(path: Path, **options: object) -> FolderCamera:
 def drain(camera: FolderCamera, seconds: float = 0.3, *, settle: bool = True) -> list[Frame | Unreadable]:
     """Everything the camera gives until it has been silent for `seconds`."""
     pictures: list[Frame | Unreadable] = []
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    deadline = awake() + seconds
+    while awake() < deadline:
         picture = camera.read()
         if picture is not None:
             pictures.append(picture)
-            deadline = time.monotonic() + seconds
+            deadline = awake() + seconds
             if settle and picture.source is not None:
                 camera.settle(picture.source)
     return pictures

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,7 +37,7 @@ def test_refused_events_are_listed_and_sent_again_without_a_restart(tmp_path: Pa
             assert "Not authorized: 东门人行1: card granted" in house.command("uplink", "dead", "city")
             assert "still refused: 1;" in house.command("uplink", "retry", code=1)
             acl.write_text("topic readwrite #\n")
-            broker.signal(signal.SIGHUP)
+            broker.reload()
             assert "nothing was refused" in house.command("uplink", "retry", "city")
             wait_until(lambda: platform.events("access.granted"))
             assert platform.events("access.granted")[0]["sequence"] == letter["sequence"]

@@ -262,7 +262,7 @@ def test_lines_are_found_past_arrays_strings_and_inline_tables() -> None:
     assert lines.of(("nowhere",)) == 0
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=300, suppress_health_check=list(HealthCheck), deadline=None)
 @given(data=st.binary(max_size=400) | st.text(max_size=400).map(str.encode))
 def test_no_file_does_anything_but_load_or_name_its_faults(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "fuzz.toml"
@@ -278,7 +278,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=200, suppress_health_check=list(HealthCheck), deadline=None)
 @given(section=st.sampled_from(["site", "points", "readers", "cameras", "actuators", "face", "uplinks"]), value=values)
 def test_any_value_in_any_section_is_a_fault_with_words(tmp_path: Path, section: str, value: object) -> None:
     text = f"{section} = {json.dumps(value)}\n" if not isinstance(value, dict) else ""

@@ -149,7 +149,7 @@ class House:
     def close(self) -> None:
         self.stop.set()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(60)
             assert not thread.is_alive()
 
 

@@ -38,7 +38,7 @@ from gateway.types import DeviceStatus
 from gateway.uplink import Uplink
 from gateway.worker import ActuatorWorker
 from tests.facts import BOOT
-from tests.real import wait_until
+from tests.real import PATIENCE_S, wait_until
 from tests.uplink.parts import ALL, PREFIX, ZONE
 
 CARD = "em4100:62E3086CED"
@@ -93,7 +93,7 @@ class Gateway:
                 "gateway": {"id": "box-1", "data_dir": self.data},
                 "points": POINTS,
                 "actuators": {"door-relay": {"driver": "log"}, "gate-relay": {"driver": "log"}},
-                "uplinks": {"city": {"host": "127.0.0.1", "port": port, "protocol": protocol, "keepalive_s": 2}},
+                "uplinks": {"city": {"host": "127.0.0.1", "port": port, "protocol": protocol, "keepalive_s": 20}},
                 "commands": {"allow": EVERYTHING if allow is None else allow},
             }
         )
@@ -157,7 +157,7 @@ class Gateway:
         finally:
             stop.set()
             for thread in threads:
-                thread.join(10)
+                thread.join(PATIENCE_S)
             self.journal.close()
             assert not any(thread.is_alive() for thread in threads)
 
@@ -194,7 +194,7 @@ class Gateway:
         return found[0].status if found else None
 
 
-def soon(seconds: float = 20) -> str:
+def soon(seconds: float = 29) -> str:
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
 
 
@@ -212,7 +212,7 @@ class Platform:
         self._client.connect("127.0.0.1", port)
         self._client.subscribe("#", 0)
         self._client.loop_start()
-        assert self._ready.wait(5)
+        assert self._ready.wait(PATIENCE_S)
 
     def publish(self, leaf: str, body: Any, *, retain: bool = False, **properties: Any) -> None:
         payload = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -221,7 +221,7 @@ class Platform:
             given = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             for name, value in properties.items():
                 setattr(given, name, value)
-        self._client.publish(f"{PREFIX}/{leaf}", payload, 1, retain, given).wait_for_publish(5)
+        self._client.publish(f"{PREFIX}/{leaf}", payload, 1, retain, given).wait_for_publish(PATIENCE_S)
 
     def order(self, command: str, request_id: str = "", expires: str = "", **args: Any) -> dict[str, Any]:
         """Order, and wait for the final reply."""

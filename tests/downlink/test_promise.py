@@ -12,15 +12,16 @@ import pytest
 from gateway.clock import ClockTrust
 from tests.downlink.parts import PREFIX, Gateway, Platform, soon
 from tests.real import Mosquitto, wait_until
+from tests.standstill import awake
 from tests.uplink.parts import Wire
 
 
 def test_a_door_opens_within_two_seconds_over_both_protocols(tmp_path: Path, broker: Mosquitto, protocol: str) -> None:
     platform = Platform(broker.port, protocol)
     with Gateway(tmp_path, broker.port, protocol).running() as gateway:
-        began = time.monotonic()
+        began = awake()
         reply = platform.order("door.open", "a1", point="door")
-        assert time.monotonic() - began < 2.0
+        assert awake() - began < 2.0
         assert (reply["ok"], reply["code"], reply["request_id"], reply["command"]) == (True, "done", "a1", "door.open")
         assert reply["result"] == {"point": "door", "opened": True, "open_s": 0.2}
         assert gateway.relays["door-relay"].opened == 1
@@ -64,7 +65,7 @@ def test_a_command_needs_an_expiry(gateway: Gateway, platform: Platform) -> None
     [
         ("door.open", -0.1, "expired"),
         ("door.open", 29, "done"),
-        ("door.open", 32, "expires_too_late"),
+        ("door.open", 60, "expires_too_late"),
         ("ping", 3500, "done"),
         ("ping", 3700, "expires_too_late"),
     ],
@@ -113,7 +114,7 @@ def test_a_request_is_carried_out_once_and_answered_again(gateway: Gateway, plat
     assert first == second == third
     assert first["ok"] is True
     assert gateway.relays["door-relay"].opened == 1
-    wait_until(lambda: gateway.journal.history(glob="access.remote_open"))
+    wait_until(lambda: gateway.journal.history(glob="access.remote_open") and gateway.audits())
     assert len(gateway.audits()) == 1
     assert platform.order("door.open", "a1", point="gate")["code"] == "request_id_reused"
 
@@ -140,7 +141,7 @@ def test_response_topic_and_correlation_data_are_honoured(gateway: Gateway, plat
     wait_until(lambda: platform.replies("a2"))
     (answered,) = [message for message in platform.messages if message.topic == f"{PREFIX}/reply/a2"]
     assert answered.properties.CorrelationData == b"8"  # type: ignore[union-attr]
-    assert gateway.count("replies") == 2
+    wait_until(lambda: gateway.count("replies") == 2)
 
 
 @pytest.mark.parametrize("topic", [f"{PREFIX}/status", "compound/v1/other/box/cmd/1", "$SYS/x", "a" * 600])
@@ -158,7 +159,7 @@ def test_an_answer_that_a_broker_cuts_the_line_for_is_given_up(
 ) -> None:
     """Mosquitto hands on such a response topic, and takes nothing under it: the sender can never be answered there."""
     platform.publish("cmd/a1", {"command": "ping", "expires_at": soon()}, ResponseTopic="a/" * 250)
-    wait_until(lambda: "a reply is given up" in caplog.text, seconds=20)
+    wait_until(lambda: "a reply is given up" in caplog.text)
     order = {"command": "ping", "expires_at": soon()}
 
     def is_answered() -> bool:
@@ -166,7 +167,7 @@ def test_an_answer_that_a_broker_cuts_the_line_for_is_given_up(
         time.sleep(0.2)
         return bool(platform.replies("a2"))
 
-    wait_until(is_answered, seconds=20)
+    wait_until(is_answered)
     assert gateway.count("connects") > 1
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.house import KNOWN, SerialLine, Subscriber, door_house, prove_complete
+from tests.house import KNOWN, House, SerialLine, Subscriber, door_house, prove_complete
 from tests.real import Mosquitto, wait_until
 from tests.stranger import Contract
 
 
 def ids(events: list[dict[str, Any]]) -> set[str]:
     return {event["id"] for event in events}
+
+
+def keeps(house: House, cards: int) -> bool:
+    return house.kept("access") == cards
 
 
 def test_a_card_reaches_the_platform(tmp_path: Path, line: SerialLine, broker: Mosquitto) -> None:
@@ -58,21 +63,20 @@ def test_kills_in_the_middle_of_a_rush_lose_nothing(tmp_path: Path, line: Serial
     presented = 0
     with Subscriber(broker.port) as platform:
         for _ in range(4):
-            house.start()
-            house.wait_online("reader")
-            for _ in range(30):
-                line.present(KNOWN)
-                presented += 1
-                time.sleep(0.05)
-            time.sleep(0.1)  # the last card's bytes are read and its event is on the disk
-            house.kill()
+            with house:  # killed at its end
+                house.wait_online("reader")
+                for _ in range(30):
+                    line.present(KNOWN)
+                    presented += 1
+                    time.sleep(0.05)
+                wait_until(partial(keeps, house, presented))  # the last card's event, too
         with house:
             house.wait_online("reader")
 
             def arrived() -> int:
                 return len({event["id"] for event in platform.events("access.granted")})
 
-            wait_until(lambda: arrived() == presented, 20, f"{presented} cards at the platform")
+            wait_until(lambda: arrived() == presented, what=f"{presented} cards at the platform")
             wait_until(lambda: ids(platform.events()) == ids(house.events()))  # what devices had to say, too
             prove_complete(platform.events())
             assert house.stop() == 0
@@ -92,7 +96,7 @@ def test_a_broker_that_goes_away_loses_nothing(tmp_path: Path, line: SerialLine,
         wait_until(lambda: house.status()["uplinks"]["city"]["waiting"] >= 20)
         broker.start()
         with Subscriber(broker.port) as platform:
-            wait_until(lambda: len(platform.events("access.granted")) >= 20, 30)
+            wait_until(lambda: len(platform.events("access.granted")) >= 20)
             replayed = [event for event in platform.events("access.granted") if event["replay"]]
             assert len(replayed) >= 20
             wait_until(lambda: ids(before.events()) | ids(platform.events()) == ids(house.events()))

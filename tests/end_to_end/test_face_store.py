@@ -37,7 +37,7 @@ def test_who_moves_out_leaves_the_faces_also_where_none_is_recognised_any_more(
         house.wait_online("reader")
         house.command("roster", "add", "r-0503", "--name", "乙", "--point", "*")
         house.command("roster", "remove", "r-0502")
-        wait_until(lambda: platform.events("audit.face_erased"), 30)
+        wait_until(lambda: platform.events("audit.face_erased"))
         assert platform.events("audit.face_erased")[0]["data"]["holder"]["ref"] == gone
         assert house.command("face", "list", "--json").startswith("[]")
 
@@ -52,7 +52,7 @@ def test_a_damaged_key_of_the_faces_costs_no_event_and_keeps_nobody_enrolled(
     with Subscriber(broker.port) as platform, house:
         house.wait_online("reader")
         line.present(KNOWN)
-        wait_until(lambda: platform.events("access.granted"), 30)
+        wait_until(lambda: platform.events("access.granted"))
         house.command("face", "erase", "r-0502", "--reason", "withdrawn")
-        wait_until(lambda: platform.events("audit.face_erased"), 30)
+        wait_until(lambda: platform.events("audit.face_erased"))
         assert platform.events("audit.face_erased")[0]["data"]["holder"]["ref"] == gone

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from drivers.modbus_rtu import WRITE_COIL, request
 from tests.house import HEAD, ROSTER, UPLINK, House, Subscriber
 from tests.readers.emulated import ModbusLine
 from tests.real import Mosquitto, wait_until
@@ -32,7 +33,14 @@ driver = "modbus-relay"
 port = "{port}"
 address = 2
 """
+SWITCH_ON, SWITCH_OFF = (request(2, WRITE_COIL, 0, value) for value in (0xFF00, 0))
 KNOWN, UNKNOWN = bytes.fromhex("00000062E3086CED"), bytes.fromhex("0000000B00C0FFEE")
+
+
+def wait_until_looked(line: ModbusLine) -> None:
+    """Until the reader has seen what lies in its registers now."""
+    asked = len(line.asked)
+    wait_until(lambda: sum(question[0] == 1 for question in line.asked[asked:]) >= 2)
 
 
 def test_a_card_in_the_registers_opens_the_door(tmp_path: Path, broker: Mosquitto) -> None:
@@ -44,13 +52,14 @@ def test_a_card_in_the_registers_opens_the_door(tmp_path: Path, broker: Mosquitt
         with Subscriber(broker.port) as platform, house:
             house.wait_online("reader")
             house.wait_online("actuator")
+            wait_until_looked(line)
             time.sleep(0.5)
             assert platform.events("access") == []
             line.show(bytes(8))
-            time.sleep(0.5)
+            wait_until_looked(line)
             line.show(KNOWN)
-            wait_until(lambda: line.coils[2][0], 2, "the relay is on")
-            wait_until(lambda: not line.coils[2][0], 3, "and off again")
+            wait_until(lambda: SWITCH_ON in line.asked, what="the relay is switched on")
+            wait_until(lambda: SWITCH_OFF in line.asked[line.asked.index(SWITCH_ON) :], what="and off again")
             line.show(UNKNOWN)
             wait_until(lambda: len(platform.events("access")) == 2)
             granted, denied = platform.events("access")

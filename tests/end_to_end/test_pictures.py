@@ -72,7 +72,7 @@ def test_a_camera_at_a_point_that_is_new_waits_for_the_restart(
         wait_until(lambda: "camera yard-cam needs that restart" in house.log())
         time.sleep(2.0)  # recognition would have ended by now
         assert house.status()["vision"]["pid"] == child
-        house.wait_online("camera", 1.0)
+        house.wait_online("camera")
 
 
 LOBBY = """
@@ -95,11 +95,11 @@ def test_sighup_tries_a_recogniser_again_that_was_off(tmp_path: Path, line: Seri
     house = door_house(tmp_path, line, broker, LOBBY)
     (tmp_path / "pictures").mkdir()
     with house:
-        wait_until(lambda: "face" in house.status()["vision"].get("faults", {}), 30)
+        wait_until(lambda: "face" in house.status()["vision"].get("faults", {}))
         assert "face recognition is off" in house.command("status")
         house.command("models", "prepare")
         house.hang_up()
-        wait_until(lambda: house.status()["vision"].get("recognisers") == {"face": "ready"}, 30)
+        wait_until(lambda: house.status()["vision"].get("recognisers") == {"face": "ready"})
 
 
 CAMERA = 'driver = "folder"\npath = "pictures"'
@@ -116,18 +116,17 @@ def test_photographs_of_cars_reach_the_platform(
     pictures.mkdir()
     house = door_house(tmp_path, line, broker, GATE.format(camera=CAMERA))
     with Subscriber(broker.port) as platform:
-        house.start()
-        house.wait_online("camera")
-        for scene in scenes[:6]:
-            photo = shared / "data" / "plates" / scene["file"]
-            shutil.copy(photo, pictures / photo.name)
-        wait_until(lambda: len(platform.events("vehicle")) >= 2, 60)
-        house.kill()
+        with house:  # killed at its end
+            house.wait_online("camera")
+            for scene in scenes[:6]:
+                photo = shared / "data" / "plates" / scene["file"]
+                shutil.copy(photo, pictures / photo.name)
+            wait_until(lambda: len(platform.events("vehicle")) >= 2)
         for scene in scenes[6:]:
             photo = shared / "data" / "plates" / scene["file"]
             shutil.copy(photo, pictures / photo.name)
         with house:
-            wait_until(lambda: len(_sources(platform)) == len(scenes), 60)
+            wait_until(lambda: len(_sources(platform)) == len(scenes))
         found = {event["data"]["source_file"]: event["data"] for event in platform.events("vehicle")}
         right = sum(
             _plain(scene["plate"])
@@ -169,7 +168,7 @@ def test_a_recogniser_that_is_off_is_a_fault_the_platform_sees(
     (tmp_path / "faces").mkdir()
     house = door_house(tmp_path, line, broker, FACES)
     with Subscriber(broker.port) as platform, house:
-        wait_until(lambda: platform.events("device.fault"), 20)
+        wait_until(lambda: platform.events("device.fault"))
         fault = platform.events("device.fault")[0]
         assert fault["subject"] == "door-cam"
         assert "models prepare, then systemctl reload" in fault["data"]["detail"]  # by itself it is not tried again
@@ -196,8 +195,8 @@ def test_a_face_enrolled_from_one_photo_is_known_in_another(
         for name in ("biden", "clapton", "alex_lacamoire"):
             stranger = sorted((people / name).iterdir())[0]
             shutil.copy(stranger, tmp_path / "faces" / f"stranger-{name}.jpg")
-        wait_until(lambda: _finished(tmp_path / "faces") == 6, 60, "six pictures looked at")
-        wait_until(lambda: platform.events("recognised"), 10)
+        wait_until(lambda: _finished(tmp_path / "faces") == 6, what="six pictures looked at")
+        wait_until(lambda: platform.events("recognised"))
         seen = [event["data"] for event in platform.events("recognised")]
         assert all(data["source_file"].startswith("own-") for data in seen)
         assert seen[0].items() >= {"method": "face", "assurance": "low", "liveness": "none", "gallery_size": 1}.items()
@@ -205,10 +204,9 @@ def test_a_face_enrolled_from_one_photo_is_known_in_another(
         assert not platform.events("access.granted")  # a face of low assurance opens nothing
         house.command("face", "erase", "r-0502", "--reason", "moved out")
         wait_until(lambda: platform.events("audit"))
-        erased = time.monotonic()
-        wait_until(lambda: time.monotonic() > erased + 2.1, what="the recogniser looks at the store every two seconds")
+        time.sleep(4.0)  # the recogniser looks at the store every two seconds
         shutil.copy(people / "lfw_Colin_Powell" / "02.jpg", tmp_path / "faces" / "later.jpg")
-        wait_until(lambda: _finished(tmp_path / "faces") == 7, 20, "the seventh picture looked at")
+        wait_until(lambda: _finished(tmp_path / "faces") == 7, what="the seventh picture looked at")
         time.sleep(0.5)  # an event would be here by now
         assert not [event for event in platform.events("recognised") if event["data"]["source_file"] == "later.jpg"]
 

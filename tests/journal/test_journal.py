@@ -180,9 +180,9 @@ def test_threads_append_and_read_at_the_same_time(path: Path) -> None:
     for thread in (*writers, reader):
         thread.start()
     for thread in writers:
-        thread.join(30)
+        thread.join()
     done.set()
-    reader.join(30)
+    reader.join()
     assert seen == list(range(1, 161))
     journal.close()
 
@@ -232,7 +232,7 @@ def test_what_was_accepted_survives_kill_9(path: Path) -> None:
         accepted += [int(process.stdout.readline()) for _ in range(40 + 17 * round_)]
         process.kill()
         accepted += [int(line) for line in process.stdout.read().splitlines()]
-        process.wait(10)
+        process.wait()
     journal = Journal(path)
     kept = [row.seq for row in journal.read_after(0, ALL, 10_000)]
     assert kept == list(range(1, kept[-1] + 1))

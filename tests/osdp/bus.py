@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from drivers.osdp.frames import Frame, FrameFinder
+from tests.real import PATIENCE_S
 from tests.wire import Tty
 
 KEY = "9F86D081884C7D659A2FEAA0C55AD015"
@@ -35,7 +36,7 @@ class Reader:
         self._said: queue.Queue[dict[str, Any]] = queue.Queue()
         self._listener = threading.Thread(target=self._listen)
         self._listener.start()
-        assert self._said.get(timeout=10) == {"ready": True}
+        assert self._said.get(timeout=PATIENCE_S) == {"ready": True}
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
@@ -51,7 +52,7 @@ class Reader:
         self._process.stdin.write(json.dumps(event) + "\n")
         self._process.stdin.flush()
 
-    def command(self, seconds: float = 3.0) -> dict[str, Any]:
+    def command(self, seconds: float = PATIENCE_S) -> dict[str, Any]:
         """The next command it was given. Raises `queue.Empty`."""
         return self._said.get(timeout=seconds)
 
@@ -65,8 +66,8 @@ class Reader:
     def die(self) -> None:
         """Its power is cut."""
         self._process.kill()
-        self._process.wait(5)
-        self._listener.join(5)
+        self._process.wait()
+        self._listener.join()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 stream.close()
@@ -154,7 +155,7 @@ class Bus:
         for address in list(self._readers):
             self.remove(address)
         self._stop.set()
-        self._thread.join(5)
+        self._thread.join()
         self.tty.unplug()
 
 

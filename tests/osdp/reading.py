@@ -14,6 +14,8 @@ from drivers.readers import osdp
 from drivers.wiegand_bits import LAYOUTS, encode
 from gateway.errors import DeviceLost
 from tests.osdp.bus import Bus, Reader
+from tests.real import PATIENCE_S
+from tests.standstill import awake
 from tests.wire import cards
 
 
@@ -23,7 +25,7 @@ def word(facility: int, card: int) -> tuple[int, str]:
     return 26, int(bits.ljust(32, "0"), 2).to_bytes(4).hex()
 
 
-def opened(bus: Bus, key_file: Path, seconds: float = 10.0, **options: Any) -> osdp.OsdpReader:
+def opened(bus: Bus, key_file: Path, seconds: float = PATIENCE_S, **options: Any) -> osdp.OsdpReader:
     """Connect as a worker does: again and again, for so long."""
     deadline = time.monotonic() + seconds
     while True:
@@ -36,13 +38,13 @@ def opened(bus: Bus, key_file: Path, seconds: float = 10.0, **options: Any) -> o
             time.sleep(0.1)
 
 
-def read_until(reader: osdp.OsdpReader, done: Callable[[list[Any]], bool], seconds: float = 3.0) -> list[Any]:
+def read_until(reader: osdp.OsdpReader, done: Callable[[list[Any]], bool], seconds: float = PATIENCE_S) -> list[Any]:
     results: list[Any] = []
-    deadline = time.monotonic() + seconds
-    while not done(results) and time.monotonic() < deadline:
-        start = time.monotonic()
+    deadline = awake() + seconds
+    while not done(results) and awake() < deadline:
+        start = awake()
         results += reader.read()
-        assert time.monotonic() - start < 1.0  # half a second, and as much for a busy box
+        assert awake() - start < 1.0  # half a second, and as much for a busy box
     return results
 
 
@@ -50,15 +52,15 @@ def pull_out(bus: Bus, reader: osdp.OsdpReader) -> None:
     """The adapter goes while the reader is open on it, which notices."""
     bus.unplug()
     with pytest.raises(DeviceLost):
-        read_until(reader, lambda _: False, 1.0)
+        read_until(reader, lambda _: False)
     reader.close()
 
 
 def shown(reader: osdp.OsdpReader, device: Reader, number: int) -> list[str]:
     """Hold a card before it until it is read, as people do: where the box is busy a session may fail meanwhile."""
     wanted, found = f"w26:61-{number}", list[str]()
-    deadline = time.monotonic() + 10.0
-    while wanted not in found and time.monotonic() < deadline:
+    deadline = awake() + PATIENCE_S
+    while wanted not in found and awake() < deadline:
         device.show(*word(61, number))
         with suppress(DeviceLost):
             found = cards(read_until(reader, bool, 1.5))

@@ -51,7 +51,7 @@ def test_a_forged_card_in_a_secure_session_opens_nothing(block: int, key_file: P
                 bus.tty.send(forged[-1])
 
         bus.on_command = stranger
-        results = read_until(reader, lambda _: len(forged) == 3, 3.0)
+        results = read_until(reader, lambda _: len(forged) == 3)
         results += read_until(reader, lambda _: False, 0.3)
         assert len(forged) == 3
         assert cards(results) == []
@@ -73,7 +73,7 @@ def test_a_card_told_in_clear_during_the_handshake_opens_nothing(key_file: Path)
                 bus.tty.send(forged[-1])
 
         bus.on_command = stranger
-        reader = opened(bus, key_file, 8.0)
+        reader = opened(bus, key_file)
         assert len(forged) == 2
         assert cards(read_until(reader, lambda _: False, 0.5)) == []
         reader.close()
@@ -140,7 +140,7 @@ def test_who_answers_busy_for_ever_is_lost(bus: Bus, key_file: Path) -> None:
     busy = bytes((SOM, 0x80, 8, 0, 0x04, BUSY))  # in clear and without a sequence, as the standard has it
     bus.on_command = lambda _data: bus.send(busy + crc_hqx(busy, 0x1D0F).to_bytes(2, "little"))
     with pytest.raises(DeviceLost):
-        read_until(reader, lambda _: False, 4.0)
+        read_until(reader, lambda _: False)
     reader.close()
 
 

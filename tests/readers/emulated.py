@@ -68,7 +68,7 @@ class Emulated(ABC):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._stop.set()
-        self._thread.join(5)
+        self._thread.join()
 
 
 class Pn532Chip(Emulated):
@@ -155,8 +155,9 @@ class ModbusLine(Emulated):
 
     def show(self, number: bytes, at: int = 6, address: int = 1) -> None:
         """Into the registers; zeros take it out again."""
-        for offset in range(0, len(number), 2):
-            self.registers[address][at + offset // 2] = int.from_bytes(number[offset : offset + 2])
+        pairs = range(0, len(number), 2)
+        shown = {at + offset // 2: int.from_bytes(number[offset : offset + 2]) for offset in pairs}
+        self.registers[address].update(shown)  # at once: who asks meanwhile gets no half of it
 
     def answers(self, heard: bytes) -> tuple[list[bytes], bytes]:
         said = []
@@ -173,7 +174,7 @@ class ModbusLine(Emulated):
     def _answer(self, question: bytes) -> bytes:
         address, function = question[0], question[1]
         at, value = int.from_bytes(question[2:4]), int.from_bytes(question[4:6])
-        registers, coils = self.registers[address], self.coils[address]
+        registers, coils = self.registers[address].copy(), self.coils[address]
         known = all(
             n in (coils if function in (1, 5) else registers) for n in range(at, at + (value if function < 5 else 1))
         )
@@ -189,6 +190,6 @@ class ModbusLine(Emulated):
             if function == 5:
                 coils[at] = bool(value)
             else:
-                registers[at] = value
+                self.registers[address][at] = value
             return question
         return body + crc(body)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +10,7 @@ from gateway.contracts import Reader
 from gateway.errors import DeviceLost
 from gateway.registry import load_driver, names
 from tests.readers.vectors import VECTORS, Vector
+from tests.standstill import awake
 from tests.wire import Tty, cards, faults, read_for
 
 SAMPLES = {vector.driver: vector for vector in VECTORS if vector.cards and vector.driver not in ("pn532", "yhy")}
@@ -66,10 +66,10 @@ def test_two_halves_with_a_pause_are_no_card(vector: Vector, device: Tty) -> Non
 def test_an_unplugged_reader_is_lost_within_a_second(vector: Vector, device: Tty) -> None:
     reader = opened(vector, device)
     device.unplug()
-    start = time.monotonic()
+    start = awake()
     with pytest.raises(DeviceLost) as caught:
-        read_for(reader, 1.0)
-    assert time.monotonic() - start < 1.0
+        read_for(reader, 30)
+    assert awake() - start < 1.0
     assert str(caught.value.hint)
     reader.close()
     reader.close()

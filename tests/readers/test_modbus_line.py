@@ -15,6 +15,7 @@ from drivers.shared_port import SharedPort
 from gateway.errors import DeviceLost
 from tests.readers.emulated import ModbusLine
 from tests.readers.test_modbus_reader import CARD, NUMBER, options, reading
+from tests.real import wait_until
 from tests.wire import Tty, cards, faults, read_for
 
 
@@ -28,7 +29,7 @@ def test_an_adapter_that_echoes_does_no_harm() -> None:
         assert faults(found) == []
         line.power(False)
         with pytest.raises(DeviceLost):
-            read_for(reader, 5)
+            read_for(reader, 30)
         reader.close()
 
 
@@ -50,7 +51,7 @@ def test_the_answer_of_another_board_is_none() -> None:
         line.show(NUMBER)
         line.spoil = lambda answer: [(body := b"\x02" + answer[1:-2]) + modbus_rtu.crc(body)]
         with pytest.raises(DeviceLost):
-            read_for(reader, 5)
+            read_for(reader, 30)
 
 
 def test_a_relay_and_two_readers_on_one_line() -> None:
@@ -72,7 +73,7 @@ def test_a_relay_and_two_readers_on_one_line() -> None:
         for turn in range(40):
             relay.switch(on=turn % 2 == 0)
             assert line.coils[3][0] is (turn % 2 == 0)
-        time.sleep(0.3)
+        wait_until(lambda: all(found))
         stop.set()
         for thread in threads:
             thread.join()
@@ -105,7 +106,7 @@ def test_no_question_begins_while_an_order_waits() -> None:
 
 def until_lost(reader: PolledReader) -> None:
     with pytest.raises(DeviceLost):
-        read_for(reader, 10)
+        read_for(reader, 30)
 
 
 def test_a_dead_board_leaves_the_line_to_the_others() -> None:

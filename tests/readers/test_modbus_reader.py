@@ -216,7 +216,7 @@ def test_a_flag_that_cannot_be_lowered_tells_its_card_once_and_then_the_fault() 
         line.registers[1][3], line.refuses_orders = 1, True
         results: list[Any] = []
         with pytest.raises(DeviceLost, match="refuses with code 2"):
-            read_for(reader, 5, results)
+            read_for(reader, 30, results)
         assert cards(results) == [CARD]
         assert set(faults(results)) == {"refused"}
 

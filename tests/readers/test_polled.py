@@ -22,6 +22,7 @@ from gateway.types import CardRead, DeviceStatus
 from gateway.worker import ReaderWorker
 from tests.readers.emulated import Emulated, ModbusLine, Pn532Chip, YhyModule
 from tests.real import wait_until
+from tests.standstill import awake
 from tests.wire import CUTS, Results, Tty, cards, faults, read_for
 from tests.workers.parts import online, running, status
 
@@ -102,10 +103,10 @@ def test_a_card_that_lies_there_is_told_at_each_look(kind: Kind) -> None:
 @EVERY
 def test_a_device_that_is_silent_is_not_there(kind: Kind) -> None:
     with Tty() as tty:
-        start = time.monotonic()
+        start = awake()
         with pytest.raises(DeviceLost) as caught:
             kind.connect(tty.path)
-        assert time.monotonic() - start < 1.5
+        assert awake() - start < 1.5
         assert "power" in str(caught.value.hint)
         assert "供电" in caught.value.say(Language.ZH)
 
@@ -151,11 +152,11 @@ def test_a_device_without_power_is_lost_after_a_few_questions(kind: Kind) -> Non
     with reading(kind) as (device, reader):
         device.power(False)
         results: list[Any] = []
-        start = time.monotonic()
+        start = awake()
         with pytest.raises(DeviceLost, match="no sound answer"):
-            read_for(reader, 5, results)
+            read_for(reader, 30, results)
         assert faults(results) == ["timeout"] * (MISSES - 1)
-        assert time.monotonic() - start < 3.5
+        assert awake() - start < 3.5
 
 
 def test_it_is_lost_by_bad_answers_in_a_row_only() -> None:
@@ -171,7 +172,7 @@ def test_it_is_lost_by_bad_answers_in_a_row_only() -> None:
 
     reader = PolledReader(ask, lambda: None, 0.001, Text("", "is it there?"))
     with pytest.raises(DeviceLost, match="is it there"):
-        read_for(reader, 5)
+        read_for(reader, 30)
     assert answers == []
 
 
@@ -183,14 +184,14 @@ def test_power_that_comes_back_brings_the_reader_back(kind: Kind, monkeypatch: p
     with Tty() as tty, kind.emulated(tty) as device:
         worker = ReaderWorker("r", settings, lambda: kind.connect(tty.path), seen.append, board)
         with running(worker):
-            wait_until(online(board), 3)
+            wait_until(online(board))
             device.power(False)
-            wait_until(lambda: status(board) is DeviceStatus.OFFLINE, 5)
+            wait_until(lambda: status(board) is DeviceStatus.OFFLINE)
             assert "no sound answer" in board.devices()[0].detail
             device.power(True)
-            wait_until(online(board), 8)
+            wait_until(online(board))
             kind.show(device, UID)
-            wait_until(lambda: seen, 2)
+            wait_until(lambda: seen)
             time.sleep(1.2)
             assert len(seen) == 1, "a card that lies there is one presentation"
             assert not [name for name in board.counters() if "bad" in name and "timeout" not in name]
@@ -202,9 +203,9 @@ def test_an_unplugged_port_is_lost_within_a_second(kind: Kind) -> None:
         reader = kind.connect(tty.path)
         device.__exit__(None, None, None)
         tty.unplug()
-        start = time.monotonic()
+        start = awake()
         with pytest.raises(DeviceLost):
-            read_for(reader, 2)
-        assert time.monotonic() - start < 1.0
+            read_for(reader, 30)
+        assert awake() - start < 1.0
         reader.close()
         reader.close()

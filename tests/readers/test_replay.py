@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -10,18 +9,19 @@ from pydantic import ValidationError
 
 from drivers.readers.replay import Options, connect, parse_recording
 from gateway.errors import DeviceLost
+from tests.standstill import awake
 from tests.wire import Results, cards, faults
 
 
 def played(path: Path, seconds: float, **options: object) -> tuple[Results, float]:
     """Everything read within `seconds`, and the longest that one read took."""
     reader = connect(Options.model_validate({"path": path, **options}))
-    end = time.monotonic() + seconds
+    end = awake() + seconds
     results: list[object] = []
     longest = 0.0
-    while (start := time.monotonic()) < end:
+    while (start := awake()) < end:
         results += reader.read()
-        longest = max(longest, time.monotonic() - start)
+        longest = max(longest, awake() - start)
     reader.close()
     return results, longest  # type: ignore[return-value]
 

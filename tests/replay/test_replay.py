@@ -15,7 +15,7 @@ from tests.replay.__main__ import prepare
 from tests.replay.count import lines, tally
 from tests.replay.film import BORN, play, settings
 
-pytestmark = [pytest.mark.shared, pytest.mark.timeout(400)]  # seven seconds of processor, also on a busy box
+pytestmark = pytest.mark.shared
 
 SECONDS, SEED = 50.0, 4
 

@@ -32,7 +32,7 @@ from gateway.standing import StandingAlarm
 from gateway.types import Box, CardRead, DeviceStatus, Event, FaceSeen, PictureDone, Plate, PlateSeen
 from gateway.witness import Mismatch
 from tests.downlink.parts import CARD, Gateway, soon
-from tests.facts import BOOT, stamp
+from tests.facts import BOOT, NOON, stamp
 from tests.journal.test_damage import overwrite
 from tests.real import wait_until
 from tests.stranger import Stranger
@@ -84,7 +84,7 @@ class Everything(Gateway):
             finally:
                 stop.set()
                 for thread in threads:
-                    thread.join(5)
+                    thread.join()
 
     def see_everything(self) -> None:
         """Cards, plates and a face, known and unknown."""
@@ -143,7 +143,7 @@ class Everything(Gateway):
             wait_until(lambda: self.board.facts().get("journal.fault"))
         wait_until(lambda: not self.board.facts().get("journal.fault"))
         self.journal.register("nobody", self.settings.uplinks["city"].classes)  # never came, so nothing is sent
-        later = Stamp(datetime.now(UTC) + timedelta(days=367), 0.0, ClockTrust.SYNCED)
+        later = Stamp(max(datetime.now(UTC), NOON) + timedelta(days=367), 0.0, ClockTrust.SYNCED)
         assert self.journal.purge(Policy(max_bytes=1 << 40, min_free=0), later)
 
     def audit_faces(self) -> None:

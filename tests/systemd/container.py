@@ -89,7 +89,7 @@ class Container:
                 env={"PATH": _PATH, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
             )
         try:
-            wait_until(self._is_up, 30, f"systemd up, see {self._folder}/console.log")
+            wait_until(self._is_up, what=f"systemd up, see {self._folder}/console.log")
         except BaseException:
             self._end()
             raise
@@ -108,7 +108,7 @@ class Container:
         enter = ["nsenter", "-t", str(self._leader), *("-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w"), "--"]
         environment = ["env", "-i", f"PATH=/usr/local/bin:{_PATH}", "LANG=C.UTF-8"]
         done = subprocess.run(
-            [*enter, *environment, *words], input=text, capture_output=True, encoding="utf-8", check=False, timeout=60
+            [*enter, *environment, *words], input=text, capture_output=True, encoding="utf-8", check=False, timeout=600
         )
         assert code is None or done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
@@ -141,7 +141,7 @@ class Container:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._leader, signal.SIGRTMIN + 4)  # power off
         try:
-            self._process.wait(10 if self._leader else 0.1)
+            self._process.wait(60 if self._leader else 0.1)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -162,7 +162,7 @@ def _init_below(pid: int) -> int:
 def _remove_groups() -> None:
     """Ours and those of tests that were killed; a group in use cannot be removed."""
     for group in (found for tree in _TREES for found in tree.glob(f"{_PREFIX}*")):
-        deadline = time.monotonic() + 2
+        deadline = time.monotonic() + 30
         while group.exists() and time.monotonic() < deadline and not _is_busy(group):
             for folder, _, _ in os.walk(group, topdown=False):
                 with contextlib.suppress(OSError):

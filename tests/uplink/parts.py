@@ -29,7 +29,7 @@ from gateway.settings import Uplink as Options
 from gateway.types import EventClass
 from gateway.uplink import Uplink
 from tests.facts import BOOT
-from tests.real import free_port, wait_until
+from tests.real import PATIENCE_S, free_port, wait_until
 
 ZONE = ZoneInfo("Asia/Shanghai")
 ALL = list(EventClass)
@@ -57,7 +57,7 @@ class Subscriber:
         self.connects += 1
 
     def publish(self, topic: str, body: bytes, *, retain: bool = False) -> None:
-        self._client.publish(topic, body, 1, retain).wait_for_publish(5)
+        self._client.publish(topic, body, 1, retain).wait_for_publish(PATIENCE_S)
 
     def events(self) -> list[dict[str, Any]]:
         return [json.loads(message.payload) for message in list(self.messages) if "/event/" in message.topic]
@@ -93,7 +93,7 @@ class House:
         self.keys = Keys(folder / "data")
 
     def uplink(self, port: int, name: str = "city", pause: float = 0.5, **options: Any) -> Uplink:
-        table = Options(**{"host": "127.0.0.1", "port": port, "keepalive_s": 2, "backlog_rate": 100_000, **options})
+        table = Options(**{"host": "127.0.0.1", "port": port, "keepalive_s": 20, "backlog_rate": 100_000, **options})
         identity = Identity("fenglinwan", "box-1", BOOT, "0.1.0")
         catalog = {"site": {"compound_id": "fenglinwan"}, "points": [], "devices": []}
         around = (identity, self.journal, self.board, self.keys, ZONE, lambda: catalog)
@@ -119,7 +119,7 @@ class House:
         finally:
             stop.set()
             for thread in threads:
-                thread.join(10)
+                thread.join(PATIENCE_S)
             assert not any(thread.is_alive() for thread in threads)
 
     def close(self) -> None:
@@ -220,7 +220,7 @@ def certificate(
 
 def assert_complete(platform: Subscriber, last: int) -> None:
     """Every sequence came, each always with the same id and previous; first arrivals of a lane are in order."""
-    wait_until(lambda: set(platform.sequences()) == set(range(1, last + 1)), 20, "every event arrived")
+    wait_until(lambda: set(platform.sequences()) == set(range(1, last + 1)), what="every event arrived")
     identities = {(found["sequence"], found["id"], found["previous"]) for found in platform.events()}
     assert len(identities) == last
     assert all(previous == seq - 1 for seq, _, previous in identities)

@@ -15,7 +15,7 @@ from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.facts import BOOT, event
-from tests.real import Mosquitto, free_port, wait_until
+from tests.real import PATIENCE_S, Mosquitto, free_port, wait_until
 from tests.uplink.parts import ALL, House, Wire, assert_complete, subscriber
 
 
@@ -39,7 +39,7 @@ class Traffic:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(10)
+        self._thread.join(PATIENCE_S)
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
@@ -62,11 +62,11 @@ def test_a_broker_killed_in_the_middle(house: House, broker: Mosquitto, wire: Wi
 
 
 def test_a_hole_that_swallows_everything_and_keeps_its_socket_open(house: House, broker: Mosquitto, wire: Wire) -> None:
-    with subscriber(broker.port) as platform, house.running(house.uplink(wire.port)):
+    with subscriber(broker.port) as platform, house.running(house.uplink(wire.port, keepalive_s=2)):
         with Traffic(house):
             wait_until(lambda: len(platform.events()) > 50)
             wire.swallow()
-            wait_until(lambda: not house.is_online(), 10, "no PUBACK for twice the keepalive")
+            wait_until(lambda: not house.is_online(), what="no PUBACK for twice the keepalive")
             wire.open()
             wait_until(house.is_online)
             time.sleep(0.2)
@@ -91,11 +91,11 @@ class Forgetful(Wire):
 def test_one_message_that_is_never_answered_is_sent_again_though_others_are(house: House, broker: Mosquitto) -> None:
     wire = Forgetful(broker.port, 5)  # the catalog, the status, and then the third event
     house.journal.append([event(number) for number in range(6)], BOOT)
-    with subscriber(broker.port) as platform, house.running(house.uplink(wire.port)):
+    with subscriber(broker.port) as platform, house.running(house.uplink(wire.port, keepalive_s=2)):
         wait_until(lambda: wire.has_forgotten)
         with Traffic(house):  # not before: what is new overtakes what waited, and would have that number
-            wait_until(lambda: platform.sequences().count(3) == 2, 15)
-        assert house.count("connects") == 2
+            wait_until(lambda: platform.sequences().count(3) >= 2)
+        assert house.count("connects") >= 2
     wire.close()
 
 
@@ -115,13 +115,13 @@ def test_a_rest_between_events_ends_no_connection(house: House, broker: Mosquitt
 
 
 def test_a_frozen_broker_is_left_and_found_again(house: House, broker: Mosquitto) -> None:
-    with subscriber(broker.port) as platform, house.running(house.uplink(broker.port)):
+    with subscriber(broker.port) as platform, house.running(house.uplink(broker.port, keepalive_s=2)):
         with Traffic(house):
             wait_until(lambda: len(platform.events()) > 50)
             broker.signal(signal.SIGSTOP)
-            wait_until(lambda: not house.is_online(), 10)
+            wait_until(lambda: not house.is_online())
             broker.signal(signal.SIGCONT)
-            wait_until(house.is_online, 15)
+            wait_until(house.is_online)
         assert_complete(platform, house.journal.last_seq)
 
 
@@ -188,7 +188,7 @@ def test_bytes_that_are_no_mqtt_end_one_connection_and_nothing_else(
                         pass
         with Mosquitto(tmp_path / "broker", port=port) as broker, subscriber(broker.port) as platform:
             house.journal.append([event(2)], BOOT)  # the first may have been delivered before anybody listened
-            wait_until(lambda: 2 in platform.sequences(), 20)
+            wait_until(lambda: 2 in platform.sequences())
             wait_until(lambda: house.journal.pending("city", ALL).count == 0)
     assert not ended
 
@@ -203,6 +203,7 @@ def test_a_platform_that_hangs_holds_up_no_other_and_no_event(house: House, brok
             for number in range(100):
                 house.journal.append([event(number)], BOOT)
             assert house.is_online("slow")
-            wait_until(lambda: set(platform.sequences()) == set(range(1, 101)), 2, "the other has them all")
+            wait_until(lambda: set(platform.sequences()) == set(range(1, 101)), 15, "the other has them all")
             wait_until(lambda: house.journal.pending("quick", ALL).count == 0)
+            assert house.is_online("slow")  # it hangs, and has not been given up
             assert house.journal.pending("slow", ALL).count == 100

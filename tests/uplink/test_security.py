@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -171,7 +170,7 @@ def test_what_an_acl_denies_is_a_dead_letter_until_it_is_allowed(
         assert house.is_online()
         assert house.count("acknowledged") == 3
         allow(tmp_path / "broker", "access", "alarm")
-        guarded.signal(signal.SIGHUP)
+        guarded.reload()
         wire.refuse()
         wait_until(lambda: not house.is_online())
         wire.open()

@@ -13,6 +13,7 @@ from gateway.settings import Uplink
 from gateway.types import DeviceStatus, EventClass
 from tests.facts import BOOT, event
 from tests.real import Mosquitto, wait_until
+from tests.standstill import awake
 from tests.uplink.parts import ALL, PREFIX, House, subscriber
 
 
@@ -31,16 +32,16 @@ def test_events_arrive_once_in_order_with_topic_and_type(house: House, broker: M
         assert [message.topic for message in messages[-2:]] == [f"{PREFIX}/event/vehicle", f"{PREFIX}/event/device"]
         kind = getattr(messages[0].properties, "ContentType", None)
         assert kind == ("application/cloudevents+json" if protocol == "5" else None)
-    assert house.journal.pending("city", ALL).count == 0
+        wait_until(lambda: house.journal.pending("city", ALL).count == 0)
 
 
 def test_a_live_event_is_on_its_way_at_once(house: House, broker: Mosquitto) -> None:
     with subscriber(broker.port) as platform, house.running(house.uplink(broker.port)):
         wait_until(house.is_online)
-        began = time.monotonic()
+        began = awake()
         house.journal.append([event(1)], BOOT)
         wait_until(platform.events)
-        assert time.monotonic() - began < 1.0
+        assert awake() - began < 1.0
 
 
 def test_status_says_online_stopped_and_offline(house: House, broker: Mosquitto) -> None:
@@ -121,13 +122,13 @@ def test_uplinks_differ_in_classes_and_fields_and_do_not_wait_for_each_other(
             with house.running(city, estate, dead):
                 wait_until(lambda: len(second.events()) == 3)
                 wait_until(first.events)
+                wait_until(lambda: house.journal.pending("city", [EventClass.VEHICLE]).count == 0)
             (vehicle,) = first.events()
             assert vehicle["previous"] == 0
             assert vehicle["data"]["plate_no"] == house.keys.plate_ref("鄂J12345")
             assert vehicle["data"]["holder"] == {"ref": "h:1"}
             assert second.events()[1]["data"]["holder"]["id"] == "r-1"
             assert second.events()[1]["previous"] == 1
-        assert house.journal.pending("city", [EventClass.VEHICLE]).count == 0
         assert house.journal.pending("nobody", ALL).count == 3
 
 
@@ -136,9 +137,9 @@ def test_an_alarm_overtakes_a_backlog(house: House, broker: Mosquitto) -> None:
     with subscriber(broker.port) as platform, house.running(house.uplink(broker.port, backlog_rate=150.0)):
         wait_until(lambda: len(platform.events()) > 20)
         house.journal.append([event(1, "access.denied"), event(2, "alarm.tamper")], BOOT)
-        wait_until(lambda: {601, 602} <= set(platform.sequences()))
-        assert len(platform.events()) < 400
         wait_until(lambda: len(platform.events()) == 602)
+        order = platform.sequences()
+        assert max(order.index(601), order.index(602)) < order.index(600)
         backlog = [found["sequence"] for found in platform.events() if found["replay"]]
         assert backlog == list(range(1, 601))
 
@@ -149,7 +150,7 @@ def test_the_backlog_keeps_its_rate(house: House, broker: Mosquitto) -> None:
         wait_until(platform.events)
         began, already = time.monotonic(), len(platform.events())
         wait_until(lambda: len(platform.events()) == 300)
-        assert (300 - already) / (time.monotonic() - began) < 125
+        assert (300 - already) / (time.monotonic() - began) < 200  # without a rate: thousands
 
 
 def test_a_watermark_passes_what_a_puback_does_not(house: House, broker: Mosquitto) -> None:

@@ -28,7 +28,7 @@ from gateway.vision.capture import Capture
 from gateway.vision.letterbox import fit, shrink
 from gateway.vision.nursery import Nursery
 from gateway.wire import DeviceReport
-from tests.real import wait_until
+from tests.real import PATIENCE_S, wait_until
 from tests.striped import jpeg, paint
 from tests.vision.faulty_camera import FaultyNursery
 
@@ -74,7 +74,7 @@ class Watched:
             yield self
         finally:
             self._stop.set()
-            self._thread.join(3)
+            self._thread.join(PATIENCE_S)
             assert not self._thread.is_alive()
 
     @property
@@ -133,7 +133,7 @@ def test_a_picture_that_ends_its_decoder_again_and_again_does_not_block_its_fold
     with Watched(nursery, uploads, first="folder").running() as watched:
         pictures = []
         for _ in range(3):
-            wait_until(watched.capture.waits, 20, str(watched.said))
+            wait_until(watched.capture.waits, what=str(watched.said))
             picture = watched.capture.take()
             assert picture is not None
             pictures.append(picture)
@@ -149,8 +149,8 @@ def test_a_picture_that_ends_its_decoder_again_and_again_does_not_block_its_fold
 FAULTS = {
     "lost": "offline broke (plug it in)",
     "bug": "fault driver bug: ValueError at ",
-    "hang": "offline no picture for 1 s",
-    "never opens": "offline does not open within 1 s",
+    "hang": "offline no picture for ",
+    "never opens": "offline does not open within ",
     "segfault": "fault its decoder ended (SIGSEGV)",
     "exit": "fault its decoder ended (5)",
     "leak": "fault its decoder grew to",
@@ -162,9 +162,9 @@ FAULTS = {
 def test_whatever_goes_wrong_is_said_and_the_next_decoder_works(
     nursery: Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, words: str
 ) -> None:
-    monkeypatch.setattr(running, "STALL_S", 1.2)
+    monkeypatch.setattr(running, "STALL_S", 2.5)
     monkeypatch.setattr(presence, "STEADY_S", 0.5)
-    monkeypatch.setattr(capturing, "OPEN_S", 1.2)
+    monkeypatch.setattr(capturing, "OPEN_S", 2.5)
     beside = Watched(nursery, tmp_path / "other")
     with Watched(nursery, tmp_path / "x", first=fault).running() as watched, beside.running():
         wait_until(lambda: any(one.startswith(words) for one in watched.said), what=str(watched.said))
@@ -175,11 +175,11 @@ def test_whatever_goes_wrong_is_said_and_the_next_decoder_works(
     assert "s3cret" not in str(watched.said)
 
 
-@pytest.mark.parametrize(("number", "words"), [(signal.SIGKILL, "(SIGKILL)"), (signal.SIGSTOP, "no picture for 1 s")])
+@pytest.mark.parametrize(("number", "words"), [(signal.SIGKILL, "(SIGKILL)"), (signal.SIGSTOP, "no picture for ")])
 def test_a_decoder_killed_or_stopped_from_outside(
     nursery: Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, words: str
 ) -> None:
-    monkeypatch.setattr(running, "STALL_S", 1.2)
+    monkeypatch.setattr(running, "STALL_S", 2.5)
     monkeypatch.setattr(presence, "STEADY_S", 0.5)
     with Watched(nursery, tmp_path / "x").running() as watched:
         watched.look()
@@ -189,6 +189,33 @@ def test_a_decoder_killed_or_stopped_from_outside(
         wait_until(lambda: not psutil.pid_exists(first))
         wait_until(lambda: watched.pid not in (0, first) and watched.said[-1] == "online")
         watched.look()
+
+
+def test_a_box_that_stood_still_with_all_its_processes_has_lost_no_camera(
+    nursery: Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "STALL_S", 2.5)
+    with Watched(nursery, tmp_path / "x").running() as watched:
+        watched.look()
+        decoder, pid, stood_still = watched.capture._decoder, watched.pid, threading.Event()
+        assert decoder is not None
+        exchange = decoder._pipes.exchange
+
+        def stand_still_once(seconds: float) -> list[bytes]:
+            if stood_still.is_set():
+                return exchange(seconds)
+            os.kill(pid, signal.SIGSTOP)
+            exchange(0.5)  # what was on its way
+            time.sleep(3.0)
+            os.kill(pid, signal.SIGCONT)
+            stood_still.set()
+            return []
+
+        monkeypatch.setattr(decoder._pipes, "exchange", stand_still_once)
+        assert stood_still.wait(60)
+        before = watched.capture.sent()
+        wait_until(lambda: watched.capture.sent() > before, what=str(watched.said))
+        assert watched.said == ["online"]
 
 
 def test_pictures_taken_back_crash_nobody(nursery: Nursery, tmp_path: Path) -> None:

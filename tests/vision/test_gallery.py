@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from gateway.errors import ModelError
 from gateway.vision.gallery import Gallery, Rule
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 RULE = Rule(match=0.45, margin=0.08, alone=0.40, per_tenfold=0.045)
 
 
@@ -145,26 +146,11 @@ def test_templates_of_another_length_must_be_made_again() -> None:
         Gallery([("a", at(1).tobytes()), ("b", np.ones(512, np.float32).tobytes())], RULE)
 
 
-def test_a_search_costs_little_more_than_the_matrix_product() -> None:
-    """100,000 templates: at most 1.3 times. Best of many in turns, because other work shares the cores."""
+def test_one_face_is_found_among_a_hundred_thousand_templates() -> None:
+    """How fast is measured by `python -m tests.bench search`."""
     rows = np.random.default_rng(1).normal(size=(100_000, 128)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     people = Gallery([(f"p{number // 3:05d}", row.tobytes()) for number, row in enumerate(rows)], COHORT)
     found = people.match(rows[7])
     assert found is not None
     assert found.subject == "p00002"
-
-    def best_of(rounds: int) -> float:
-        bare, whole = [], []
-        for _ in range(rounds):
-            start = time.perf_counter()
-            rows @ rows[7]
-            middle = time.perf_counter()
-            people.match(rows[7])
-            bare.append(middle - start)
-            whole.append(time.perf_counter() - middle)
-        return min(whole) / min(bare)
-
-    ratio = next((ratio for _ in range(3) if (ratio := best_of(40)) <= 1.3), None)
-    assert ratio is not None, best_of(40)
-    print(f"\nsearch of 100,000 templates: {ratio:.2f} of the bare product")

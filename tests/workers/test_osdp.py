@@ -63,10 +63,10 @@ def test_a_card_is_observed_and_the_output_pulses(bus: Bus, readers: dict[str, R
     table = ActuatorSettings.model_validate({"driver": "osdp-output", "reader": "east", "output": 1})
     lock = ActuatorWorker("lock", "door", connector("actuator", table, readers), board)
     with running(reader), running(lock):
-        wait_until(lambda: status_of(board, "east")[0] is DeviceStatus.ONLINE, 5)
-        wait_until(lambda: status_of(board, "lock")[0] is DeviceStatus.ONLINE, 5)
+        wait_until(lambda: status_of(board, "east")[0] is DeviceStatus.ONLINE)
+        wait_until(lambda: status_of(board, "lock")[0] is DeviceStatus.ONLINE)
         device.show(*word(61, 4822))
-        wait_until(lambda: seen, 3)
+        wait_until(lambda: seen)
         assert seen[0].credential.written() == "w26:61-4822"
         assert lock.pulse(0.3).sent(2.0)
         controls = [device.command()["control_code"] for _ in range(3)]
@@ -82,15 +82,15 @@ def test_a_reader_that_is_tampered_with_is_a_fault_and_still_reads(
     board.on_device(lambda state: told.append(state.status.value))
     reader = ReaderWorker("east", readers["east"], connector("reader", readers["east"], {}), seen.append, board)
     with running(reader):
-        wait_until(lambda: status_of(board, "east")[0] is DeviceStatus.ONLINE, 5)
+        wait_until(lambda: status_of(board, "east")[0] is DeviceStatus.ONLINE)
         device.tell(event=4, type=2, report="0100")
-        wait_until(lambda: status_of(board, "east")[0] is DeviceStatus.FAULT, 3)
+        wait_until(lambda: status_of(board, "east")[0] is DeviceStatus.FAULT)
         assert "tampered" in status_of(board, "east")[1]
         device.show(*word(61, 1))
-        wait_until(lambda: seen, 3)
+        wait_until(lambda: seen)
         assert status_of(board, "east")[0] is DeviceStatus.FAULT
         device.tell(event=4, type=2, report="0000")
-        wait_until(lambda: status_of(board, "east") == (DeviceStatus.ONLINE, ""), 3)
+        wait_until(lambda: status_of(board, "east") == (DeviceStatus.ONLINE, ""))
         assert [status for status in told if status != "offline"] == ["online", "fault", "online"]
 
 
@@ -103,11 +103,11 @@ def test_a_reader_whose_case_rattles_is_told_of_once(
     board.on_device(lambda state: told.append(state.status.value))
     reader = ReaderWorker("east", readers["east"], connector("reader", readers["east"], {}), lambda _: True, board)
     with running(reader):
-        wait_until(lambda: status_of(board, "east")[0] is DeviceStatus.ONLINE, 5)
+        wait_until(lambda: status_of(board, "east")[0] is DeviceStatus.ONLINE)
         for report in ("0100", "0000") * 3:
             device.tell(event=4, type=2, report=report)
             time.sleep(0.4)  # a worker looks four times a second
-        wait_until(lambda: status_of(board, "east") == (DeviceStatus.ONLINE, ""), 6)
+        wait_until(lambda: status_of(board, "east") == (DeviceStatus.ONLINE, ""))
         assert [status for status in told if status != "offline"] == ["online", "fault", "online"]
 
 

@@ -30,9 +30,9 @@ from tests.workers.parts import CARD, OTHER, SETTINGS, online, reader_on, runnin
 def test_a_card_becomes_an_observation_with_its_time(board: Board) -> None:
     seen: list[CardRead] = []
     with Tty() as device, running(reader_on(device.path, seen, board)):
-        wait_until(online(board), 3)
+        wait_until(online(board))
         device.send(CARD)
-        wait_until(lambda: seen, 1)
+        wait_until(lambda: seen)
         assert seen[0].stamp.age() < 0.5
         assert (seen[0].point, seen[0].device) == ("east-door", "east-reader")
         assert seen[0].credential == Credential(Format.EM4100, bytes.fromhex("62E3086CED"))
@@ -46,22 +46,22 @@ def test_a_reader_that_goes_and_comes_back_behind_its_link(
     monkeypatch.setattr(presence, "STEADY_S", 0.2)
     link, seen = tmp_path / "reader", list[CardRead]()
     with Tty() as first, Tty() as second, running(reader_on(link, seen, board)):
-        wait_until(lambda: status(board) is DeviceStatus.OFFLINE, 2)
+        wait_until(lambda: status(board) is DeviceStatus.OFFLINE)
         link.symlink_to(first.path)
-        wait_until(online(board), 3)
+        wait_until(online(board))
         first.send(CARD[:7])
         time.sleep(0.05)
         first.unplug()
         link.unlink()
-        wait_until(lambda: status(board) is DeviceStatus.OFFLINE, 1, "the loss is seen within a second")
+        wait_until(lambda: status(board) is DeviceStatus.OFFLINE, what="the loss is seen within a second")
         assert "/dev/serial/by-id" in board.devices()[0].detail or str(link) in board.devices()[0].detail
         link.symlink_to(second.path)
-        wait_until(online(board), 3)
+        wait_until(online(board))
         second.send(CARD[7:])
         time.sleep(0.2)
         assert seen == []
         second.send(CARD)
-        wait_until(lambda: seen, 1)
+        wait_until(lambda: seen)
 
 
 class Frozen:
@@ -83,7 +83,7 @@ def test_a_card_shown_while_the_process_stood_still_is_as_old_as_it_may_be(board
     """Else the door opens for whoever comes by when it wakes."""
     ages: list[float] = []
     with running(ReaderWorker("r", SETTINGS, Frozen, lambda read: ages.append(read.stamp.age()), board)):
-        wait_until(lambda: len(ages) >= 3, 5)
+        wait_until(lambda: len(ages) >= 3)
     assert ages[0] < 0.5
     assert ages[1] >= 2.2
     assert ages[2] < 0.5
@@ -92,15 +92,15 @@ def test_a_card_shown_while_the_process_stood_still_is_as_old_as_it_may_be(board
 def test_repeats_are_one_presentation_and_another_card_is_not_delayed(board: Board) -> None:
     seen: list[CardRead] = []
     with Tty() as device, running(reader_on(device.path, seen, board)):
-        wait_until(online(board), 3)
+        wait_until(online(board))
         for wire in (CARD, CARD, OTHER, CARD):
             device.send(wire)
             time.sleep(0.065)
         device.send(b"\x0262E3086CED09\x03")
-        wait_until(lambda: "reader.east-reader.bad.checksum" in board.counters(), 1)
+        wait_until(lambda: "reader.east-reader.bad.checksum" in board.counters())
         time.sleep(0.5)
         device.send(CARD)
-        wait_until(lambda: len(seen) == 3, 1)
+        wait_until(lambda: len(seen) == 3)
     assert [read.credential.value[0] for read in seen] == [0x62, 0x67, 0x62]
     assert board.counters() == {
         "reader.east-reader.cards": 3,
@@ -145,7 +145,7 @@ def test_a_driver_that_raises_does_not_end_the_thread(board: Board, caplog: pyte
     reader, seen, states = Buggy(), list[CardRead](), list[DeviceStatus]()
     board.on_device(lambda state: states.append(state.status))
     with running(ReaderWorker("east-reader", SETTINGS, lambda: reader, seen.append, board)):
-        wait_until(lambda: len(seen) >= 4, 5)
+        wait_until(lambda: len(seen) >= 4)
     assert reader.closed >= 2
     assert states == [DeviceStatus.ONLINE, DeviceStatus.FAULT]
     assert "KeyError" in caplog.text
@@ -169,7 +169,7 @@ def test_a_reader_that_comes_and_goes_is_back_only_once_it_stays(board: Board, m
                 line.close()
             assert len(seen) >= 2
             line, _ = server.accept()
-            wait_until(online(board), 3)
+            wait_until(online(board))
             line.close()
     assert states[:3] == [DeviceStatus.ONLINE, DeviceStatus.OFFLINE, DeviceStatus.ONLINE]
 
@@ -182,7 +182,7 @@ def test_a_driver_that_cannot_connect_is_retried_ever_more_slowly(board: Board) 
         return rdm6300.connect(rdm6300.Options(port="/dev/serial/by-id/none"))
 
     with running(ReaderWorker("east-reader", SETTINGS, connect, print, board)):
-        wait_until(lambda: len(tries) == 4, 5)
+        wait_until(lambda: len(tries) == 4)
     gaps = [later - earlier for earlier, later in pairwise(tries)]
     assert 0.3 < gaps[0] < 0.8
     assert gaps[0] < gaps[1] < gaps[2] + 0.1
@@ -202,7 +202,7 @@ def test_a_device_that_takes_long_to_open_is_no_reason_to_restart_the_doors(
 
     worker = ReaderWorker("east-reader", SETTINGS, connect, print, board)
     with running(worker):
-        wait_until(lambda: len(tries) > 1, 2)
+        wait_until(lambda: len(tries) > 1)
         monkeypatch.setattr(board_module, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 30))
         silent = board.silent()
         monkeypatch.undo()
@@ -216,7 +216,7 @@ def test_the_board_says_in_the_site_s_language_why_a_device_is_away(
     options = rdm6300.Options(port="/dev/serial/by-id/none")
     worker = ReaderWorker("east-reader", SETTINGS, lambda: rdm6300.connect(options), print, board, language=Language.ZH)
     with running(worker):
-        wait_until(lambda: status(board) is DeviceStatus.OFFLINE, 3)
+        wait_until(lambda: status(board) is DeviceStatus.OFFLINE)
     (device,) = board.devices()
     assert device.detail.startswith("串口 /dev/serial/by-id/none：")
     assert "serial port /dev/serial/by-id/none: No such file or directory" in caplog.text
