@@ -208,7 +208,7 @@ def _status(cells: Mapping[str, str], complain: Complain) -> str:
         complain(
             STATUS,
             Text("未知状态“{value}”", "unknown status '{value}'").with_(value=value),
-            suggestion(word, _STATUSES),
+            suggestion(word, _STATUSES if value.isascii() else tuple(_CHINESE[STATUS].values())),
         )
     return word
 
