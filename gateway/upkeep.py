@@ -128,14 +128,14 @@ class Upkeep:
             self._go_on(self._look_at_disk)
         is_ready = self._ballast.make(self._policy.min_free)
         free = self._free()
-        self._note(free=free, ballast=is_ready)
+        self._note(ballast=is_ready)
         if free < self._policy.min_free:
             return self._tell_room(min(_LOW, self._storage.severity or _LOW), free)
         return self._tell_room(None if is_ready else self._storage.severity, free)
 
     def _tell_room(self, severity: int | None, free: int) -> list[Event]:
         """How short of room the disk is: on the board, and as an alarm where that is news."""
-        self._note(low=severity is not None)
+        self._note(free=free, low=severity is not None)
         return self._storage.set(severity, self._stamp(), free=free)
 
     def _weigh(self) -> list[Event]:
