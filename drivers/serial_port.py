@@ -165,8 +165,12 @@ class SerialPort:
             raise DeviceLost(message, hint=_hint(error)) from error
 
 
-def _reason(error: Exception) -> str:
-    """Short: pyserial repeats the port and the number of the error."""
+def _reason(error: Exception) -> Text | str:
+    """Short: pyserial repeats the port and the number of the error, or guesses at what it might be."""
+    if str(error).startswith("device reports readiness"):  # a read at the end of the tty
+        return Text("设备已断开", "the device has gone")
+    if str(error).startswith("write failed") and isinstance(error.__context__, OSError):
+        error = error.__context__
     number = error.args[0] if isinstance(error, termios.error) else getattr(error, "errno", None)
     return os.strerror(number) if number else str(error) or type(error).__name__
 

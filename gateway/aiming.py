@@ -53,7 +53,7 @@ class Second:
     def words(self, language: Language) -> str:
         """One line for people."""
         if not self.size[0]:
-            return _NO_PICTURE.with_(detail=self.detail or "…").say(language)
+            return _NO_PICTURE.with_(detail=self.detail or _NONE_YET).say(language)
         parts = [_PICTURE.with_(fps=self.frames, width=self.size[0], height=self.size[1], sharp=self.sharp)]
         parts += [_plate_words(one, self.size[0]) for one in self.plates]
         if self.faces:
@@ -172,6 +172,7 @@ class Aiming:
 
 
 _NO_PICTURE = Text("没有画面：{detail}", "no picture: {detail}")
+_NONE_YET = Text("尚未收到", "none has come yet")
 _PICTURE = Text(
     "{fps:.1f} 帧/秒  {width}×{height}  清晰度 {sharp:.0f}", "{fps:.1f} fps  {width}×{height}  sharpness {sharp:.0f}"
 )

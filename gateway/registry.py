@@ -24,6 +24,11 @@ Kind = Literal["reader", "camera", "actuator"]
 SECTIONS: dict[str, Kind] = {"readers": "reader", "cameras": "camera", "actuators": "actuator"}
 
 
+_SLIPS = (ImportError, AttributeError, NameError, SyntaxError, TypeError, ValueError)  # of whoever wrote a driver
+
+_WHERE = Text("python -c 'import {module}' 会指出在哪一行", "python -c 'import {module}' shows in which line")
+
+
 def _nothing(_options: Any) -> Iterable[Any]:
     return ()
 
@@ -56,12 +61,12 @@ def load_driver(kind: Kind, name: str) -> Driver:
     try:
         module = entry.load()
         options, connect = module.Options, module.connect
-    except (ImportError, AttributeError) as error:
+    except _SLIPS as error:
         raise Rejected(
             Text("驱动“{name}”无法载入：{error}", "driver '{name}' cannot be loaded: {error}").with_(
                 name=name, error=str(error)
             ),
-            hint=_what_to_install(entry),
+            hint=_what_to_install(entry) if isinstance(error, ImportError) else _WHERE.with_(module=entry.module),
         ) from error
     if not (isinstance(options, type) and issubclass(options, BaseModel) and callable(connect)):
         raise Rejected(

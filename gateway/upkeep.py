@@ -12,6 +12,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator
+from typing import Any
 
 from gateway.board import Board
 from gateway.clock import ClockTrust, Stamp, now
@@ -97,7 +98,7 @@ class Upkeep:
         self._ballast.release()
         self._ask_for_pictures()
         self._board.count("journal.purged", self._journal.purge(self._policy, self._stamp(), is_full=True))
-        return self._storage.set(_OUT, self._stamp(), free=self._free())
+        return self._tell_room(_OUT, self._free())
 
     def _now_and_then(self, work: Callable[[], list[Event]], every: float) -> list[Event]:
         if time.monotonic() < self._due.get(work, 0.0):
@@ -127,11 +128,15 @@ class Upkeep:
             self._go_on(self._look_at_disk)
         is_ready = self._ballast.make(self._policy.min_free)
         free = self._free()
-        self._board.note("storage", {**(self._board.facts().get("storage") or {}), "free": free, "ballast": is_ready})
+        self._note(ballast=is_ready)
         if free < self._policy.min_free:
-            worst = min(_LOW, self._storage.severity or _LOW)
-            return self._storage.set(worst, self._stamp(), free=free)
-        return self._storage.set(None, self._stamp(), free=free) if is_ready else []
+            return self._tell_room(min(_LOW, self._storage.severity or _LOW), free)
+        return self._tell_room(None if is_ready else self._storage.severity, free)
+
+    def _tell_room(self, severity: int | None, free: int) -> list[Event]:
+        """How short of room the disk is: on the board, and as an alarm where that is news."""
+        self._note(free=free, low=severity is not None)
+        return self._storage.set(severity, self._stamp(), free=free)
 
     def _weigh(self) -> list[Event]:
         """That it fails is no fault of the journal's: events are kept without, and whether they are, appends tell."""
@@ -151,8 +156,11 @@ class Upkeep:
         if found:
             survival = {"days": round(found.days, 1), "class": found.event_class.value, "limit": found.limit}
             survival |= {"bytes_per_day": found.bytes_per_day, "words": found.say().say(self._language)}
-        self._board.note("storage", {**(self._board.facts().get("storage") or {}), "off_line": survival})
+        self._note(off_line=survival)
         return []
+
+    def _note(self, **facts: Any) -> None:
+        self._board.note("storage", {**(self._board.facts().get("storage") or {}), **facts})
 
     def _ask_for_pictures(self) -> None:
         missing = self._policy.min_free - self._free()

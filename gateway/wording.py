@@ -20,6 +20,21 @@ _REASONS = {
     "low_assurance": Text("仅作佐证，不开门", "evidence only, opens nothing"),
 }
 
+_CAUSES = {  # of a loss
+    "retention": Text("已到期", "they were too old"),
+    "budget": Text("超出该类别的上限", "their class had used its share of the space"),
+    "space": Text("磁盘空间不足", "the disk was short of space"),
+    "damage": Text("磁盘损坏", "the disk damaged them"),
+    "overflow": Text("长时间无法写入磁盘", "the disk took none for too long"),
+    "refused": Text("内容不可保存", "what they held may not be kept"),
+}
+
+_OUTCOMES = {
+    "done": Text("已执行", "carried out"),
+    "unknown_outcome": Text("被中断，结果不明", "interrupted, with an unknown outcome"),
+}
+_NOT_DONE = Text("未执行（{code}）", "not carried out ({code})")
+
 _STATES = {
     "raised": Text("报警", "raised"),
     "updated": Text("有变化", "changed"),
@@ -59,7 +74,7 @@ _SENTENCES = {
     "audit.clock_set": Text(
         "时钟已校准，更正了 {count} 个事件的时间", "the clock was set; {count} events got their true time"
     ),
-    "audit.command": Text("平台指令 {command}：{code}", "command {command} of the platform: {code}"),
+    "audit.command": Text("平台指令 {command}：{outcome}", "command {command} of the platform: {outcome}"),
     "alarm.credential_attack": Text(
         "{place}：短时间内 {tries} 次刷未登记的卡", "{place}: {tries} unknown cards in a short time"
     ),
@@ -74,6 +89,7 @@ _SENTENCES = {
     "loss": Text("有 {count} 个事件未能保留：{cause}", "{count} events could not be kept: {cause}"),
 }
 _FACE_GRANTED = Text("{place}：人脸放行，{who}", "{place}: face granted, {who}")
+_WHOSE = Text("{said}，{who}", "{said}, {who}")
 _SHUT = {  # said of what was allowed where no order to open went out
     "access.granted": Text("{said}；门未打开", "{said}; the door was not opened"),
     "vehicle.passed": Text("{said}；未抬杆", "{said}; the barrier was not raised"),
@@ -117,25 +133,28 @@ def describe(name: str, subject: str, data: Mapping[str, Any], points: Mapping[s
         template = _FACE_GRANTED
     if template is None:
         return Text("{subject}：{name}", "{subject}: {name}").with_(subject=subject, name=name)
-    reason = str(data.get("reason", ""))
+    reason, cause, code = (str(data.get(key, "?")) for key in ("reason", "cause", "code"))
+    whose = holder.get("room") or holder.get("id")
     point = data.get("point") or subject
     said = template.with_(
         place=(points or {}).get(point, point),
-        who=holder.get("room") or Text("已登记", "in the roster"),
+        who=whose or Text("已登记", "in the roster"),
         ref=holder.get("ref", "?"),
         reason=_REASONS.get(reason, reason),
         plate=data.get("plate_no") or data.get("candidate") or "?",
         device=data.get("device") or subject,
         detail=_detail(data),
         count=data.get("count", "?"),
-        cause=data.get("cause", "?"),
+        cause=_CAUSES.get(cause, cause),
         tries=data.get("tries", "?"),
         command=data.get("command", "?"),
-        code=data.get("code", "?"),
+        outcome=_OUTCOMES.get(code, _NOT_DONE.with_(code=code)),
         state=_STATES.get(str(data.get("state")), str(data.get("state", "?"))),
         offset_s=data.get("offset_s", "?"),
         **{key: data.get(key, "?") for key in ("by", "added", "updated", "removed")},
     )
     if name in _SHUT and data.get("opened") is False:
         return _SHUT[name].with_(said=said)
+    if whose and name.endswith(".denied"):
+        return _WHOSE.with_(said=said, who=whose)
     return said

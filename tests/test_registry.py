@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -10,6 +13,7 @@ from pydantic import ValidationError
 
 from gateway.errors import DeviceLost, Rejected
 from gateway.registry import Kind, load_driver, names
+from tests.house import HEAD
 
 PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 GROUPS: dict[Kind, list[str]] = {
@@ -58,6 +62,25 @@ def test_a_misspelt_name_is_refused_with_the_right_one() -> None:
         load_driver("reader", "rdm630")
     assert "did you mean rdm6300" in str(caught.value.hint)
     assert "wiegand" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("slip", ["import no_such_library", "Options =", "x = y", "int('a')", "1 + 'a'", "Options = 1"])
+def test_a_slip_in_a_driver_of_another_package_is_a_fault_with_its_key(tmp_path: Path, slip: str) -> None:
+    (tmp_path / "acme_reader.py").write_text(f"{slip}\n", encoding="utf-8")
+    package = tmp_path / "acme-1.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1\n", encoding="utf-8")
+    (package / "entry_points.txt").write_text("[compound_gateway.readers]\nacme = acme_reader\n", encoding="utf-8")
+    point = '[points.door]\nname = "Door"\nkind = "pedestrian"\ndirection = "in"\n'
+    config = tmp_path / "gateway.toml"
+    config.write_text(f'{HEAD}{point}[readers.hall]\ndriver = "acme"\npoint = "door"\n', encoding="utf-8")
+    command = [sys.executable, "-m", "gateway", "check", "--config", str(config)]
+    paths = os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", "")))
+    environment = {**os.environ, "PYTHONPATH": paths}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 78, done.stderr
+    assert "readers.hall.driver: " in done.stderr
+    assert "acme" in done.stderr
 
 
 def test_only_drivers_that_say_so_share_a_port() -> None:

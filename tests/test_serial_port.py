@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from drivers.serial_port import SerialOptions, SerialPort
 from gateway.errors import DeviceLost
+from gateway.text import Language, Text
 from tests.real import needed, wait_until
 from tests.standstill import awake
 from tests.wire import Tty
@@ -124,6 +125,19 @@ def test_a_question_after_the_unplug_says_why_in_words(device: Tty) -> None:
     device.unplug()
     with pytest.raises(DeviceLost, match=f"{device.path}: Input/output error"):
         port.discard()
+    port.close()
+
+
+def test_a_device_pulled_out_is_told_in_the_words_of_staff(device: Tty) -> None:
+    """pyserial's guesses stood there, in English, and the number of the error in the middle of its sentence."""
+    port = SerialPort(device.path, 9600)
+    device.unplug()
+    with pytest.raises(DeviceLost) as reading:
+        port.receive()
+    assert isinstance(reading.value.message, Text)
+    assert reading.value.message.say(Language.ZH) == f"串口 {device.path}：设备已断开"
+    with pytest.raises(DeviceLost, match=f"{device.path}: Input/output error"):
+        port.write(b"x")
     port.close()
 
 

@@ -100,20 +100,23 @@ def test_a_full_disk_sheds_low_classes_tells_and_goes_on(disk: Path) -> None:
 
 def test_the_ballast_comes_back_and_the_alarm_goes_once_there_is_room(disk: Path) -> None:
     journal = Journal(disk / "journal" / "journal.db")
-    upkeep = Upkeep(journal, SMALL, Board(), BOOT)
+    board = Board()
+    upkeep = Upkeep(journal, SMALL, board, BOOT)
     ballast = Ballast(disk / "journal" / "ballast", SMALL.ballast)
     assert list(upkeep.round()) == []
     assert ballast.is_whole
     fill(disk / "foreign")
     told = upkeep.make_room(StoreError("the disk is full"))
     assert [(one.name, one.data["state"]) for one in told] == [("alarm.storage_low", "raised")]
+    assert board.facts()["storage"]["low"] is True
     journal.append(told, BOOT)
     assert not ballast.is_whole
-    again = Upkeep(journal, SMALL, Board(), BOOT)  # after a restart
+    again = Upkeep(journal, SMALL, board, BOOT)  # after a restart
     assert list(again.round()) == []
     (disk / "foreign").unlink()
-    later = Upkeep(journal, SMALL, Board(), BOOT)
+    later = Upkeep(journal, SMALL, board, BOOT)
     assert [(one.name, one.data["state"]) for one in later.round()] == [("alarm.storage_low", "cleared")]
+    assert board.facts()["storage"]["low"] is False
     assert ballast.is_whole
     journal.close()
 

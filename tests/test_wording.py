@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gateway.text import Language
 from gateway.wording import describe
 
@@ -41,3 +43,28 @@ def test_a_picture_that_is_none_is_named_and_cannot_write_on_the_terminal() -> N
     data = {"detail": "it is cut off", "source_file": "a\x1b[2Jb\n.jpg"}
     said = describe("device.fault", "gate-cam", data).say(Language.EN)
     assert said == "device gate-cam has a fault: a?[2Jb?.jpg: it is cut off"
+
+
+def test_who_was_refused_is_said_where_the_roster_knows_it() -> None:
+    """Who stands at the desk says "my card does not work"; staff must find that person's line."""
+    lost = {"reason": "lost", "holder": {"id": "r-0508", "room": "3-1-0508"}}
+    assert describe("access.denied", "door", lost).say(Language.ZH) == "door：刷卡未放行，已挂失，3-1-0508"
+    assert describe("access.denied", "door", lost).say(Language.EN) == "door: card denied, reported lost, 3-1-0508"
+    visitor = {"reason": "expired", "plate_no": "沪B30527", "holder": {"id": "v-1122-1"}}
+    assert describe("vehicle.denied", "gate", visitor).say(Language.ZH) == "gate：车辆未放行 沪B30527，已过期，v-1122-1"
+    assert describe("access.granted", "door", visitor).say(Language.ZH) == "door：刷卡放行，v-1122-1"
+    assert describe("access.denied", "door", {"reason": "unknown"}).say(Language.ZH) == "door：刷卡未放行，未登记"
+
+
+@pytest.mark.parametrize("cause", ["retention", "budget", "space", "damage", "overflow", "refused"])
+def test_why_events_are_gone_is_said_in_chinese(cause: str) -> None:
+    said = describe("loss", "journal", {"count": 3, "cause": cause}).say(Language.ZH)
+    assert said.isascii() is False
+    assert cause not in said
+
+
+def test_what_came_of_a_command_is_said_in_chinese() -> None:
+    done = describe("audit.command", "box-1", {"command": "door.open", "code": "done"})
+    assert done.say(Language.ZH) == "平台指令 door.open：已执行"
+    refused = describe("audit.command", "box-1", {"command": "door.open", "code": "expired"})
+    assert refused.say(Language.ZH) == "平台指令 door.open：未执行（expired）"

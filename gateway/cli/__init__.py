@@ -70,6 +70,7 @@ def main() -> None:
         sys.exit(130)
     except click.ClickException as error:
         error.show()
+        _say_in_chinese(error)
         sys.exit(error.exit_code)
     except GatewayError as error:
         _say(error.message, error.hint)
@@ -85,6 +86,12 @@ def main() -> None:
         sys.exit(1)
 
 
+_SLIPS = (  # of usage, the special ones first: click tells them in English alone
+    (click.NoSuchOption, "没有这个选项"),
+    (click.MissingParameter, "缺少参数"),
+    (click.BadParameter, "参数的值不对"),
+    (click.UsageError, "命令写得不对"),
+)
 _FORBIDDEN = Text("当前用户无权访问 {path}", "this user has no right to {path}")
 _AS_ROOT = Text("以 root 运行（sudo）", "run it as root (sudo)")
 _FAILED = Text("{path}：{why}", "{path}: {why}")
@@ -96,6 +103,14 @@ def _say(*parts: Text | str) -> None:
     for part in parts:
         if str(part):
             click.echo(part.say(language()) if isinstance(part, Text) else part, err=True)
+
+
+def _say_in_chinese(error: click.ClickException) -> None:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return  # it printed the help
+    slip = next((said for kind, said in _SLIPS if isinstance(error, kind)), None)
+    if slip and isinstance(error, click.UsageError) and error.ctx is not None:
+        _say(f"{slip}；用法：{error.ctx.command_path} --help")
 
 
 def _open_what_is_closed() -> None:

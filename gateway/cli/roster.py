@@ -15,7 +15,7 @@ import click
 from gateway.cli.options import config_option, json_option, language, load_settings
 from gateway.cli.trail import roster_audit
 from gateway.errors import Rejected
-from gateway.text import Text
+from gateway.text import Language, Text
 
 if TYPE_CHECKING:
     from gateway.roster import Changes, Roster, RosterFaults
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _FORMS = click.Choice(["csv", "json"])
-_STATUSES = click.Choice(["active", "lost", "blocked"])
 
 
 def _dry_run_option(wrapped: _Command) -> _Command:
@@ -85,7 +84,6 @@ def export_file(file: Path, form: str | None, encoding: str, headings: str, conf
     含卡号明文，请妥善保管 · The file holds card numbers in clear: keep it safe.
     """
     from gateway.roster.file import write
-    from gateway.text import Language
 
     roster = _roster(load_settings(config_path))
     json_wanted = (form or file.suffix.lstrip(".").lower()) == "json"
@@ -107,6 +105,7 @@ def export_file(file: Path, form: str | None, encoding: str, headings: str, conf
 @config_option
 def list_holders(as_json: bool, config_path: Path) -> None:
     """列出住户 · List the holders; with --json each with the `ref` that events carry."""
+    from gateway.roster.cells import STATUS, in_chinese
     from gateway.roster.file import lists
 
     roster = _roster(load_settings(config_path))
@@ -119,9 +118,9 @@ def list_holders(as_json: bool, config_path: Path) -> None:
         counts = Text("卡 {cards}，车 {plates}", "cards {cards}, plates {plates}")
         counted = counts.with_(cards=len(row.cards), plates=len(row.plates)).say(language())
         points = "*" if row.points is None else ";".join(sorted(row.points))
-        click.echo(
-            "\t".join((row.holder_id, row.name, row.kind, row.category, row.room, counted, points, days, row.status))
-        )
+        words = [("kind", row.kind), ("category", row.category), (STATUS, row.status)]
+        kind, category, status = (in_chinese(*word) if language() is Language.ZH else word[1] for word in words)
+        click.echo("\t".join((row.holder_id, row.name, kind, category, row.room, counted, points, days, status)))
     click.echo(Text("{n} 位住户", "holders: {n}").with_(n=len(rows)).say(language()), err=True)
 
 
@@ -138,7 +137,7 @@ def list_holders(as_json: bool, config_path: Path) -> None:
 @click.option("--point", "points", multiple=True, help="通行点或 *，可多次 · Point or *; may be repeated.")
 @click.option("--valid-from", help="有效期起 · First valid day, 2026-01-31.")
 @click.option("--valid-until", help="有效期止（含当日） · Last valid day.")
-@click.option("--status", type=_STATUSES, help="状态：正常、挂失、停用 · active, lost or blocked.")
+@click.option("--status", metavar="[active|lost|blocked]", help="状态：正常、挂失、停用 · active, lost or blocked.")
 @click.option(
     "--update", is_flag=True, help="修改已有住户，只改写出的项 · Change an existing holder: only what is given."
 )

@@ -51,7 +51,14 @@ def _print(status: dict[str, Any]) -> None:
         )
         console.print(words, style="yellow")
     console.print(_uplinks(status["uplinks"]))
-    if off_line := (status["facts"].get("storage") or {}).get("off_line"):
+    storage = status["facts"].get("storage") or {}
+    if storage.get("low"):
+        words = _say(
+            "磁盘空间不足，先删级别低的最旧事件：运行 df -h 查看，腾出空间",
+            "the disk is short of space, and the oldest events of low classes go first: look at df -h and free some",
+        )
+        console.print(words, style="red")
+    if off_line := storage.get("off_line"):
         console.print(escape(off_line["words"]))
 
 
@@ -65,12 +72,20 @@ def _word(name: str) -> str:
     return DEVICE_WORDS[name].say(language()) if name in DEVICE_WORDS else name
 
 
-def _devices(devices: list[dict[str, Any]]) -> Table:
-    from rich.markup import escape
+def _table(*heads: str) -> Table:
+    """A long name or path in it is broken into lines, never cut."""
     from rich.table import Table
 
-    table = Table("", _say("设备", "device"), _say("通行点", "point"), _say("状态", "status"))
-    table.add_column(_say("说明", "detail"), overflow="fold")  # a long path is broken, never cut
+    table = Table()
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    return table
+
+
+def _devices(devices: list[dict[str, Any]]) -> Table:
+    from rich.markup import escape
+
+    table = _table("", _say("设备", "device"), _say("通行点", "point"), _say("状态", "status"), _say("说明", "detail"))
     for device in devices:
         style = {"online": "green", "offline": "yellow"}.get(device["status"], "red")
         state = f"[{style}]{_word(device['status'])}[/]"
@@ -83,16 +98,15 @@ def _devices(devices: list[dict[str, Any]]) -> Table:
 def _uplinks(uplinks: dict[str, dict[str, Any]]) -> Table:
     """`waiting` and `dead` are None where the disk does not tell."""
     from rich.markup import escape
-    from rich.table import Table
 
     heads = [
         ("平台", "uplink"),
         ("已连接", "connected"),
         ("待上传", "waiting"),
         ("被拒收", "refused"),
+        ("说明", "detail"),
     ]
-    table = Table(*(_say(zh, en) for zh, en in heads))
-    table.add_column(_say("说明", "detail"), overflow="fold")
+    table = _table(*(_say(zh, en) for zh, en in heads))
     for name, uplink in uplinks.items():
         connected = _say("是", "yes") if uplink["connected"] else _say("否", "no")
         counts = ["?" if uplink[key] is None else str(uplink[key]) for key in ("waiting", "dead")]

@@ -30,7 +30,8 @@ def command(camera: str, config_path: Path, save: Path | None, seconds: float | 
     settings = load_settings(config_path)
     if camera not in settings.cameras:
         known = ", ".join(settings.cameras) or "-"
-        raise click.BadParameter(f"{camera}: {known}", param_hint="CAMERA")
+        words = f"没有摄像机 {camera}，可用：{known} · no camera {camera}; there are: {known}"
+        raise click.BadParameter(words, param_hint="CAMERA")
     from gateway.supervisor import QUIET
 
     os.environ.update(QUIET)  # before OpenCV is loaded

@@ -13,7 +13,30 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from gateway.plate_rules import PROVINCES
 from gateway.text import Language, Text
+
+_FORMS = {  # what the patterns of the settings and of the drivers here mean
+    r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$": Text(
+        " 1–32 个字母、数字、- 或 _，以字母或数字开头（中文名称写在 name 中）",
+        "1 to 32 letters, digits, - or _, first a letter or digit (what people read goes into `name`)",
+    ),
+    r"^([a-z0-9_-]{1,32}|\d{20})$": Text(
+        " 1–32 个小写字母、数字、- 或 _，或城市分配的 20 位编码",
+        "1 to 32 small letters, digits, - or _, or the 20-digit code that the city assigned",
+    ),
+    r"^[A-Za-z0-9_-]{1,32}$": Text(" 1–32 个字母、数字、- 或 _", "1 to 32 letters, digits, - or _"),
+    r"^\d{2}$": Text("两位数字", "two digits"),
+    f"^[{PROVINCES}]$": Text("一个省份简称，如 鄂", "the sign of a province, such as 鄂"),
+    r"^[^#+\s/][^#+\s]*[^#+\s/]$": Text(
+        "至少两个字符，不含 #、+ 和空格，不以 / 开头或结尾",
+        "two characters at least without #, + or spaces, and no / at its beginning or end",
+    ),
+    r"^rtsps?://[^\s/]+(/\S*)?$": Text(" rtsp://主机/路径", "rtsp://HOST/PATH"),
+    r"^https?://[^\s/]+(/\S*)?$": Text(" http://主机/路径", "http://HOST/PATH"),
+    r"^/dev/\S+$": Text("设备路径，如 /dev/video0", "the path of a device, such as /dev/video0"),
+    r"^(keep|delete|move:.+)$": Text(" keep、delete 或 move:文件夹", "keep, delete or move:FOLDER"),
+}
 
 Where = tuple[str | int, ...]
 Table = dict[str, Any]
@@ -90,8 +113,9 @@ def _message(detail: ErrorDetails, model: type[BaseModel], where: Where, beside:
                 given=given, allowed=did_you_mean(str(given), expected.split(", "))
             )
         case "string_pattern_mismatch":
-            return Text("“{given}”不符合格式 {pattern}", "'{given}' does not fit {pattern}").with_(
-                given=given, pattern=context.get("pattern", "")
+            pattern = context.get("pattern", "")
+            return Text("“{given}”不可用：应为{form}", "'{given}' will not do: it must be {form}").with_(
+                given=given, form=_FORMS.get(pattern, pattern)
             )
         case "value_error":
             (why, *_) = context["error"].args or (detail["msg"],)

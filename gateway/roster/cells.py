@@ -208,7 +208,7 @@ def _status(cells: Mapping[str, str], complain: Complain) -> str:
         complain(
             STATUS,
             Text("未知状态“{value}”", "unknown status '{value}'").with_(value=value),
-            suggestion(word, _STATUSES),
+            suggestion(word, _STATUSES if value.isascii() else tuple(_CHINESE[STATUS].values())),
         )
     return word
 
@@ -217,7 +217,7 @@ def _cards(cells: Mapping[str, str], complain: Complain) -> tuple[Credential, ..
     cards: dict[Credential, None] = {}
     for written in _values(cells, "cards", complain):
         try:
-            cards[parse_credential(unicodedata.normalize("NFKC", written))] = None
+            cards[parse_credential(written)] = None
         except Rejected as error:
             hint = error.hint if isinstance(error.hint, Text) else Text(error.hint, error.hint)
             message = error.message if isinstance(error.message, Text) else Text(error.message, error.message)
@@ -272,7 +272,7 @@ def _date(cells: Mapping[str, str], column: str, complain: Complain) -> date | N
     value = cells.get(column, "")
     if not value:
         return None
-    found = _DATE.fullmatch(value)
+    found = _DATE.fullmatch(unicodedata.normalize("NFKC", value))
     try:
         if found:
             return date(*(int(part) for part in found.groups()))
@@ -287,8 +287,8 @@ def _date(cells: Mapping[str, str], column: str, complain: Complain) -> date | N
 
 
 def _values(cells: Mapping[str, str], column: str, complain: Complain) -> list[str]:
-    values = [part.strip() for part in cells.get(column, "").replace("；", ";").split(";")]
-    values = [value for value in values if value]
+    parts = re.split("[;、]", unicodedata.normalize("NFKC", cells.get(column, "")))  # wide signs, as keyboards write
+    values = [value for part in parts if (value := part.strip())]
     if len(values) > _MOST_VALUES:
         complain(
             column,

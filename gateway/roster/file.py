@@ -1,4 +1,4 @@
-"""A roster file: CSV (comma or tab) or JSON, UTF-8 or GBK, English or Chinese headings.
+"""A roster file: CSV (comma, tab or semicolon) or JSON, UTF-8 or GBK, English or Chinese headings.
 
 Rule: nothing is guessed. One run names every fault with its line, its column and its fix.
 """
@@ -19,7 +19,8 @@ from gateway.text import Language, Text
 Form = Literal["csv", "json"]
 MAX_BYTES = 64 << 20
 _HEADING = {name.lower(): column for column, alias in NAMES.items() for name in (column, alias)}
-_NEEDED_JSON = ("holder_id", "name", "points")
+_NEEDED = ("holder_id", "name", "points")
+_MARKS = {",": Text("逗号", "comma"), "\t": Text("制表符", "tab"), ";": Text("分号", "semicolon")}
 _EXAMPLE = Text(",".join(COLUMNS.values()), ",".join(COLUMNS))
 # A long number made short, and numbers with dashes made a date, on the way through a spreadsheet.
 _MONTH = "(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
@@ -126,9 +127,8 @@ def _decode(data: bytes, sheet: Sheet) -> str | None:
 
 def _csv_records(text: str, sheet: Sheet) -> Iterator[_Record]:
     head = text.lstrip().partition("\n")[0]
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter="\t" if "\t" in head and "," not in head else ",", strict=True
-    )
+    mark = next((mark for mark in _MARKS if mark in head), ",")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
     columns: list[str | None] | None = None
     line = 1
     while True:
@@ -148,7 +148,7 @@ def _csv_records(text: str, sheet: Sheet) -> Iterator[_Record]:
                 if not any(columns):
                     return
             elif len(cells := _without_empty_end(cells, len(columns))) != len(columns):
-                _wrong_width(line, len(cells), len(columns), sheet)
+                _wrong_width(line, len(cells), len(columns), _MARKS[mark], sheet)
             else:
                 record = {column: cell for column, cell in zip(columns, cells, strict=True) if column}
                 _find_made_over(line, record, sheet)
@@ -157,13 +157,15 @@ def _csv_records(text: str, sheet: Sheet) -> Iterator[_Record]:
 
 
 def _find_made_over(line: int, record: dict[str, str], sheet: Sheet) -> None:
-    for column in ("holder_id", "room"):
+    for column in ("holder_id", "room", "cards"):
         if _MADE_OVER.fullmatch(value := record.get(column, "")):
             message = Text("“{value}”被表格软件改写过", "'{value}' is what a spreadsheet made of it").with_(
                 value=value[:40]
             )
             fix = Text("把这一列设为“文本”格式，再重新填写", "format the column as text, then type it again")
             sheet.fault(line, column, message, fix)
+            if column == "cards":
+                record[column] = ""  # one fault is enough
 
 
 def _without_empty_end(cells: list[str], least: int) -> list[str]:
@@ -191,11 +193,13 @@ def _headings(line: int, cells: Sequence[str], sheet: Sheet) -> list[str | None]
             sheet.fault(line, column, message, Text("删去其中一列", "remove one of them"))
         elif column in COLUMNS and column not in columns:
             message = Text("缺少此列", "the column is missing")
-            sheet.fault(line, column, message, Text("加上这一列，内容可以留空", "add it; its cells may stay empty"))
+            empty = Text("加上这一列，内容可以留空", "add it; its cells may stay empty")
+            filled = Text("加上这一列，每行都要填写", "add it, and fill it in on every line")
+            sheet.fault(line, column, message, filled if column in _NEEDED else empty)
     return columns
 
 
-def _wrong_width(line: int, cells: int, columns: int, sheet: Sheet) -> None:
+def _wrong_width(line: int, cells: int, columns: int, mark: Text, sheet: Sheet) -> None:
     sheet.fault(
         line,
         "",
@@ -203,9 +207,9 @@ def _wrong_width(line: int, cells: int, columns: int, sheet: Sheet) -> None:
             cells=cells, columns=columns
         ),
         Text(
-            "补上或删去逗号；内容中有逗号时用双引号括起",
-            "add or remove commas; put a value that holds a comma in quotes",
-        ),
+            "补上或删去{mark}；内容中有{mark}时用双引号括起",
+            "add or remove {mark}s; put a value that holds a {mark} in quotes",
+        ).with_(mark=mark),
     )
 
 
@@ -272,7 +276,7 @@ def _json_cells(line: int, entry: Mapping[str, Any], sheet: Sheet) -> dict[str, 
             )
             continue
         cells[column] = ";".join(part.strip() for part in values)
-    for column in _NEEDED_JSON:
+    for column in _NEEDED:
         if column not in cells:
             sheet.fault(line, column, Text("缺少此键", "is missing"), Text("补上这个键", "add the key"))
     return cells

@@ -104,6 +104,30 @@ def test_a_configuration_that_the_service_may_not_read_is_a_fault_of_the_configu
     assert "640" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("stauts", "命令写得不对；用法：python -m gateway --help"),
+        ("roster lost", "命令写得不对；用法：python -m gateway roster --help"),
+        ("roster add", "缺少参数；用法：python -m gateway roster add --help"),
+        ("status --jsn", "没有这个选项；用法：python -m gateway status --help"),
+        ("audit --from x", "参数的值不对；用法：python -m gateway audit --help"),
+        ("events --json --csv", "命令写得不对；用法：python -m gateway events --help"),
+    ],
+)
+def test_a_slip_in_a_command_is_told_in_chinese_too(words: str, said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", *words.split()], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == said
+
+
+def test_a_group_alone_shows_its_help_and_no_fault() -> None:
+    done = subprocess.run([sys.executable, "-m", "gateway", "roster"], capture_output=True, text=True, check=False)
+    assert "用法：" not in done.stderr
+
+
 def test_output_that_goes_nowhere_ends_a_command_with_a_word_not_a_traceback() -> None:
     command = [sys.executable, "-m", "gateway", "--help"]
     with Path("/dev/full").open("wb") as full:

@@ -111,6 +111,19 @@ def test_import_list_export_and_back(terminal: Terminal) -> None:
     assert terminal.run("import", "-", given=json.dumps(terminal.listed()).encode()).code == 0
 
 
+def test_a_chinese_office_reads_and_writes_chinese_words(terminal: Terminal) -> None:
+    """The help says "挂失"; who typed it was refused in English, and the list said "lost"."""
+    terminal.run("import", terminal.file(f"{HEAD}\r\n{LINE}\r\n"))
+    assert terminal.run("add", "r-0502", "--update", "--status", "挂失").code == 0
+    assert terminal.listed()[0]["status"] == "lost"
+    assert terminal.run("list").out.split("\t")[2:4] == ["住户", "业主"]
+    assert terminal.run("list").out.rstrip().endswith("挂失")
+    wrong = terminal.run("add", "r-0502", "--update", "--status", "丢失")
+    assert (wrong.code, "未知状态“丢失”" in wrong.err, "挂失" in wrong.err) == (1, True, True)
+    terminal.speak("en")
+    assert terminal.run("list").out.rstrip().endswith("lost")
+
+
 @pytest.mark.parametrize(("language", "words"), [("zh", ("第 3 行", "改法")), ("en", ("line 3", "Fix"))])
 def test_faults_are_said_in_the_sites_language_and_nothing_changes(
     terminal: Terminal, language: str, words: tuple[str, str]

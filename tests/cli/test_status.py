@@ -9,6 +9,7 @@ import pytest
 from gateway.cli.status import _print
 
 DEVICE = {"kind": "reader", "name": "east", "point": None, "status": "offline", "detail": "[Errno 2] no such [file]"}
+UPLINK = {"connected": False, "waiting": None, "dead": 0, "reason": "refused " * 9, "hint": "the password?"}
 STATUS: dict[str, Any] = {
     "words": "all [well]",
     "devices": [DEVICE],
@@ -32,6 +33,27 @@ def test_status_shows_details_as_they_are_and_what_is_off(capsys: pytest.Capture
     assert "refused" in said
     assert "about 41.5 days" in said
     assert not {"True", "None"} & set(said.split())
+
+
+def test_a_disk_short_of_space_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """`alarm.storage_low` stood in `events` alone, and old events went while all seemed well."""
+    _print({**STATUS, "facts": {"storage": {"free": 1, "low": True}}})
+    assert "df -h" in capsys.readouterr().out
+    _print(STATUS)
+    assert "df -h" not in capsys.readouterr().out
+
+
+def test_long_names_are_broken_into_lines_and_never_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    names = {"name": "east-door-beside-the-bicycles-01", "point": "walk-in-at-the-northern-side-b17"}
+    _print({**STATUS, "devices": [{**DEVICE, **names}], "uplinks": {}})
+    said = capsys.readouterr().out
+    cells = [[cell.strip() for cell in line.split("│")] for line in said.splitlines() if line.startswith("│")]
+    assert set(names.values()) <= {"".join(column) for column in zip(*cells, strict=True)}
+    _print({**STATUS, "uplinks": {"city-of-huanggang-platform-main1": UPLINK}})
+    assert "…" not in said + capsys.readouterr().out
 
 
 def test_a_long_path_is_broken_into_lines_and_never_cut(

@@ -61,4 +61,13 @@ def test_a_camera_that_shows_nothing_says_why(tmp_path: Path) -> None:
 def test_an_unknown_camera_is_a_mistake_of_usage(tmp_path: Path) -> None:
     (tmp_path / "drive").mkdir()
     house = House(tmp_path, HEAD + CAMERA)
-    assert "gate-cam" in house.command("watch", "gate", code=2)
+    said = house.command("watch", "gate", code=2)
+    assert "没有摄像机 gate，可用：gate-cam" in said
+    assert "no camera gate; there are: gate-cam" in said
+
+
+def test_a_camera_from_which_no_picture_has_come_yet_says_so(tmp_path: Path) -> None:
+    (tmp_path / "drive").mkdir()
+    camera = CAMERA.replace('"replay"', '"folder"').replace("loop = true\n", "").replace('recognise = ["plate"]', "")
+    house = House(tmp_path, HEAD + camera)
+    assert house.command("watch", "gate-cam", "--seconds", "3").splitlines()[-1] == "no picture: none has come yet"

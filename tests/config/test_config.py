@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails
 
 from gateway.config import ConfigFaults, load
+from gateway.config.faults import from_pydantic
 from gateway.config.lines import Lines
+from gateway.registry import SECTIONS, load_driver, names
 from gateway.settings import (
     Camera,
     Commands,
@@ -22,6 +26,7 @@ from gateway.settings import (
     PlateReading,
     Point,
     Reader,
+    Settings,
     Site,
     Uplink,
     Vision,
@@ -91,6 +96,32 @@ def test_settings_survive_the_way_to_the_vision_child(tmp_path: Path) -> None:
 def test_each_fault_names_line_key_and_fix(tmp_path: Path, change: tuple[str, str], expected: str) -> None:
     said = faults(tmp_path, SMALL.replace(*change))
     assert any(expected in line for line in said), said
+
+
+def test_a_point_with_a_chinese_key_is_told_where_its_name_goes(tmp_path: Path) -> None:
+    said = faults(tmp_path, SMALL.replace("[points.east-door]", '[points."东门"]'))
+    assert any("'东门' will not do: it must be 1 to 32 letters" in line for line in said), said
+
+
+def patterns(schema: object) -> set[str]:
+    """Of all texts in a JSON Schema."""
+    if isinstance(schema, list):
+        return set().union(*map(patterns, schema))
+    if not isinstance(schema, dict):
+        return set()
+    own = {schema["pattern"]} if isinstance(schema.get("pattern"), str) else set()
+    return own.union(schema.get("patternProperties", {}), *map(patterns, schema.values()))
+
+
+def test_no_fault_shows_a_regular_expression() -> None:
+    """Nobody in a property office reads them."""
+    drivers = [load_driver(kind, name).Options for kind in SECTIONS.values() for name in names(kind)]
+    found = set().union(*(patterns(model.model_json_schema()) for model in (Settings, *drivers)))
+    assert len(found) >= 10
+    for pattern in found:
+        slip = InitErrorDetails(type="string_pattern_mismatch", loc=("x",), input="?", ctx={"pattern": pattern})
+        ((_, said),) = from_pydantic(ValidationError.from_exception_data("x", [slip]), Settings)
+        assert not any(pattern in said.say(language) for language in Language)
 
 
 def test_every_fault_is_found_in_one_run(tmp_path: Path) -> None:

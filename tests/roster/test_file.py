@@ -54,6 +54,19 @@ def test_tabs_columns_in_another_order_blank_lines_and_wide_signs() -> None:
     assert sheet.rows[0].line == 4
 
 
+def test_semicolons_between_cells_as_some_spreadsheets_write_them() -> None:
+    cells = [f'"{cell}"' if ";" in cell else cell for cell in LINE.split(",")]
+    sheet = one(";".join(cells), EN.replace(",", ";"))
+    assert (sheet.faults, sheet.rows) == ([], [ROW])
+    (fault,) = one(LINE.replace(",", ";"), EN.replace(",", ";")).faults  # two cards without quotes are two cells
+    assert "semicolon" in fault.fix.say(Language.EN)
+
+
+def test_what_a_chinese_keyboard_writes_is_the_same() -> None:
+    wide = LINE.replace(";", "、").replace("2026-01-01", "２０２６-０１-０１").replace(",*,", ",＊,")
+    assert (one(wide).faults, one(wide).rows) == ([], [ROW])
+
+
 @pytest.mark.parametrize(("head", "cells"), [(EN, f"{LINE},,,"), (f"{EN},,,", f"{LINE},,,"), (f"{EN},,", LINE)])
 def test_empty_cells_at_the_end_are_none_at_all(head: str, cells: str) -> None:
     sheet = one(cells, head)
@@ -88,6 +101,7 @@ SLIPS = [  # cells, column, a part of the message, a part of the fix
     ("r-1,李四,,,a\x07b,,,*,,", "room", "control", "plain"),
     ("r-1,李四,,,,62E3086CED,,*,,", "cards", "prefix", "em4100"),
     ("r-1,李四,,,,em4100:62E3086C,,*,,", "cards", "em4100:62E3086C", "em4100:62E3086CED"),
+    ("r-1,李四,,,,1.23E+09,,*,,", "cards", "1.23E+09", "as text"),
     ("r-1,李四,,,,em4100:6.2E+11,,*,,", "cards", "6.2E+11", "em4100:62E3086CED"),  # a spreadsheet's doing
     ("r-1,李四,,,,w26:300-1,,*,,", "cards", "w26:300-1", "w26"),
     ("r-1,李四,,,,,鄂J1234,*,,", "plates", "鄂J1234", "鄂AD12345"),
@@ -125,7 +139,9 @@ def test_all_faults_of_all_rows_in_one_run() -> None:
 HEADS = [
     (EN.replace("plates", "plate"), {"": "did you mean 'plates'", "plates": "add it"}),
     (f"{EN},name", {"name": "remove one"}),
-    (EN.replace(",points", ""), {"points": "add it"}),
+    (EN.replace(",points", ""), {"points": "every line"}),  # it may not stay empty
+    (EN.replace("holder_id,", ""), {"holder_id": "every line"}),
+    (EN.replace(",room", ""), {"room": "may stay empty"}),
     ("张三,1,2", {"": "holder_id,name"}),
 ]
 
