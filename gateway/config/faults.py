@@ -28,9 +28,9 @@ _FORMS = {  # what the patterns of the settings and of the drivers here mean
     r"^[A-Za-z0-9_-]{1,32}$": Text(" 1–32 个字母、数字、- 或 _", "1 to 32 letters, digits, - or _"),
     r"^\d{2}$": Text("两位数字", "two digits"),
     f"^[{PROVINCES}]$": Text("一个省份简称，如 鄂", "the sign of a province, such as 鄂"),
-    r"^[^#+\s/][^#+\s]*[^#+\s/]$": Text(
-        "至少两个字符，不含 #、+ 和空格，不以 / 开头或结尾",
-        "two characters at least without #, + or spaces, and no / at its beginning or end",
+    r"^[^#+$\s/]([^#+\s]*[^#+\s/])?$": Text(
+        "不含 #、+ 和空格的主题，不以 / 或 $ 开头，不以 / 结尾",
+        "a topic without #, + or spaces that begins with no / or $ and ends with no /",
     ),
     r"^rtsps?://[^\s/]+(/\S*)?$": Text(" rtsp://主机/路径", "rtsp://HOST/PATH"),
     r"^https?://[^\s/]+(/\S*)?$": Text(" http://主机/路径", "http://HOST/PATH"),

@@ -35,7 +35,7 @@ from tests.config.writing import SMALL, faults, written
         ('session_expiry = "400d"', "must be ≤ 2592000"),
         ("ca_file = 2026-11-22", "'2026-11-22' is a date or a time; words need quotes"),
         ("hosts = [08:00:00]", "uplinks.city.hosts.0: '08:00:00' is a date or a time"),
-        ('topic_prefix = "$share/a"', "does not fit"),
+        ('topic_prefix = "$share/a"', "begins with no / or $"),
     ],
 )
 def test_uplinks_are_checked(tmp_path: Path, text: str, expected: str) -> None:
