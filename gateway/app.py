@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from gateway import __version__
 from gateway.accounts import device_event
+from gateway.asked_cards import AskedCards
 from gateway.board import Board
 from gateway.captures import FOLDER as CAPTURES
 from gateway.captures import Captures
@@ -115,6 +116,7 @@ class House:
             board=self.board,
             settle=self.supervisor.settle,
         )
+        self.asked_cards = AskedCards(self.doorkeeper.submit, self.board)
         self.journal: Journal | None = None
         self.uplinks: dict[str, Uplink] = {}
         self.report = Report(settings, self.board)
@@ -201,7 +203,7 @@ class House:
                 name,
                 table,
                 connector("reader", table, {}),
-                self.doorkeeper.submit,
+                self.asked_cards.observe,
                 self.board,
                 self.settings.site.language,
             )
@@ -211,7 +213,8 @@ class House:
         return Layer("devices", [*readers, ("supervisor", self.supervisor.run)], 3.0)
 
     def _watchers(self) -> Layer:
-        status = StatusSocket(self._data, self.report.snapshot, self.board, {"retry": self._retry})
+        deeds = {"retry": self._retry, "next_card": self.asked_cards.answer}
+        status = StatusSocket(self._data, self.report.snapshot, self.board, deeds)
         words = StatusLine(self.report.words)
         watchdog = Watchdog(self.board)
         return Layer("watchers", [("watchdog", watchdog.run), ("words", words.run), ("status", status.run)], 1.0)

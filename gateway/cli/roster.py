@@ -1,4 +1,4 @@
-"""`compound-gateway roster …`: import, export, list, add and remove who may pass."""
+"""`compound-gateway roster …`: import, export, list, add and remove who may pass; read a card."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from gateway.cli.options import config_option, json_option, language, load_settings
+from gateway.cli.roster_read import read_card
 from gateway.cli.trail import roster_audit
 from gateway.errors import Rejected
 from gateway.text import Language, Text
@@ -37,6 +38,9 @@ def _dry_run_option(wrapped: _Command) -> _Command:
 @click.group()
 def command() -> None:
     """住户名册 · The roster: who may pass with which card and plate."""
+
+
+command.add_command(read_card)
 
 
 @command.command("import")
