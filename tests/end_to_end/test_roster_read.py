@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from gateway.board import Board
+from gateway.status_socket import StatusSocket
 from tests.house import DOOR, HEAD, KNOWN, ROSTER, House, SerialLine, Subscriber, door_house
 from tests.real import PATIENCE_S, Mosquitto, wait_until
 
@@ -179,3 +182,17 @@ def test_what_gives_no_card_says_why_and_what_to_do(house: House) -> None:
         assert "the running daemon does not have reader new-reader yet" in said
         assert "systemctl restart compound-gateway" in said
     codes.close()
+
+
+def test_a_daemon_from_before_an_upgrade_is_to_be_restarted(house: House) -> None:
+    """It answers what it does not know with its status."""
+    stop = threading.Event()
+    server = StatusSocket(house.folder / "data", lambda: {"devices": []}, Board())
+    thread = threading.Thread(target=server.run, args=(stop,))
+    thread.start()
+    wait_until((house.folder / "data" / "status.sock").exists)
+    said = house.command("roster", "read", "east-reader", code=1)
+    stop.set()
+    thread.join()
+    assert "the running daemon cannot do this: another version" in said
+    assert "systemctl restart compound-gateway" in said
