@@ -101,6 +101,8 @@ class Point(Table):
     position: Position | None = None
     open_s: Annotated[float, Field(gt=0, le=30)] = 3.0  # how long a grant holds the relay
     rearm_s: Annotated[float, Field(ge=2, le=3600)] = 30.0  # a plate out of view for so long comes anew
+    check_unknown: bool = False  # staff are asked to look at those whom this entrance does not know
+    check_within: Annotated[int, Field(ge=10, le=3600), BeforeValidator(_seconds)] = 120  # seconds that they have
 
 
 class DeviceTable(BaseModel):

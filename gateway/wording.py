@@ -43,6 +43,8 @@ _SENTENCES = {
         "{place}：人脸与所刷的卡不是同一人，持卡人 {who}，请核实",
         "{place}: somebody else's face with the card of {who}; look into it",
     ),
+    "check.required": Text("{place}：请查验来人，{reason}", "{place}: look who is there, card {reason}"),
+    "check.result": Text("{place}：查验结束，{outcome}，{how}", "{place}: the check has ended, {outcome}, {how}"),
     "device.online": Text("设备 {device} 上线", "device {device} is online"),
     "device.offline": Text("设备 {device} 离线：{detail}", "device {device} is offline: {detail}"),
     "device.fault": Text("设备 {device} 故障：{detail}", "device {device} has a fault: {detail}"),
@@ -51,6 +53,9 @@ _SENTENCES = {
     "audit.roster_changed": Text(
         "{by} 在网关上更改了名册：新增 {added}，更新 {updated}，删除 {removed}",
         "the roster was changed at the box by {by}: added {added}, updated {updated}, removed {removed}",
+    ),
+    "audit.check_answered": Text(
+        "{by} 在网关上登记查验结果：{outcome}", "{by} wrote down at the box how a check ended: {outcome}"
     ),
     "audit.checkpoint": Text(
         "{count} 条到期记录已删除，校验链由此继续",
@@ -73,6 +78,21 @@ _SENTENCES = {
     ),
     "loss": Text("有 {count} 个事件未能保留：{cause}", "{count} events could not be kept: {cause}"),
 }
+_OUTCOMES = {
+    "admitted": Text("已放行", "let in"),
+    "refused": Text("未放行", "turned away"),
+    "unanswered": Text("无人处理", "nobody answered"),
+}
+_HOW = {
+    "command": Text("平台远程打开", "opened by a command of the platform"),
+    "card": Text("物业人员刷卡打开", "opened by a card of staff"),
+    "operator": Text("由 {operator} 登记", "so says {operator}"),
+    "time": Text("已超时", "its time is up"),
+    "newer": Text("等候过多", "too many waited"),
+    "stop": Text("网关停止", "the gateway stopped"),
+}
+_CAR_CHECK = Text("{place}：请查验车辆 {plate}，{reason}", "{place}: look at the car {plate}, {reason}")
+_UNREAD = Text("车牌看不清", "plate uncertain")
 _FACE_GRANTED = Text("{place}：人脸放行，{who}", "{place}: face granted, {who}")
 _SHUT = {  # said of what was allowed where no order to open went out
     "access.granted": Text("{said}；门未打开", "{said}; the door was not opened"),
@@ -89,6 +109,12 @@ def _detail(data: Mapping[str, Any]) -> str:
     """What is wrong, and with which of a camera's pictures."""
     named = [str(data[key]) for key in ("source_file", "detail") if data.get(key)]
     return on_one_line(": ".join(named)) or "?"
+
+
+def _how(data: Mapping[str, Any]) -> Text | str:
+    """What ended a check."""
+    how = _HOW.get(str(data.get("by")))
+    return how.with_(operator=data.get("operator", "?")) if how else "?"
 
 
 DEVICE_WORDS = {
@@ -115,6 +141,8 @@ def describe(name: str, subject: str, data: Mapping[str, Any], points: Mapping[s
     template = _SENTENCES.get(name) or _SENTENCES.get(name.partition(".")[0])
     if name == "access.granted" and data.get("method") == "face":
         template = _FACE_GRANTED
+    if name == "check.required" and data.get("method") == "plate":
+        template = _CAR_CHECK
     if template is None:
         return Text("{subject}：{name}", "{subject}: {name}").with_(subject=subject, name=name)
     reason = str(data.get("reason", ""))
@@ -123,7 +151,7 @@ def describe(name: str, subject: str, data: Mapping[str, Any], points: Mapping[s
         place=(points or {}).get(point, point),
         who=holder.get("room") or Text("已登记", "in the roster"),
         ref=holder.get("ref", "?"),
-        reason=_REASONS.get(reason, reason),
+        reason=_UNREAD if template is _CAR_CHECK and reason == "uncertain" else _REASONS.get(reason, reason),
         plate=data.get("plate_no") or data.get("candidate") or "?",
         device=data.get("device") or subject,
         detail=_detail(data),
@@ -134,6 +162,8 @@ def describe(name: str, subject: str, data: Mapping[str, Any], points: Mapping[s
         code=data.get("code", "?"),
         state=_STATES.get(str(data.get("state")), str(data.get("state", "?"))),
         offset_s=data.get("offset_s", "?"),
+        outcome=_OUTCOMES.get(str(data.get("outcome")), "?"),
+        how=_how(data),
         **{key: data.get(key, "?") for key in ("by", "added", "updated", "removed")},
     )
     if name in _SHUT and data.get("opened") is False:
