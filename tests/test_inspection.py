@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -66,30 +69,41 @@ def test_the_refusal_goes_on_first_and_a_stop_ends_what_is_open(kept: Kept, insp
     assert (result.data["outcome"], result.data["by"]) == ("unanswered", "stop")
 
 
-def test_everybody_at_once_ends_a_check_once(kept: Kept, inspection: Inspection) -> None:
+class SlowZone(ZoneInfo):
+    """Lets other threads have their turn in the middle of an answer."""
+
+    def utcoffset(self, moment: datetime | None, /) -> timedelta | None:
+        time.sleep(0.001)
+        return super().utcoffset(moment)
+
+
+def test_everybody_at_once_ends_a_check_once(kept: Kept) -> None:
     """Two points, two openings from afar, staff at the box and the clock."""
-    rounds = 200
-    start = threading.Barrier(4)
+    inspection = Inspection(POINTS, SlowZone("Asia/Shanghai"), kept, Board())
+    rounds = 100
+    start, over = threading.Barrier(4), threading.Event()
 
     def open_often(point: str) -> None:
         start.wait()
         for number in range(rounds):
             inspection.record(card(number, point, stamp=now()))
+            time.sleep(0.005)  # while staff answer
             inspection.record(opening(point))
 
     def answer_often(outcome: str) -> None:
         start.wait()
-        for _ in range(rounds):
+        while not over.is_set():
             for check in inspection.listed({})["checks"]:
                 inspection.answer({"check": check["check"], "outcome": outcome, "by": "li"})
 
-    works = [(open_often, "lodge"), (open_often, "door"), (answer_often, "admitted"), (answer_often, "refused")]
-    threads = [threading.Thread(target=work, args=(given,)) for work, given in works]
-    with running(inspection):
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(20)
+    with running(inspection), ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(answer_often, outcome) for outcome in ("admitted", "refused")]
+        openings = [pool.submit(open_often, point) for point in ("lodge", "door")]
+        for done in openings:
+            done.result(30)
+        over.set()
+        for done in answers:
+            done.result(30)
     required = [event.id for event in kept.of("check.required")]
     assert len(required) == 2 * rounds
     assert sorted(required) == sorted(event.data["check"] for event in kept.of("check.result"))
