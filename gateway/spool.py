@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from pathlib import Path
 from typing import Annotated, Any
@@ -113,7 +113,10 @@ class Spool:
             with path.open("rb") as file:
                 entry = _Entry.model_validate_json(file.read(_LARGEST + 1)[: _LARGEST + 1])
             refuse_face_data(entry.data)
-            stamp = Stamp(entry.time.astimezone(UTC), entry.mono, entry.trust)
+            stamp = Stamp(entry.time, entry.mono, entry.trust)
+            if not stamp.is_possible:
+                raise Rejected("a moment that never was")
+            stamp = replace(stamp, time=entry.time.astimezone(UTC))
             event = Event(entry.name, entry.subject, stamp, entry.data, origin=f"spool:{entry.id}", id=entry.id)
             EventClass(event.event_class)
         except (ValidationError, ValueError, Rejected) as error:

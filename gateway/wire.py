@@ -127,7 +127,10 @@ _KINDS: Final[dict[str, type[Any]]] = {
 
 
 def _in_range(message: Message) -> bool:
-    """Whether every text is short, every count small and every probability one."""
+    """Whether every text is short, every count small, every probability one and every moment possible."""
+    stamps = (getattr(message, name, None) for name in ("stamp", "first_seen", "last_seen"))
+    if not all(stamp.is_possible for stamp in stamps if stamp is not None):
+        return False
     match message:
         case PlateSeen(plate=plate, reads=reads, shots=shots):
             good = 0 <= reads <= _MOST and (plate is None or _is_plate(plate)) and _are_shots(shots)

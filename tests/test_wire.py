@@ -84,6 +84,9 @@ def changed(message: Message, **fields: object) -> bytes:
         changed(MESSAGES[4], source_file="x" * 5000),
         changed(MESSAGES[6], similarity=1e9),
         changed(MESSAGES[4], plate={"number": "鄂A12345"}),
+        changed(MESSAGES[4], last_seen={"time": "2026-11-22T08:00:00", "mono": 1.0, "trust": "synced"}),
+        changed(MESSAGES[6], stamp={"time": "9999-12-31T23:59:59Z", "mono": 1.0, "trust": "synced"}),
+        changed(MESSAGES[7], stamp={"time": "2026-11-22T08:00:00Z", "mono": 1e300, "trust": "synced"}),
     ],
 )
 def test_anything_else_is_refused(line: bytes) -> None:
