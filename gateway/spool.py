@@ -96,17 +96,28 @@ class Spool:
             ) from error
 
     def take(self) -> Iterator[Waiting]:
-        """The waiting events, oldest first, a bounded number a round. Each stays until `remove`."""
-        with suppress(FileNotFoundError):
-            names = sorted(name for name in os.listdir(self._folder) if name.endswith(_ENDING))
-            for name in names[:_MOST]:
-                waiting = self._read(self._folder / name)
-                if waiting:
-                    yield waiting
+        """The waiting events, oldest first, so many a round; each stays until `remove`. Raises `StoreError`."""
+        for name in self._names()[:_MOST]:
+            waiting = self._read(self._folder / name)
+            if waiting:
+                yield waiting
 
     def remove(self, waiting: Waiting) -> None:
         """The journal has it."""
         waiting.path.unlink(missing_ok=True)
+
+    def _names(self) -> list[str]:
+        try:
+            return sorted(name for name in os.listdir(self._folder) if name.endswith(_ENDING))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StoreError(
+                Text("{folder} 无法读取：{why}", "{folder} cannot be read: {why}").with_(
+                    folder=self._folder, why=error.strerror
+                ),
+                hint=Text("检查磁盘和该文件夹的属主", "check the disk and the owner of the folder"),
+            ) from error
 
     def _read(self, path: Path) -> Waiting | None:
         try:
