@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.clock import now
 from gateway.errors import BadFrame
+from gateway.text import printable
 from gateway.types import Box, DeviceStatus, Direction, FaceSeen, PictureDone, Plate, PlateSeen, Shot, ShotKind
 from gateway.wire import (
     MOST_BYTES,
@@ -17,6 +20,7 @@ from gateway.wire import (
     CameraBeat,
     DeviceReport,
     Hello,
+    LooksAt,
     Message,
     RecogniserFault,
     Settle,
@@ -92,6 +96,13 @@ def changed(message: Message, **fields: object) -> bytes:
 def test_anything_else_is_refused(line: bytes) -> None:
     with pytest.raises(BadFrame):
         decode(line)
+
+
+def test_a_still_may_be_looked_at_whatever_its_file_is_called() -> None:
+    """What is neither UTF-8 nor GBK is six characters a byte; refused, it ended recognition at each try, for ever."""
+    name = printable(os.fsdecode(b"\xff" * 251 + b".jpg"))
+    message = LooksAt("cam", f"{name}/{1 << 25}/{time.time_ns()}")
+    assert decode(encode(message)) == message
 
 
 def test_a_confidence_beyond_certainty_is_refused() -> None:
