@@ -32,6 +32,7 @@ driver = "folder"
 path = "{folder}/pictures"
 point = "gate"
 recognise = ["plate"]
+sign_posted = true
 [vision]
 providers = {providers}
 """
