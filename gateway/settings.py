@@ -160,7 +160,7 @@ class PlateReading(Table):
     refiner: str = "plate-refiner"  # empty: none, where the detector's own corners are good enough
     reader: str = "plate-reader"
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.85
-    nev_class: Annotated[str, Field(pattern=r"^\d{2}$")] | None = None  # overrides 51/52 where a city asks
+    nev_class: Annotated[str, Field(pattern=r"^[0-9]{2}$")] | None = None  # overrides 51/52 where a city asks
     province: Annotated[str, Field(pattern=f"^[{PROVINCES}]$")] | None = None  # where most cars of the site are from
     permission: bool = True  # False: a vehicle point lets every read plate pass
 
