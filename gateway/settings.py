@@ -76,7 +76,7 @@ class Table(BaseModel):
 
 
 class Site(Table):
-    compound_id: Annotated[str, Field(pattern=r"^([a-z0-9_-]{1,32}|\d{20})$")]
+    compound_id: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
     name: str
     timezone: Zone = "Asia/Shanghai"
     language: Language = Language.ZH

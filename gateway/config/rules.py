@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -122,14 +123,12 @@ def _code_can_be_one(table: Table, complain: Complain) -> None:
     """Twenty digits are a code that the city assigned (GB/T 28181); a slip in it would follow every event."""
     site = table.get("site")
     code = site.get("compound_id") if isinstance(site, dict) else None
-    if not isinstance(code, str) or len(code) != 20 or not code.isdecimal():
-        return
-    if not code.isascii() or int(code[:2]) not in _PROVINCES:
+    if isinstance(code, str) and re.fullmatch(r"[0-9]{20}", code) and int(code[:2]) not in _PROVINCES:
         complain(
             ("site", "compound_id"),
             Text(
-                "20 位编码须以省级行政区划代码开头（如 42，用半角数字），“{start}”不是；未分配编码时请写小区代号",
-                "a code of 20 digits begins with that of a province (42, say, in plain digits), '{start}' is none; "
+                "20 位编码须以省级行政区划代码开头（如 42），“{start}”不是；未分配编码时请写小区代号",
+                "a code of 20 digits begins with that of a province (42, say), '{start}' is none; "
                 "until the city assigns one write a name",
             ).with_(start=code[:2]),
         )

@@ -24,9 +24,7 @@ def test_a_point_that_is_no_name_is_a_fault_and_no_crash(tmp_path: Path, section
     assert any(f"{table}.point: " in line and "it must be text" in line for line in said), said
 
 
-@pytest.mark.parametrize(
-    ("code", "is_one"), [("42011201012160000001", True), ("00" * 10, False), ("24" * 10, False), ("４２" * 10, False)]
-)
+@pytest.mark.parametrize(("code", "is_one"), [("42011201012160000001", True), ("00" * 10, False), ("24" * 10, False)])
 def test_a_code_that_no_city_assigned_is_refused(tmp_path: Path, code: str, is_one: bool) -> None:
     text = SMALL.replace("fenglinwan", code)
     if is_one:
