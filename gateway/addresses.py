@@ -66,6 +66,37 @@ def read_proxy(text: str) -> Proxy:
     return Proxy(kind, Address(host, port), parts.username or None, parts.password is not None)
 
 
+def as_broker(text: str) -> str:
+    """The text, where it is the address of a broker. Raises `ValueError`, as the next ones do."""
+    read_address(text, 1883)
+    return text
+
+
+def as_host(text: str) -> str:
+    """The text, where it is a name or an IP address alone."""
+    try:
+        alone = read_address(text, 1883).host == text
+    except ValueError:
+        alone = False
+    if not alone:
+        raise ValueError(Text("只写域名或 IP，端口写在 port", "write name or IP address alone, the port in `port`"))
+    return text
+
+
+def as_proxy(text: str) -> str:
+    """The text, where it says what a connection goes through."""
+    read_proxy(text)
+    return text
+
+
+def as_ip(text: str) -> str:
+    """The IP address, in its shortest form."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError as error:
+        raise ValueError(Text("请写本机的 IP，如 10.0.0.2", "write an IP address of this box")) from error
+
+
 def _is_ip(text: str) -> bool:
     try:
         ipaddress.ip_address(text)

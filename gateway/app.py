@@ -28,6 +28,7 @@ from gateway.faces import FILE_NAME as FACES
 from gateway.faces import FaceStore
 from gateway.health import Health
 from gateway.housekeeping import Housekeeping, LiveRegister
+from gateway.inspection import Inspection
 from gateway.journal import Journal
 from gateway.keys import Keys
 from gateway.passage import Passages
@@ -98,6 +99,7 @@ class House:
         self.recorder = Recorder(
             None, self.board, settings.journal, language=language, wanted=wanted, captures=self.captures
         )
+        self.inspection = Inspection(settings.points, self._zone, self.recorder.record, self.board)
         self.board.on_device(lambda state: self.recorder.record(device_event(state)))
         self.register = LiveRegister(Roster(self._data / "roster.db", self.keys), self.board, language)
         self.register.refresh()
@@ -107,7 +109,7 @@ class House:
             points=settings.points,
             register=self.register,
             actuators=self.actuators,
-            record=self.recorder.record,
+            record=self.inspection.record,
             passages=Passages(),
             plate=settings.plate,
             face_opens=self._opens_by_face,
@@ -120,7 +122,7 @@ class House:
         self.journal: Journal | None = None
         self.uplinks: dict[str, Uplink] = {}
         self.report = Report(settings, self.board)
-        self._layers = [self._doors(), self._devices(), self._watchers()]
+        self._layers = [self._checks(), self._doors(), self._devices(), self._watchers()]
 
     def start(self) -> None:
         """Everything that needs no disk."""
@@ -151,7 +153,7 @@ class House:
             keys=self.keys,
             register=self.register,
             actuators=self.actuators,
-            record=self.recorder.record,
+            record=self.inspection.record,
             board=self.board,
             captures=self.captures,
         )
@@ -193,6 +195,11 @@ class House:
         )
         return Layer("keeping", [("recorder", self.recorder.run), ("housekeeping", housekeeping.run)], 2.0)
 
+    def _checks(self) -> Layer:
+        """Below the doors: the last whom they refuse may ask for a check, which then ends with the gateway."""
+        parts = [("inspection", self.inspection.run)] if self.inspection.is_wanted else []
+        return Layer("checks", parts, 0.5)
+
     def _doors(self) -> Layer:
         actuators = [(f"actuator:{name}", worker.run) for name, worker in self.actuators.items()]
         return Layer("doors", [("doorkeeper", self.doorkeeper.run), *actuators], 1.5)
@@ -213,7 +220,12 @@ class House:
         return Layer("devices", [*readers, ("supervisor", self.supervisor.run)], 3.0)
 
     def _watchers(self) -> Layer:
-        deeds = {"retry": self._retry, "next_card": self.asked_cards.answer}
+        deeds = {
+            "retry": self._retry,
+            "checks": self.inspection.listed,
+            "answer": self.inspection.answer,
+            "next_card": self.asked_cards.answer,
+        }
         status = StatusSocket(self._data, self.report.snapshot, self.board, deeds)
         words = StatusLine(self.report.words)
         watchdog = Watchdog(self.board)

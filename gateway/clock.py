@@ -16,6 +16,7 @@ from gateway.chrony import Chrony
 _chrony = Chrony()
 _STA_NANO = 0x2000  # adjtimex(2): the offset is in nanoseconds
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
+_LONGEST_S = 1e12  # of CLOCK_MONOTONIC: no box runs for 30,000 years
 
 
 class ClockTrust(StrEnum):
@@ -40,6 +41,12 @@ class Stamp:
     def age(self) -> float:
         """Seconds since, by the monotonic clock."""
         return time.monotonic() - self.mono
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether the journal can hold it and any zone tell it. A stamp that another process sent may be anything."""
+        is_year = datetime.min.year < self.time.year < datetime.max.year  # a zone's offset may lead a day farther
+        return self.time.tzinfo is not None and is_year and abs(self.mono) <= _LONGEST_S
 
 
 def now() -> Stamp:

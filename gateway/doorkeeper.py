@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, tzinfo
+from functools import partial
 from typing import Protocol
 
 from gateway.accounts import (
@@ -184,7 +185,7 @@ class Doorkeeper:
         if certain and outcome.passage and (known is None or outcome.opened):
             self._cars.tell(seen, outcome.passage, opened=outcome.opened)
         event = plate_event(seen, point, outcome, evidence=known is not None)
-        self._record(event, lambda: self._settled(seen), seen.shots)
+        self._record(event, self._settling(seen), seen.shots)
 
     def _face(self, seen: FaceSeen) -> None:
         register = self._register()
@@ -256,12 +257,18 @@ class Doorkeeper:
         return day
 
     def _keep(self, event: Event, seen: Observation | PictureDone) -> None:
-        self._record(event, lambda: self._settled(seen))
+        self._record(event, self._settling(seen))
 
     def _settled(self, seen: Observation | PictureDone) -> None:
         """Nothing of this picture is owed any more."""
-        if not isinstance(seen, CardRead) and seen.token is not None:
-            self._settle(seen.device, seen.token)
+        if (settle := self._settling(seen)) is not None:
+            settle()
+
+    def _settling(self, seen: Observation | PictureDone) -> Callable[[], None] | None:
+        """What is to be done then; None where nobody waits for it."""
+        if isinstance(seen, CardRead) or seen.token is None:
+            return None
+        return partial(self._settle, seen.device, seen.token)
 
 
 def _latest(seen: Observation) -> Stamp:

@@ -5,6 +5,7 @@ Rule: everything is read from /proc and the board; nothing here asks a device or
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import threading
@@ -21,6 +22,8 @@ from gateway.journal import Journal
 from gateway.messages import Sample
 from gateway.messages.standing import Backlog, Cpu, Disk, Memory, VisionState
 from gateway.types import EventClass
+
+log = logging.getLogger(__name__)
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -54,7 +57,10 @@ class Health:
             self._board.beat("health")
             if time.monotonic() >= due:
                 due = time.monotonic() + self._every
-                self._board.note("health", self.sample())
+                try:
+                    self._board.note("health", self.sample())
+                except OSError as error:  # the data folder has gone, say
+                    log.error("no health can be told: %s", error)
             stop.wait(0.5)
         self._board.retire("health")
 

@@ -111,12 +111,16 @@ class Housekeeping:
         self._taken: set[str] = set()  # on their way to the journal
 
     def run(self, stop: threading.Event) -> None:
+        fault = ""
         while not stop.wait(_PERIOD_S):
             self._board.beat("housekeeping", allowed_age=60.0)
             try:
                 self.round()
-            except GatewayError as error:  # the disk: said loudly, tried again
-                log.error("housekeeping: %s", error)
+                fault = ""
+            except GatewayError as error:  # the disk: said loudly, though once, and tried again
+                if str(error) != fault:
+                    log.error("housekeeping: %s", error)
+                fault = str(error)
                 self._board.count("housekeeping.failed")
 
     def round(self) -> None:

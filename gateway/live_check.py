@@ -29,7 +29,7 @@ from gateway.mqtt import Acknowledged, Connected, Link, Lost
 from gateway.registry import Kind, connector, devices
 from gateway.settings import DeviceTable, Settings, Uplink
 from gateway.status_socket import ask
-from gateway.text import Language, Text, on_one_line
+from gateway.text import Language, Text, on_one_line, spoken
 from gateway.types import Unreadable
 from gateway.wording import DEVICE_WORDS
 
@@ -191,14 +191,11 @@ def _reply(settings: Settings) -> bytes:
 
 
 def _as_line(outcome: Outcome, language: Language) -> str:
-    def say(part: Text | str) -> str:
-        return part.say(language) if isinstance(part, Text) else part
-
     mark = "✔" if outcome.ok else "✘"
-    tail = f" → {say(outcome.hint)}" if str(outcome.hint) else ""
-    kind = say(DEVICE_WORDS[outcome.kind])
+    tail = f" → {spoken(outcome.hint, language)}" if str(outcome.hint) else ""
+    kind = DEVICE_WORDS[outcome.kind].say(language)
     kind += " " * (8 - cell_len(kind))
-    return f"{mark} {kind} {outcome.name:<16} {say(outcome.words)}{tail}"
+    return f"{mark} {kind} {outcome.name:<16} {spoken(outcome.words, language)}{tail}"
 
 
 def _as_json(outcome: Outcome) -> str:

@@ -26,7 +26,7 @@ PLACES: Mapping[str, str] = {
     "j": DIGITS + "TDSHBXJ",
 }
 BLACK, WHITE, BLUE, YELLOW, GREEN = "1", "2", "5", "6", "9"  # GA/T 1400 PlateColor
-OTHER_COLOR = OTHER_CLASS = "99"
+OTHER_CLASS = "99"
 MOTORCYCLE = {YELLOW: "07", BLUE: "08"}
 LONGEST = 12  # characters of text worth looking at
 

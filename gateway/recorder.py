@@ -91,6 +91,7 @@ class Recorder:
     def record(self, event: Event, then: Then = None, shots: Sequence[Shot] = ()) -> None:
         """Take an event; `then` is called on the recorder's thread once it is on the disk.
 
+        Who gives one holds the matter until then, and no more than a few: such an event always fits the queue.
         `shots` become captures before it does. While the disk holds up too many of them, events come without.
         """
         try:
@@ -99,7 +100,7 @@ class Recorder:
             self._note_refusal(event, error)
             return
         shots = self._admit(shots) if shots else ()
-        if self._queue.qsize() < self._capacity:  # threads that ask at once may exceed it by one each
+        if then is not None or self._queue.qsize() < self._capacity:  # by one more for each thread at once
             self._queue.put((event, entry, then, shots))
         else:
             self._dismiss(shots)

@@ -6,7 +6,6 @@ tables. Sizes are bytes and durations seconds once parsed; in the file they are 
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from gateway.addresses import Address, Proxy, read_address, read_proxy
+from gateway.addresses import Address, Proxy, as_broker, as_host, as_ip, as_proxy, read_address, read_proxy
 from gateway.plate_rules import PROVINCES
 from gateway.text import Language, Text
 from gateway.types import CommandName, Direction, EventClass, PointKind
@@ -60,33 +59,6 @@ def _polygon(corners: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return corners
 
 
-def _broker(text: str) -> str:
-    read_address(text, 1883)
-    return text
-
-
-def _host(text: str) -> str:
-    try:
-        alone = read_address(text, 1883).host == text
-    except ValueError:
-        alone = False
-    if not alone:
-        raise ValueError(Text("只写域名或 IP，端口写在 port", "write name or IP address alone, the port in `port`"))
-    return text
-
-
-def _proxy(text: str) -> str:
-    read_proxy(text)
-    return text
-
-
-def _ip(text: str) -> str:
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError as error:
-        raise ValueError(Text("请写本机的 IP，如 10.0.0.2", "write an IP address of this box")) from error
-
-
 Share = Annotated[float, Field(ge=0, le=1)]
 Corner = Annotated[tuple[Share, Share], BeforeValidator(_pair)]
 Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=0)]
@@ -104,7 +76,7 @@ class Table(BaseModel):
 
 
 class Site(Table):
-    compound_id: Annotated[str, Field(pattern=r"^([a-z0-9_-]{1,32}|\d{20})$")]
+    compound_id: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
     name: str
     timezone: Zone = "Asia/Shanghai"
     language: Language = Language.ZH
@@ -129,6 +101,8 @@ class Point(Table):
     position: Position | None = None
     open_s: Annotated[float, Field(gt=0, le=30)] = 3.0  # how long a grant holds the relay
     rearm_s: Annotated[float, Field(ge=2, le=3600)] = 30.0  # a plate out of view for so long comes anew
+    check_unknown: bool = False  # staff are asked to look at those whom this entrance does not know
+    check_within: Annotated[int, Field(ge=10, le=3600), BeforeValidator(_seconds)] = 120  # seconds that they have
 
 
 class DeviceTable(BaseModel):
@@ -186,18 +160,18 @@ class PlateReading(Table):
     refiner: str = "plate-refiner"  # empty: none, where the detector's own corners are good enough
     reader: str = "plate-reader"
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.85
-    nev_class: Annotated[str, Field(pattern=r"^\d{2}$")] | None = None  # overrides 51/52 where a city asks
+    nev_class: Annotated[str, Field(pattern=r"^[0-9]{2}$")] | None = None  # overrides 51/52 where a city asks
     province: Annotated[str, Field(pattern=f"^[{PROVINCES}]$")] | None = None  # where most cars of the site are from
     permission: bool = True  # False: a vehicle point lets every read plate pass
 
 
 class Uplink(Table):
-    host: Annotated[str, AfterValidator(_host)]
+    host: Annotated[str, AfterValidator(as_host)]
     port: Annotated[int, Field(ge=1, le=65535)] = 1883
-    hosts: list[Annotated[str, AfterValidator(_broker)]] = []  # more brokers of this platform: "host" or "host:port"
-    proxy: Annotated[str, AfterValidator(_proxy)] | None = None
+    hosts: list[Annotated[str, AfterValidator(as_broker)]] = []  # more brokers of this platform: "host" or "host:port"
+    proxy: Annotated[str, AfterValidator(as_proxy)] | None = None
     proxy_password_file: Path | None = None
-    bind_address: Annotated[str, AfterValidator(_ip)] | None = None  # of this box: the way out, where it has several
+    bind_address: Annotated[str, AfterValidator(as_ip)] | None = None  # of this box: the way out, where it has several
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None

@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from pathlib import Path
 from typing import Annotated, Any
@@ -96,24 +96,38 @@ class Spool:
             ) from error
 
     def take(self) -> Iterator[Waiting]:
-        """The waiting events, oldest first, a bounded number a round. Each stays until `remove`."""
-        with suppress(FileNotFoundError):
-            names = sorted(name for name in os.listdir(self._folder) if name.endswith(_ENDING))
-            for name in names[:_MOST]:
-                waiting = self._read(self._folder / name)
-                if waiting:
-                    yield waiting
+        """The waiting events, oldest first, so many a round; each stays until `remove`. Raises `StoreError`."""
+        for name in self._names()[:_MOST]:
+            waiting = self._read(self._folder / name)
+            if waiting:
+                yield waiting
 
     def remove(self, waiting: Waiting) -> None:
         """The journal has it."""
         waiting.path.unlink(missing_ok=True)
+
+    def _names(self) -> list[str]:
+        try:
+            return sorted(name for name in os.listdir(self._folder) if name.endswith(_ENDING))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StoreError(
+                Text("{folder} 无法读取：{why}", "{folder} cannot be read: {why}").with_(
+                    folder=self._folder, why=error.strerror
+                ),
+                hint=Text("检查磁盘和该文件夹的属主", "check the disk and the owner of the folder"),
+            ) from error
 
     def _read(self, path: Path) -> Waiting | None:
         try:
             with path.open("rb") as file:
                 entry = _Entry.model_validate_json(file.read(_LARGEST + 1)[: _LARGEST + 1])
             refuse_face_data(entry.data)
-            stamp = Stamp(entry.time.astimezone(UTC), entry.mono, entry.trust)
+            stamp = Stamp(entry.time, entry.mono, entry.trust)
+            if not stamp.is_possible:
+                raise Rejected("a moment that never was")
+            stamp = replace(stamp, time=entry.time.astimezone(UTC))
             event = Event(entry.name, entry.subject, stamp, entry.data, origin=f"spool:{entry.id}", id=entry.id)
             EventClass(event.event_class)
         except (ValidationError, ValueError, Rejected) as error:

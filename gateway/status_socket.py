@@ -11,6 +11,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from gateway.text import Text
 NAME = "status.sock"
 _TRY_AGAIN_S = 5.0
 _MOST_SAID = 4096
+_CALLER_S = 1.0  # that a caller may take to ask, and to hear the answer: the thread is the only one
 Deed = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 log = logging.getLogger(__name__)
@@ -61,7 +63,6 @@ class StatusSocket:
             except TimeoutError:
                 continue
             with caller:
-                caller.settimeout(1.0)
                 self._answer(caller)
 
     def _answer(self, caller: socket.socket) -> None:
@@ -69,6 +70,7 @@ class StatusSocket:
             asked = _hear(caller)
             deed = self._deeds.get(str(asked.get("do")))
             answer = deed(asked) if deed else self._snapshot()
+            caller.settimeout(_CALLER_S)
             caller.sendall(json.dumps(answer, ensure_ascii=False, default=str).encode())
         except OSError:
             self._board.count("status.broken_callers")
@@ -105,10 +107,13 @@ def _is_served(path: Path) -> bool:
 
 
 def _hear(caller: socket.socket) -> Mapping[str, Any]:
-    """What a caller wants; empty where it says nothing that makes sense."""
-    said = b""
+    """What a caller wants; empty where it says nothing that makes sense, or not in time."""
+    said, deadline = b"", time.monotonic() + _CALLER_S
     try:
-        while len(said) < _MOST_SAID and not said.endswith(b"\n") and (piece := caller.recv(_MOST_SAID)):
+        while len(said) < _MOST_SAID and not said.endswith(b"\n"):
+            caller.settimeout(max(0.001, deadline - time.monotonic()))
+            if not (piece := caller.recv(_MOST_SAID)):
+                break
             said += piece
         asked = json.loads(said)
     except (TimeoutError, ValueError, RecursionError):

@@ -13,7 +13,7 @@ from gateway.lines import Codec
 from gateway.types import DeviceStatus, FaceSeen, PictureDone, Plate, PlateSeen, Shot, ShotKind
 
 MOST_BYTES: Final = {ShotKind.PLATE: 64 << 10, ShotKind.SCENE: 512 << 10}  # of a picture; base64 adds a third
-_MOST: Final = 1000  # reads, cameras, counters, characters
+_MOST: Final = 1000  # reads, cameras, counters
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,10 @@ _KINDS: Final[dict[str, type[Any]]] = {
 
 
 def _in_range(message: Message) -> bool:
-    """Whether every text is short, every count small and every probability one."""
+    """Whether every count is small, every probability one and every moment possible. All texts are short by now."""
+    stamps = (getattr(message, name, None) for name in ("stamp", "first_seen", "last_seen"))
+    if not all(stamp.is_possible for stamp in stamps if stamp is not None):
+        return False
     match message:
         case PlateSeen(plate=plate, reads=reads, shots=shots):
             good = 0 <= reads <= _MOST and (plate is None or _is_plate(plate)) and _are_shots(shots)
@@ -135,8 +138,6 @@ def _in_range(message: Message) -> bool:
             good = 0 <= reads <= _MOST and abs(similarity) <= 10 and abs(threshold) <= 10
         case Beat(cameras=cameras, counters=counters, recognisers=recognisers, pace=pace):
             good = max(len(cameras), len(counters), len(recognisers)) <= _MOST and 0 <= pace <= 1
-        case LooksAt(origin=origin):
-            good = len(origin) <= _MOST
         case _:
             good = True
     return good

@@ -29,7 +29,7 @@ _CAUSES = {  # of a loss
     "refused": Text("内容不可保存", "what they held may not be kept"),
 }
 
-_OUTCOMES = {
+_ANSWERS = {  # to a command
     "done": Text("已执行", "carried out"),
     "unknown_outcome": Text("被中断，结果不明", "interrupted, with an unknown outcome"),
 }
@@ -58,6 +58,8 @@ _SENTENCES = {
         "{place}：人脸与所刷的卡不是同一人，持卡人 {who}，请核实",
         "{place}: somebody else's face with the card of {who}; look into it",
     ),
+    "check.required": Text("{place}：请查验来人，{reason}", "{place}: look who is there, card {reason}"),
+    "check.result": Text("{place}：查验结束，{outcome}，{how}", "{place}: the check has ended, {outcome}, {how}"),
     "device.online": Text("设备 {device} 上线", "device {device} is online"),
     "device.offline": Text("设备 {device} 离线：{detail}", "device {device} is offline: {detail}"),
     "device.fault": Text("设备 {device} 故障：{detail}", "device {device} has a fault: {detail}"),
@@ -67,6 +69,9 @@ _SENTENCES = {
         "{by} 在网关上更改了名册：新增 {added}，更新 {updated}，删除 {removed}",
         "the roster was changed at the box by {by}: added {added}, updated {updated}, removed {removed}",
     ),
+    "audit.check_answered": Text(
+        "{by} 在网关上登记查验结果：{outcome}", "{by} wrote down at the box how a check ended: {outcome}"
+    ),
     "audit.checkpoint": Text(
         "{count} 条到期记录已删除，校验链由此继续",
         "{count} rows past their age were deleted; the chain goes on from here",
@@ -74,7 +79,7 @@ _SENTENCES = {
     "audit.clock_set": Text(
         "时钟已校准，更正了 {count} 个事件的时间", "the clock was set; {count} events got their true time"
     ),
-    "audit.command": Text("平台指令 {command}：{outcome}", "command {command} of the platform: {outcome}"),
+    "audit.command": Text("平台指令 {command}：{answer}", "command {command} of the platform: {answer}"),
     "alarm.credential_attack": Text(
         "{place}：短时间内 {tries} 次刷未登记的卡", "{place}: {tries} unknown cards in a short time"
     ),
@@ -88,6 +93,21 @@ _SENTENCES = {
     ),
     "loss": Text("有 {count} 个事件未能保留：{cause}", "{count} events could not be kept: {cause}"),
 }
+_OUTCOMES = {  # of a check
+    "admitted": Text("已放行", "let in"),
+    "refused": Text("未放行", "turned away"),
+    "unanswered": Text("无人处理", "nobody answered"),
+}
+_HOW = {
+    "command": Text("平台远程打开", "opened by a command of the platform"),
+    "card": Text("物业人员刷卡打开", "opened by a card of staff"),
+    "operator": Text("由 {operator} 登记", "so says {operator}"),
+    "time": Text("已超时", "its time is up"),
+    "newer": Text("等候过多", "too many waited"),
+    "stop": Text("网关停止", "the gateway stopped"),
+}
+_CAR_CHECK = Text("{place}：请查验车辆 {plate}，{reason}", "{place}: look at the car {plate}, {reason}")
+_UNREAD = Text("车牌看不清", "plate uncertain")
 _FACE_GRANTED = Text("{place}：人脸放行，{who}", "{place}: face granted, {who}")
 _WHOSE = Text("{said}，{who}", "{said}, {who}")
 _SHUT = {  # said of what was allowed where no order to open went out
@@ -105,6 +125,12 @@ def _detail(data: Mapping[str, Any]) -> str:
     """What is wrong, and with which of a camera's pictures."""
     named = [str(data[key]) for key in ("source_file", "detail") if data.get(key)]
     return on_one_line(": ".join(named)) or "?"
+
+
+def _how(data: Mapping[str, Any]) -> Text | str:
+    """What ended a check."""
+    how = _HOW.get(str(data.get("by")))
+    return how.with_(operator=data.get("operator", "?")) if how else "?"
 
 
 DEVICE_WORDS = {
@@ -131,6 +157,8 @@ def describe(name: str, subject: str, data: Mapping[str, Any], points: Mapping[s
     template = _SENTENCES.get(name) or _SENTENCES.get(name.partition(".")[0])
     if name == "access.granted" and data.get("method") == "face":
         template = _FACE_GRANTED
+    if name == "check.required" and data.get("method") == "plate":
+        template = _CAR_CHECK
     if template is None:
         return Text("{subject}：{name}", "{subject}: {name}").with_(subject=subject, name=name)
     reason, cause, code = (str(data.get(key, "?")) for key in ("reason", "cause", "code"))
@@ -140,7 +168,7 @@ def describe(name: str, subject: str, data: Mapping[str, Any], points: Mapping[s
         place=(points or {}).get(point, point),
         who=whose or Text("已登记", "in the roster"),
         ref=holder.get("ref", "?"),
-        reason=_REASONS.get(reason, reason),
+        reason=_UNREAD if template is _CAR_CHECK and reason == "uncertain" else _REASONS.get(reason, reason),
         plate=data.get("plate_no") or data.get("candidate") or "?",
         device=data.get("device") or subject,
         detail=_detail(data),
@@ -148,9 +176,11 @@ def describe(name: str, subject: str, data: Mapping[str, Any], points: Mapping[s
         cause=_CAUSES.get(cause, cause),
         tries=data.get("tries", "?"),
         command=data.get("command", "?"),
-        outcome=_OUTCOMES.get(code, _NOT_DONE.with_(code=code)),
+        answer=_ANSWERS.get(code, _NOT_DONE.with_(code=code)),
         state=_STATES.get(str(data.get("state")), str(data.get("state", "?"))),
         offset_s=data.get("offset_s", "?"),
+        outcome=_OUTCOMES.get(str(data.get("outcome")), "?"),
+        how=_how(data),
         **{key: data.get(key, "?") for key in ("by", "added", "updated", "removed")},
     )
     if name in _SHUT and data.get("opened") is False:

@@ -22,11 +22,11 @@ FLOORS: dict[str, int] = {
         2: """
             worker registry decide register roster journal keys faces child mqtt cloudevent privacy spool
             systemd status_socket vision face_tables accounts broker_access standing witness captures
-            jpeg plausible suspects presence asked_cards
+            jpeg plausible suspects presence checks asked_cards
         """,
         3: """
             doorkeeper recorder upkeep clock_watch survival passage watch supervisor uplink downlink health
-            housekeeping report
+            housekeeping report inspection
         """,
         4: """
             config

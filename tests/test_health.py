@@ -8,6 +8,8 @@ import threading
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from gateway.board import Board
 from gateway.health import Health
 from gateway.journal import Cursor, Journal
@@ -58,4 +60,19 @@ def test_samples_are_noted_until_the_stop(tmp_path: Path) -> None:
     stop.set()
     thread.join()
     assert "health" not in board.beats()
+    journal.close()
+
+
+def test_a_data_folder_that_is_gone_costs_samples_and_not_the_thread(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal, board, stop = Journal(tmp_path / "journal.db"), Board(), threading.Event()
+    data = tmp_path / "data"
+    thread = threading.Thread(target=Health(journal, board, {}, data, ZONE, every=0.1).run, args=(stop,))
+    thread.start()
+    wait_until(lambda: "no health can be told" in caplog.text)
+    data.mkdir()
+    wait_until(lambda: "health" in board.facts())
+    stop.set()
+    thread.join()
     journal.close()

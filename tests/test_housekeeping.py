@@ -163,3 +163,21 @@ def test_a_data_folder_that_vanishes_locks_no_resident_out(rig: Rig, tmp_path: P
     rig.work.round()
     assert len(rig.register()) == 2
     assert "fault" not in rig.board.facts()["roster"]
+
+
+def test_a_spool_that_cannot_be_read_ends_nothing(
+    rig: Rig, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.housekeeping._PERIOD_S", 0.01)
+    (tmp_path / "spool").write_text("a file where the folder should be")
+    stop = threading.Event()
+    thread = threading.Thread(target=rig.work.run, args=(stop,))
+    thread.start()
+    wait_until(lambda: rig.board.counters().get("housekeeping.failed", 0) > 2)
+    assert caplog.text.count("cannot be read") == 1  # not a line a second
+    (tmp_path / "spool").unlink()
+    rig.spool.put(Event("audit.face_enrolled", "faces", now(), {"holder": {"ref": "h:1"}}))
+    with recording(rig):
+        wait_until(lambda: rig.events() == ["audit.face_enrolled"])
+    stop.set()
+    thread.join()

@@ -118,6 +118,20 @@ def test_a_full_queue_drops_counts_and_tells(journal: Journal) -> None:
     assert board.counters()["recorder.overflow"] == 3
 
 
+def test_what_somebody_waits_for_fits_a_full_queue(journal: Journal) -> None:
+    """An upload whose event was dropped was never let go: after 64 of them its camera gave no more."""
+    board, kept = Board(), []
+    recorder = Recorder(journal, board, capacity=10)
+    for number in range(10):
+        recorder.record(event(number))
+    recorder.record(event(10), lambda: kept.append(10))
+    recorder.record(event(11))
+    with running(recorder):
+        wait_until(lambda: kept)
+    assert [row.data["number"] for row in rows(journal) if row.name != "loss"] == list(range(11))
+    assert board.counters()["recorder.overflow"] == 1
+
+
 def test_a_disk_that_refuses_is_loud_and_nothing_is_lost(journal: Journal, tmp_path: Path) -> None:
     board = Board()
     recorder = Recorder(journal, board, boot=BOOT, capacity=50)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.clock import now
 from gateway.errors import BadFrame
+from gateway.text import printable
 from gateway.types import Box, DeviceStatus, Direction, FaceSeen, PictureDone, Plate, PlateSeen, Shot, ShotKind
 from gateway.wire import (
     MOST_BYTES,
@@ -17,6 +20,7 @@ from gateway.wire import (
     CameraBeat,
     DeviceReport,
     Hello,
+    LooksAt,
     Message,
     RecogniserFault,
     Settle,
@@ -84,11 +88,21 @@ def changed(message: Message, **fields: object) -> bytes:
         changed(MESSAGES[4], source_file="x" * 5000),
         changed(MESSAGES[6], similarity=1e9),
         changed(MESSAGES[4], plate={"number": "鄂A12345"}),
+        changed(MESSAGES[4], last_seen={"time": "2026-11-22T08:00:00", "mono": 1.0, "trust": "synced"}),
+        changed(MESSAGES[6], stamp={"time": "9999-12-31T23:59:59Z", "mono": 1.0, "trust": "synced"}),
+        changed(MESSAGES[7], stamp={"time": "2026-11-22T08:00:00Z", "mono": 1e300, "trust": "synced"}),
     ],
 )
 def test_anything_else_is_refused(line: bytes) -> None:
     with pytest.raises(BadFrame):
         decode(line)
+
+
+def test_a_still_may_be_looked_at_whatever_its_file_is_called() -> None:
+    """What is neither UTF-8 nor GBK is six characters a byte; refused, it ended recognition at each try, for ever."""
+    name = printable(os.fsdecode(b"\xff" * 251 + b".jpg"))
+    message = LooksAt("cam", f"{name}/{1 << 25}/{time.time_ns()}")
+    assert decode(encode(message)) == message
 
 
 def test_a_confidence_beyond_certainty_is_refused() -> None:

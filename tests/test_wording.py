@@ -68,3 +68,26 @@ def test_what_came_of_a_command_is_said_in_chinese() -> None:
     assert done.say(Language.ZH) == "平台指令 door.open：已执行"
     refused = describe("audit.command", "box-1", {"command": "door.open", "code": "expired"})
     assert refused.say(Language.ZH) == "平台指令 door.open：未执行（expired）"
+
+
+def test_a_check_says_whom_to_look_at_and_how_it_ended() -> None:
+    names = {"gate": "东门车行"}
+    card = {"point": "gate", "method": "card", "reason": "unknown"}
+    car = {**card, "method": "plate", "plate_no": "沪B30527"}
+    unread = {**card, "method": "plate", "reason": "uncertain"}
+    assert describe("check.required", "gate", card, names).say(Language.ZH) == "东门车行：请查验来人，未登记"
+    assert describe("check.required", "gate", car, names).say(Language.ZH) == "东门车行：请查验车辆 沪B30527，未登记"
+    assert describe("check.required", "gate", unread).say(Language.EN) == "gate: look at the car ?, plate uncertain"
+    result = {"point": "gate", "check": "x", "outcome": "refused", "by": "operator", "operator": "li"}
+    assert describe("check.result", "gate", result).say(Language.EN) == (
+        "gate: the check has ended, turned away, so says li"
+    )
+    late = {**result, "outcome": "unanswered", "by": "time"}
+    assert describe("check.result", "gate", late).say(Language.ZH) == "gate：查验结束，无人处理，已超时"
+    audit = {"by": "stop", "outcome": "admitted"}  # an account may have any name
+    assert describe("audit.check_answered", "gate", audit).say(Language.ZH) == "stop 在网关上登记查验结果：已放行"
+
+
+def test_a_check_that_says_little_has_words_all_the_same() -> None:
+    assert describe("check.required", "gate", {}).say(Language.EN) == "gate: look who is there, card ?"
+    assert describe("check.result", "gate", {"by": ["x"]}).say(Language.EN) == "gate: the check has ended, ?, ?"

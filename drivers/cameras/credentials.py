@@ -1,6 +1,6 @@
 """A camera's user name and password, and the Authorization header they make (Basic, Digest with MD5 or SHA-256).
 
-Rule: a password comes from a file and appears nowhere but in what is sent to the camera: `mask` every other text.
+Rule: a password comes from a file and appears nowhere but in what is sent to the camera.
 """
 
 from __future__ import annotations
@@ -37,13 +37,6 @@ class Login:
         parts = urlsplit(url)
         user = f"{quote(self.username, safe='')}:{quote(self.password, safe='')}@" if self else ""
         return urlunsplit(parts._replace(netloc=user + parts.netloc.rpartition("@")[2]))
-
-    def mask(self, text: str) -> str:
-        """The text without the password, however it is written in it."""
-        for secret in (self.password, quote(self.password, safe="")):
-            if secret:
-                text = text.replace(secret, "***")
-        return re.sub(r"(?<=://)[^/@\s]*@", "***@", text)
 
     def answer(self, challenges: Iterable[str], method: str, uri: str) -> str | None:
         """The Authorization header for what a camera offers: no plain password where it also knows a digest."""

@@ -14,7 +14,7 @@ from gateway.text import Text
 
 URL: Final = Text("检查 url（主机名和路径见摄像机说明书）", "check `url`: the camera's manual names the path")
 CABLE: Final = Text("检查网线、供电和 IP 地址", "check cable, power and IP address")
-_PORT = Text("检查 url 的端口，摄像机是否已启动", "check the port in `url`, and that the camera has started")
+PORT: Final = Text("检查 url 的端口，摄像机是否已启动", "check the port in `url`, and that the camera has started")
 _LOGIN = Text("检查 username 和 password_file 的内容", "check `username` and what is in `password_file`")
 _NO_LOGIN = Text("请配置 username 和 password_file", "set `username` and `password_file`")
 _HTTP = Text("在本地网络中可改用 http", "within one's own network `http` will do")
@@ -28,7 +28,7 @@ def unreachable(error: Exception, host: str, port: int) -> DeviceLost:
     """In words, what went wrong on the way to it."""
     match error:
         case ConnectionRefusedError():
-            return lost("{host} 拒绝连接端口 {port}", "{host} refuses port {port}", _PORT, host=host, port=port)
+            return lost("{host} 拒绝连接端口 {port}", "{host} refuses port {port}", PORT, host=host, port=port)
         case socket.gaierror():
             return lost("找不到主机 {host}", "there is no host {host}", URL, host=host)
         case TimeoutError():

@@ -1,6 +1,6 @@
 """Why a camera does not stream: one DESCRIBE by hand, because FFmpeg only says that it did not open.
 
-Rule: it answers in two seconds, and its answer is an error with a next step and without a password.
+Rule: no step takes longer than two seconds, and its answer is an error with a next step and without a password.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from drivers.cameras.credentials import Login
-from drivers.cameras.reach import URL, lost, refused, unreachable
+from drivers.cameras.reach import PORT, URL, lost, refused, unreachable
 from gateway.errors import DeviceLost
 from gateway.text import Text
 
@@ -29,8 +29,12 @@ def why(url: str, login: Login) -> DeviceLost:
     bare = Login().url_with(url)
     try:
         status = _describe(host, port, bare, login, encrypted=parts.scheme == "rtsps")
-    except (OSError, ValueError) as error:
+    except OSError as error:
         return unreachable(error, host, port)
+    if status is None:
+        return lost(
+            "{host} 的端口 {port} 不是 RTSP", "{host} speaks no RTSP at port {port}", PORT, host=host, port=port
+        )
     if status == 401:
         return refused(host, with_login=bool(login))
     if status == 404:
@@ -43,8 +47,8 @@ def why(url: str, login: Login) -> DeviceLost:
 _CODEC = Text("试试 transport 的另一种取值，或改用 H.264", "try the other `transport`, or set the camera to H.264")
 
 
-def _describe(host: str, port: int, url: str, login: Login, *, encrypted: bool) -> int:
-    """The status of a DESCRIBE, after one try with the login where it is asked for."""
+def _describe(host: str, port: int, url: str, login: Login, *, encrypted: bool) -> int | None:
+    """The status of a DESCRIBE, after one try with the login where it is asked for; None from who speaks no RTSP."""
     deadline = time.monotonic() + _PATIENCE_S
     with socket.create_connection((host, port), timeout=_PATIENCE_S) as plain:
         wire = ssl._create_unverified_context().wrap_socket(plain) if encrypted else plain
@@ -55,7 +59,7 @@ def _describe(host: str, port: int, url: str, login: Login, *, encrypted: bool) 
         return 401 if answer is None else _ask(wire, url, 2, f"Authorization: {answer}\r\n", deadline)[0]
 
 
-def _ask(wire: socket.socket, url: str, number: int, extra: str, deadline: float) -> tuple[int, list[str]]:
+def _ask(wire: socket.socket, url: str, number: int, extra: str, deadline: float) -> tuple[int | None, list[str]]:
     request = f"DESCRIBE {url} RTSP/1.0\r\nCSeq: {number}\r\nAccept: application/sdp\r\n{extra}\r\n"
     wire.sendall(request.encode())
     answer = b""
@@ -67,6 +71,4 @@ def _ask(wire: socket.socket, url: str, number: int, extra: str, deadline: float
         answer += chunk
     head = answer.partition(b"\r\n\r\n")[0].decode("latin-1")
     status = re.match(r"RTSP/\d\.\d (\d{3})", head)
-    if status is None:
-        raise ValueError("no RTSP answer")
-    return int(status[1]), re.findall(r"(?im)^WWW-Authenticate:[ \t]*(.+?)\s*$", head)
+    return int(status[1]) if status else None, re.findall(r"(?im)^WWW-Authenticate:[ \t]*(.+?)\s*$", head)

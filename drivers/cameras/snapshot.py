@@ -60,6 +60,8 @@ class SnapshotCamera:
         self._port = self._parts.port or (443 if self._parts.scheme == "https" else 80)
         path = (self._parts.path or "/") + (f"?{self._parts.query}" if self._parts.query else "")
         self._path = quote(path, safe=string.punctuation)
+        # Once: it reads the certificates of all authorities, which takes longer than a picture.
+        self._tls = ssl.create_default_context() if self._parts.scheme == "https" else None
         self._challenges: list[str] = []
         self._due = time.monotonic()
 
@@ -113,9 +115,8 @@ class SnapshotCamera:
             connection.close()
 
     def _connection(self) -> http.client.HTTPConnection:
-        if self._parts.scheme == "https":
-            context = ssl.create_default_context()
-            return http.client.HTTPSConnection(self._host, self._port, timeout=_PATIENCE_S, context=context)
+        if self._tls is not None:
+            return http.client.HTTPSConnection(self._host, self._port, timeout=_PATIENCE_S, context=self._tls)
         return http.client.HTTPConnection(self._host, self._port, timeout=_PATIENCE_S)
 
     def _bounded(self, response: http.client.HTTPResponse) -> bytes:

@@ -28,6 +28,7 @@ _COMMANDS = (
     "status",
     "events",
     "audit",
+    "inspect",
     "uplink",
     "roster",
     "face",

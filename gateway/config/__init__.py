@@ -26,8 +26,6 @@ from gateway.settings import Settings
 from gateway.text import Language, Text
 from gateway.toml import read_toml
 
-DEFAULT_PATH = Path("/etc/compound-gateway/gateway.toml")
-
 
 class ConfigFaults(ConfigError):
     """All faults of one file, in the order of its lines."""

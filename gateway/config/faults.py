@@ -21,12 +21,12 @@ _FORMS = {  # what the patterns of the settings and of the drivers here mean
         " 1–32 个字母、数字、- 或 _，以字母或数字开头（中文名称写在 name 中）",
         "1 to 32 letters, digits, - or _, first a letter or digit (what people read goes into `name`)",
     ),
-    r"^([a-z0-9_-]{1,32}|\d{20})$": Text(
+    r"^[a-z0-9_-]{1,32}$": Text(
         " 1–32 个小写字母、数字、- 或 _，或城市分配的 20 位编码",
         "1 to 32 small letters, digits, - or _, or the 20-digit code that the city assigned",
     ),
     r"^[A-Za-z0-9_-]{1,32}$": Text(" 1–32 个字母、数字、- 或 _", "1 to 32 letters, digits, - or _"),
-    r"^\d{2}$": Text("两位数字", "two digits"),
+    r"^[0-9]{2}$": Text("两位半角数字", "two plain digits"),
     f"^[{PROVINCES}]$": Text("一个省份简称，如 鄂", "the sign of a province, such as 鄂"),
     r"^[^#+$\s/]([^#+\s]*[^#+\s/])?$": Text(
         "不含 #、+ 和空格的主题，不以 / 或 $ 开头，不以 / 结尾",

@@ -35,6 +35,7 @@ def check_rules(table: Table, base: Path, complain: Complain) -> dict[tuple[str,
     _code_can_be_one(table, complain)
     _names_point_somewhere(table, complain)
     _names_are_unique(table, complain)
+    _checks_are_of_entrances(table, complain)
     check_ports(table, options, complain)
     check_outputs(table, options, complain)
     _data_dir_is_local(table, base, complain)
@@ -170,6 +171,19 @@ def _names_are_unique(table: Table, complain: Complain) -> None:
                     ).with_(other=seen[name], name=name),
                 )
             seen.setdefault(name, section)
+
+
+def _checks_are_of_entrances(table: Table, complain: Complain) -> None:
+    """Nobody is held up who leaves."""
+    for name, entry in entries(table, "points"):
+        if entry.get("check_unknown") is True and entry.get("direction") == "out":
+            complain(
+                ("points", name, "check_unknown"),
+                Text(
+                    '只查验进入的人和车；出口（direction = "out"）请去掉此项',
+                    'checks are of those who come in: remove it where direction = "out"',
+                ),
+            )
 
 
 def _data_dir_is_local(table: Table, base: Path, complain: Complain) -> None:

@@ -221,14 +221,24 @@ class JournalReader:
                     Text("{path} 处没有事件库", "there is no journal at {path}").with_(path=self._path),
                     hint=Text("网关在此运行过吗？", "has the gateway run here yet?"),
                 )
+            self._close_own()
+            generation = self._generation
             try:
                 self._own.connection = schema.open_reader(self._path)
             except sqlite3.Error as error:
                 raise _unreadable(error) from error
-            self._own.generation = self._generation
+            self._own.generation = generation
             self._opened.append(self._own.connection)
         connection: sqlite3.Connection = self._own.connection
         return connection
+
+    def _close_own(self) -> None:
+        """This thread's, to a file that was replaced: open, it would keep a deleted one on the disk."""
+        before: sqlite3.Connection | None = self._own.__dict__.pop("connection", None)
+        if before is not None:
+            with suppress(ValueError):  # closed with all others
+                self._opened.remove(before)
+            before.close()
 
 
 def _decode_any(text: bytes) -> str:

@@ -84,14 +84,6 @@ class Usage:
     file: int
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """An event that a broker refused, and why."""
-
-    row: Row
-    reason: str
-
-
 def microseconds(moment: datetime) -> int:
     """Microseconds since 1970 UTC, exact."""
     return (moment - EPOCH) // _MICROSECOND

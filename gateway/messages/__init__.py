@@ -2,7 +2,7 @@
 
 common.py     the values that many messages have
 envelope.py   the CloudEvents envelope around every event
-events.py     what `data` says, event by event; audits.py those of class audit
+events.py     what `data` says, event by event; audits.py those of class audit, checks.py those of class check
 standing.py   what is always there to read: status, devices, health, catalog
 answers.py    watermark, replies, outcomes of rosters
 

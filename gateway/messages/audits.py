@@ -1,4 +1,4 @@
-"""What `data` of an audit event says: orders, faces, the clock, the chain."""
+"""What `data` of an audit event says: orders, faces, checks, the clock, the chain."""
 
 from __future__ import annotations
 
@@ -99,3 +99,12 @@ class RosterChanged(TypedDict):
     updated: Count
     removed: Count
     holder: NotRequired[Annotated[Holder, Field(description="Where it was one holder.")]]
+
+
+class CheckAnswered(TypedDict):
+    """Staff at the box said how a check ended; `check.result` says it, too."""
+
+    by: Annotated[str, Field(description="The account at the box that gave the command.")]
+    point: PointName
+    check: Annotated[str, Field(description="The id of the event `check.required`.")]
+    outcome: Literal["admitted", "refused"]

@@ -7,6 +7,8 @@ from typing import Annotated
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from gateway.types import Direction
+
 Sequence = Annotated[int, Field(ge=1, description="The event's sequence, gap-free per gateway across restarts.")]
 Moment = Annotated[
     str,
@@ -25,6 +27,15 @@ HolderRef = Annotated[str, Field(pattern="^h:[0-9a-f]{16}$", description="Keyed 
 CredentialRef = Annotated[str, Field(pattern="^c:[0-9a-f]{16}$", description="Keyed hash of a card number.")]
 RequestId = Annotated[str, Field(description="The command's request id, `?` where it was none.")]
 Uplink = Annotated[str, Field(description="The name of an uplink in the gateway's configuration.")]
+SourceFile = Annotated[
+    str, Field(description="The camera's own name of the picture; a plate in it follows the policy.")
+]
+
+
+class Place(TypedDict):
+    point: PointName
+    direction: Direction
+    device: DeviceName
 
 
 class Holder(TypedDict, total=False):

@@ -11,24 +11,32 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from gateway.messages.audits import Checkpoint, ClockSet, CommandAudit, FaceEnrolled, FaceErased, RosterChanged
+from gateway.messages.audits import (
+    CheckAnswered,
+    Checkpoint,
+    ClockSet,
+    CommandAudit,
+    FaceEnrolled,
+    FaceErased,
+    RosterChanged,
+)
+from gateway.messages.checks import CarCheck, CardCheck, CheckResult
 from gateway.messages.common import (
     Count,
     CredentialRef,
     DeviceName,
     Holder,
     Moment,
+    Place,
     PointName,
     RequestId,
     Share,
+    SourceFile,
     Uplink,
 )
 from gateway.settings import Position
-from gateway.types import DeviceStatus, Direction, EventClass, Reason
+from gateway.types import DeviceStatus, EventClass, Reason
 
-SourceFile = Annotated[
-    str, Field(description="The camera's own name of the picture; a plate in it follows the policy.")
-]
 Box = Annotated[
     list[int], Field(min_length=4, max_length=4, description="Left, top, right, bottom in pixels of the picture.")
 ]
@@ -36,12 +44,6 @@ Severity = Annotated[int, Field(ge=1, le=4)]
 AlarmState = Literal["raised", "updated", "cleared"]
 Assurance = Annotated[Literal["low", "medium", "high"], Field(description="Of the face model, by its card.")]
 Liveness = Annotated[str, Field(description="none, or passive:{model}:{score}.")]
-
-
-class Place(TypedDict):
-    point: PointName
-    direction: Direction
-    device: DeviceName
 
 
 class Judged(Place):
@@ -240,11 +242,14 @@ DATA: Mapping[str, Any] = {
     "alarm.clock_drift": ClockDrift,
     "verify.match": Verified | KnownVehicle | UncertainVehicle,
     "verify.mismatch": Contradicted,
+    "check.required": CardCheck | CarCheck,
+    "check.result": CheckResult,
     "device.online": DeviceChange,
     "device.offline": DeviceChange,
     "device.fault": DeviceChange,
     "loss": Loss,
     "audit.command": CommandAudit,
+    "audit.check_answered": CheckAnswered,
     "audit.checkpoint": Checkpoint,
     "audit.clock_set": ClockSet,
     "audit.face_enrolled": FaceEnrolled,

@@ -66,8 +66,8 @@ class RosterSet(BaseModel):
 
 def perform(errand: Errand, body: bytes) -> Result:
     """Do it; return the answer. Never raises for what `body` says, nor for the disk."""
-    roster = Roster(errand.data_dir / FILE_NAME, Keys(errand.data_dir))
     try:
+        roster = Roster(errand.data_dir / FILE_NAME, Keys(errand.data_dir))
         if errand.do == "set":
             return _set(roster, errand, body)
         if errand.do == "revoke":

@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -215,7 +216,7 @@ def _wrong_width(line: int, cells: int, columns: int, mark: Text, sheet: Sheet) 
 
 def _json_records(text: str, sheet: Sheet) -> Iterator[_Record]:
     """Objects of a list, one by one, because the standard parser does not say on which line an object stands."""
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(object_pairs_hook=_each_key_once)
     at = len(text) - len(text.lstrip())
     if text[at] != "[":
         message = Text("JSON 必须是住户的列表", "JSON must be a list of holders")
@@ -242,6 +243,15 @@ def _json_records(text: str, sheet: Sheet) -> Iterator[_Record]:
             return
         expected = ","
         yield line, _json_cells(line, entry, sheet)
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Raises `ValueError` for a key that is there twice, of which the standard parser would keep the last."""
+    entry = dict(pairs)
+    if len(entry) < len(pairs):
+        twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+        raise ValueError(f"the key '{twice[:40]}' is there twice")
+    return entry
 
 
 def _past_space(text: str, at: int) -> int:

@@ -119,7 +119,7 @@ class Roster:
         yield self.ref(row.holder_id)
         for card in row.cards:
             yield self._keys.credential_ref(card)
-            for length in range(len(card.tail or b""), len(card.value)) if card.tail else ():
+            for length in range(len(card.tail), len(card.value)) if card.tail else ():
                 yield self._keys.credential_ref(Credential(Format.HEX, card.value[-length:]))
 
     def add(self, row: Row, *, dry_run: bool = False, audit: Audit = _unseen) -> Changes:

@@ -102,11 +102,16 @@ def copy(connection: sqlite3.Connection, into: Path) -> None:
     with _alone(into.parent):
         draft.unlink(missing_ok=True)
         descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        connection.execute("VACUUM INTO ?", (str(draft),))
-        os.fsync(descriptor)
-        os.close(descriptor)
-        give(draft, into.parent)
-        draft.rename(into)
+        try:
+            connection.execute("VACUUM INTO ?", (str(draft),))
+            os.fsync(descriptor)
+            give(draft, into.parent)
+            draft.rename(into)
+        except (sqlite3.Error, OSError):
+            draft.unlink(missing_ok=True)  # names and card numbers, and room that a full disk lacks
+            raise
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager

@@ -48,15 +48,13 @@ def choices(refs: dict[str, Schema]) -> list[Schema]:
 
 
 def data_models(kind: EventClass) -> Any:
-    """Everything that `data` may be in a class, as one type; None while there is no event of that class."""
-    models = events_of(kind).values()
-    return reduce(or_, models) if models else None
+    """Everything that `data` may be in a class, as one type."""
+    return reduce(or_, events_of(kind).values())
 
 
 def _data(kind: EventClass) -> Schema:
     head = {"$schema": DIALECT, "$id": data_schema(kind), "title": f"data of event/{kind.value}"}
-    model = data_models(kind)
-    return {**head, **(schema_of(model) if model else {"type": "object", "description": "No such event exists yet."})}
+    return {**head, **schema_of(data_models(kind))}
 
 
 def _event() -> Schema:

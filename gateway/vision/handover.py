@@ -115,8 +115,11 @@ def _plausible(message: FromDecoder | ToDecoder) -> bool:
     match message:
         case Born(pid=pid):
             return pid > 1
-        case Shown(slot=slot, width=width, height=height):
-            return 0 <= slot < COUNT and width > 0 and height > 0 and width * height <= MOST_PIXELS
+        case Shown(slot=slot, width=width, height=height, stamp=stamp):
+            is_picture = 0 <= slot < COUNT and width > 0 and height > 0 and width * height <= MOST_PIXELS
+            return is_picture and stamp.is_possible
+        case Spoilt(stamp=stamp):
+            return stamp.is_possible
         case Taken(slot=slot):
             return 0 <= slot < COUNT
         case Alive(frames=frames):

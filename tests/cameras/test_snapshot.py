@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +22,7 @@ from gateway.errors import DeviceLost
 from gateway.text import Language
 from tests.real import free_port
 from tests.striped import jpeg, look_for_plates, paint
+from tests.uplink.parts import certificate
 
 USER, PASSWORD = "admin", "s3cret"
 REALM = "3号门 cam"
@@ -92,6 +94,30 @@ def test_pictures_come_at_the_interval_whatever_login_is_asked_for(
         frame = camera.read()
         assert frame is not None
         assert look_for_plates(frame)[0].plate.number == "鄂A00077"
+
+
+def test_https_is_verified_against_authorities_that_are_read_once(
+    site: tuple[type[Site], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca = certificate(tmp_path, "ca")
+    certificate(tmp_path, "server", ca)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.crt", tmp_path / "server.key")
+    with ThreadingHTTPServer(("127.0.0.1", 0), site[0]) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        url = f"https://127.0.0.1:{server.server_port}/snap.jpg"
+        try:
+            with pytest.raises(DeviceLost, match="cannot be trusted"):
+                connect(url)
+            monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.crt"))
+            camera = connect(url)
+            (tmp_path / "ca.crt").unlink()  # reading them takes longer than a picture does
+            assert camera.read() is not None
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_a_wrong_password_is_named_and_not_shown(site: tuple[type[Site], str], tmp_path: Path) -> None:

@@ -90,6 +90,8 @@ def test_settings_survive_the_way_to_the_vision_child(tmp_path: Path) -> None:
             ('"/dev/ttyUSB0"', "2026-11-22"),
             "17: readers.east-reader.port: '2026-11-22' is a date or a time; words need quotes",
         ),
+        (("[points.", '[plate]\nnev_class = "５２"\n[points.'), "plate.nev_class: '５２' will not do"),
+        (('"fenglinwan"', f'"{"４２" * 10}"'), "2: site.compound_id: "),
         (('"fenglinwan"', "2026-11-22"), "2: site.compound_id: '2026-11-22' is a date or a time"),
     ],
 )

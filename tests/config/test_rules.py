@@ -316,3 +316,19 @@ def test_a_card_lying_at_a_polled_reader_must_not_count_at_each_look(tmp_path: P
     assert load(written(tmp_path, SMALL + reader)).readers["p"].options["poll_s"] == 0.3
     (said,) = faults(tmp_path, SMALL + reader + f"hold_s = {hold}\n")
     assert f"readers.p.hold_s: {hold} is less than twice poll_s (0.3)" in said
+
+
+def test_checks_are_of_those_who_come_in(tmp_path: Path) -> None:
+    asks = SMALL.replace('direction = "in"', 'direction = "{way}"\ncheck_unknown = true\ncheck_within = "{within}"')
+    point = load(written(tmp_path, asks.format(way="both", within="10m"))).points["east-door"]
+    assert (point.check_unknown, point.check_within) == (True, 600)
+    (said,) = faults(tmp_path, asks.format(way="out", within="10m"))
+    assert "points.east-door.check_unknown: checks are of those who come in" in said
+
+
+@pytest.mark.parametrize(("within", "why"), [("5s", "≥ 10"), ("2h", "≤ 3600"), ("soon", "write a duration such as")])
+def test_a_check_is_open_for_a_time_that_serves(tmp_path: Path, within: str, why: str) -> None:
+    text = SMALL.replace('direction = "in"', f'direction = "in"\ncheck_unknown = true\ncheck_within = "{within}"')
+    (said,) = faults(tmp_path, text)
+    assert "points.east-door.check_within: " in said
+    assert why in said

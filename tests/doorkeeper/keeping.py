@@ -1,4 +1,4 @@
-"""A doorkeeper in a house of four points, and what devices tell it."""
+"""A doorkeeper in a house of five points, and what devices tell it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from gateway.clock import Stamp, now
 from gateway.credentials import parse_credential
 from gateway.doorkeeper import Doorkeeper
 from gateway.errors import DeviceLost
+from gateway.inspection import Inspection
 from gateway.keys import Keys
 from gateway.passage import Passages
 from gateway.register import Register
@@ -54,10 +55,24 @@ POINTS = {
         position=Position(lon=114.8, lat=30.4),
     ),
     "bare": Point(name="无继电器", kind=PointKind.MIXED, direction=Direction.IN),
+    "lodge": Point(
+        name="门岗",
+        kind=PointKind.MIXED,
+        direction=Direction.IN,
+        actuator="lodge-relay",
+        open_s=0.2,
+        check_unknown=True,
+    ),
 }
+GUARD = Holder("s-1", "h:8899aabbccddeeff", "赵六", "staff", "guard", "", None)
 REGISTER = Register(
-    [OWNER, GONE, NEW],
-    [(CARD, "r-1"), (parse_credential("w26:1-2"), "r-2"), (parse_credential("w26:1-3"), "r-3")],
+    [OWNER, GONE, NEW, GUARD],
+    [
+        (CARD, "r-1"),
+        (parse_credential("w26:1-2"), "r-2"),
+        (parse_credential("w26:1-3"), "r-3"),
+        (parse_credential("w26:1-4"), "s-1"),
+    ],
     [("鄂J12345", "r-1"), ("鄂J54321", "r-2")],
     as_of=date(2026, 1, 1),
 )
@@ -94,17 +109,18 @@ class House:
         self.stop = threading.Event()
         self.board = Board()
         self.keys = Keys(folder)
-        self.relays = {name: Relay() for name in ("door-relay", "side-relay", "gate-relay")}
+        self.relays = {name: Relay() for name in ("door-relay", "side-relay", "gate-relay", "lodge-relay")}
         self.events: list[tuple[Event, float]] = []
         self.shots: list[Sequence[Shot]] = []
         self.kept: list[Callable[[], None]] = []
         self.settled: list[tuple[str, int]] = []
         workers = {name: ActuatorWorker(name, None, self._connect(name), self.board) for name in self.relays}
+        self.inspection = Inspection(POINTS, ZONE, self._record, self.board)
         self.keeper = Doorkeeper(
             points=POINTS,
             register=lambda: REGISTER,
             actuators=workers,
-            record=self._record,
+            record=self.inspection.record,
             passages=Passages(),
             plate=plate,
             face_opens=lambda point: point == "side",

@@ -27,6 +27,7 @@ from gateway.errors import DeviceLost
 from gateway.faces import FILE_NAME as FACES
 from gateway.faces import Consent, FaceStore, ModelId
 from gateway.housekeeping import Housekeeping, LiveRegister
+from gateway.inspection import Inspection
 from gateway.journal import Journal
 from gateway.keys import Keys
 from gateway.recorder import Recorder
@@ -61,7 +62,14 @@ EVERYTHING = [
 ]
 POINTS = {
     "door": {"name": "门", "kind": "pedestrian", "direction": "in", "actuator": "door-relay", "open_s": 0.2},
-    "gate": {"name": "杆", "kind": "vehicle", "direction": "both", "actuator": "gate-relay", "open_s": 0.2},
+    "gate": {
+        "name": "杆",
+        "kind": "vehicle",
+        "direction": "both",
+        "actuator": "gate-relay",
+        "open_s": 0.2,
+        "check_unknown": True,
+    },
     "side": {"name": "侧门", "kind": "mixed", "direction": "out"},
 }
 
@@ -105,6 +113,7 @@ class Gateway:
         self.journal = Journal(self.data / "journal" / "journal.db")
         self.captures = Captures(self.data / "captures", self.settings.captures, min_free=1 << 20, board=self.board)
         self.recorder = Recorder(self.journal, self.board, boot=BOOT, captures=self.captures)
+        self.inspection = Inspection(self.settings.points, ZONE, self.recorder.record, self.board)
         self.register = LiveRegister(self.roster, self.board)
         self.relays = {name: Relay() for name in self.settings.actuators}
         self.workers = {
@@ -118,7 +127,7 @@ class Gateway:
             keys=self.keys,
             register=self.register,
             actuators=self.workers,
-            record=self.recorder.record,
+            record=self.inspection.record,
             board=self.board,
             captures=self.captures,
             read_trust=lambda: self.trust,
@@ -147,7 +156,7 @@ class Gateway:
     @contextmanager
     def connected(self) -> Iterator[Gateway]:
         stop = threading.Event()
-        works = [self.uplink, self.recorder, self.housekeeping, self.downlink, self.downlink.errands]
+        works = [self.uplink, self.recorder, self.housekeeping, self.inspection, self.downlink, self.downlink.errands]
         threads = [threading.Thread(target=work.run, args=(stop,)) for work in (*works, *self.workers.values())]
         for thread in threads:
             thread.start()

@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gateway.accounts import Outcome, plate_event
+from gateway.clock import now
 from gateway.downlink.pictures import Pictures
+from gateway.ids import new_id
 from gateway.settings import Captures
 from gateway.settings import Uplink as UplinkOptions
-from gateway.types import Box, ShotKind
+from gateway.types import Box, Decision, Plate, PlateSeen, Reason, ShotKind, Verdict
 from gateway.vision.shots import take
 from tests.downlink.parts import CARD, EVERYTHING, Gateway, Platform
 from tests.facts import BOOT, event
@@ -59,6 +62,30 @@ def test_a_barrier_opens_and_says_manual_release(gateway: Gateway, platform: Pla
     assert (gateway.relays["gate-relay"].opened, gateway.relays["door-relay"].opened) == (1, 0)
     wait_until(lambda: platform.events("vehicle.manual_release"))
     assert platform.events("vehicle.manual_release")[0]["data"]["method_code"] == "100302"
+
+
+def test_who_waits_at_a_point_is_admitted_by_the_platform_that_opens_it(gateway: Gateway, platform: Platform) -> None:
+    seen = PlateSeen("gate", "cam", now(), Plate("沪B30527", "沪B30527", "02", "5", 0.97, (0.99,) * 7), 4)
+    outcome = Outcome(Decision(Verdict.DENY, Reason.UNKNOWN), opened=False, latency_ms=3, passage=new_id())
+    gateway.inspection.record(plate_event(seen, gateway.settings.points["gate"], outcome))
+    wait_until(lambda: platform.events("check.required"))
+    (required,) = platform.events("check.required")
+    assert required["passage"] == outcome.passage
+    assert required["data"]["plate_no"] == "沪B30527"
+    assert platform.order("barrier.open", "x1", point="door")["ok"] is False
+    gateway.relays["gate-relay"].is_lost = True
+    assert platform.order("barrier.open", point="gate")["code"] == "device_offline"
+    assert not platform.events("check.result")  # nothing was opened
+    gateway.relays["gate-relay"].is_lost = False
+    wait_until(lambda: platform.order("barrier.open", point="gate")["ok"])
+    wait_until(lambda: platform.events("check.result"))
+    (result,), (opened,) = platform.events("check.result"), platform.events("vehicle.manual_release")
+    assert result["data"] == {
+        **{"point": "gate", "check": required["id"], "outcome": "admitted", "by": "command", "ordered_by": "city"},
+        "request_id": opened["data"]["request_id"],
+    }
+    assert result["passage"] == outcome.passage
+    assert result["sequence"] > opened["sequence"]
 
 
 def test_a_relay_that_is_away_is_said_and_never_opens_later(gateway: Gateway, platform: Platform) -> None:

@@ -67,3 +67,22 @@ def test_the_daemon_obeys_only_with_a_clock_that_is_right(
         assert psutil.Process(process.pid).memory_info().rss < 80 << 20
         assert CARD.partition(":")[2] not in house.log()
         assert house.stop() == 0
+
+
+def test_who_waits_at_a_door_is_admitted_by_the_order_that_opens_it(
+    tmp_path: Path, line: SerialLine, broker: Mosquitto, platform: Platform
+) -> None:
+    house = start(tmp_path, line, broker, '\n[commands]\nallow = ["door.open"]\n')
+    asks = house.config.read_text("utf-8").replace('kind = "pedestrian"', 'kind = "pedestrian"\ncheck_unknown = true')
+    house.config.write_text(asks, encoding="utf-8")
+    with house:
+        house.wait_online("reader")
+        house.wait_online("actuator")
+        wait_for_subscription(platform)
+        line.present(bytes.fromhex("0B00C0FFEE"))
+        wait_until(lambda: platform.events("check.required"))
+        assert platform.order("door.open", "x1", point="east-door")["code"] == EXPECTED
+        wait_until(lambda: [event for event in house.events() if event["type"] == "compound.audit.command.v1"])
+        assert house.stop() == 0
+    (result,) = [event["data"] for event in house.events() if event["type"] == "compound.check.result.v1"]
+    assert (result["by"], result.get("request_id")) == (("command", "x1") if EXPECTED == "done" else ("stop", None))

@@ -188,6 +188,17 @@ def test_damage_while_in_use_is_repaired_while_in_use(path: Path) -> None:
     journal.close()
 
 
+def test_a_file_that_was_replaced_is_let_go_by_whoever_read_it(path: Path) -> None:
+    with closing(Journal(path)) as journal:
+        journal.append([event()], BOOT)
+        journal.read_after(0, ALL, 10)
+        path.unlink()
+        journal.append([event()], BOOT)
+        journal.read_after(0, ALL, 10)
+        held = [os.readlink(entry) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+        assert f"{path} (deleted)" not in held
+
+
 _ROT = {
     7: "data = substr(data, 1, 20) || 'x' || substr(data, 22)",
     8: "data = CAST(CAST(substr(data, 1, 40) AS BLOB) || x'ff' || CAST(substr(data, 42) AS BLOB) AS TEXT)",

@@ -202,6 +202,12 @@ def test_json_names_lines_and_takes_lists_texts_and_null() -> None:
     assert {(fault.line, fault.column) for fault in sheet.faults} == {(third, "name"), (third, "points"), (third, "")}
 
 
+def test_a_key_that_is_there_twice_in_json_is_a_fault_and_no_choice() -> None:
+    text = '[{"holder_id":"r-1","name":"a","points":"*","cards":"hex:01","cards":"hex:02"}]'
+    (fault,) = read(text.encode()).faults
+    assert (fault.line, "'cards' is there twice" in fault.say(Language.EN)) == (1, True)
+
+
 @pytest.mark.parametrize("form", ["csv", "json"])
 @pytest.mark.parametrize("headings", list(Language))
 def test_what_is_written_reads_back(form: str, headings: Language) -> None:

@@ -14,6 +14,7 @@ from gateway.credentials import parse_credential
 from gateway.errors import StoreError
 from gateway.keys import Keys
 from gateway.roster import Roster
+from gateway.roster.errand import Errand, perform
 from gateway.text import Text
 from tests.roster.rows import CARD, ids, row
 
@@ -42,6 +43,20 @@ def test_a_change_that_is_made_is_no_failure_where_the_disk_takes_no_copy(tmp_pa
     assert ids(roster) == ["r-1"]
     (text,) = told
     assert "the change counts, but its copy" in str(text)
+
+
+def test_a_copy_that_could_not_be_made_leaves_no_names_behind(roster: Roster, tmp_path: Path) -> None:
+    (tmp_path / "roster.last-good.db").mkdir()
+    roster.import_rows([row("r-1", CARD)])
+    assert ids(roster) == ["r-1"]
+    assert not (tmp_path / ".roster.last-good.db").exists()
+
+
+def test_an_errand_answers_also_where_the_disk_refuses_its_key(tmp_path: Path) -> None:
+    Keys(tmp_path)
+    (tmp_path / "keys" / "ref.key").write_bytes(b"cut off")
+    answer = perform(Errand(do="set", data_dir=tmp_path), b'{"version":1,"full":true,"items":[]}')
+    assert (answer["ok"], answer["code"]) == (False, "store_failed")
 
 
 def test_an_upgrade_leaves_no_copy_that_names_who_is_removed_later(roster: Roster, tmp_path: Path) -> None:

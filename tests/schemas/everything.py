@@ -62,7 +62,7 @@ class Everything(Gateway):
             points=self.settings.points,
             register=self.register,
             actuators=self.workers,
-            record=self.recorder.record,
+            record=self.inspection.record,
             passages=Passages(),
             plate=self.settings.plate,
             face_opens=lambda _point: False,
@@ -106,6 +106,12 @@ class Everything(Gateway):
         old = Stamp(now().time - year, now().mono - year.total_seconds(), ClockTrust.SYNCED)
         self.doorkeeper.submit(PictureDone("gate", "cam", old, "broken.jpg", 7, fault="no picture"))
         self._contradict()
+
+    def answer_check(self) -> None:
+        """Staff turn away the first of those who wait; the others wait for whatever ends their check."""
+        wait_until(lambda: self.inspection.listed({})["checks"], what="somebody whom the gate does not know")
+        first = self.inspection.listed({})["checks"][0]
+        assert self.inspection.answer({"check": first["check"], "outcome": "refused", "by": "li"})["checks"]
 
     def _contradict(self) -> None:
         """What takes the doorkeeper ten seconds of silence: a card with somebody else's face."""

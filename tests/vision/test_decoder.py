@@ -7,16 +7,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
-from gateway.clock import now
+from gateway.clock import ClockTrust, Stamp, now
+from gateway.errors import BadFrame
 from gateway.text import Language
 from gateway.types import Frame
 from gateway.vision import decoder as decoding
 from gateway.vision.decoder import Decoder, OrdersEnded, Post
-from gateway.vision.handover import ORDERS, REPORTS, Alive, FromDecoder, Opened, Shown, Taken, Task
+from gateway.vision.handover import ORDERS, REPORTS, Alive, FromDecoder, Opened, Shown, Spoilt, Taken, Task
 from gateway.vision.slots import Slots
 from tests.real import PATIENCE_S, wait_until
 
@@ -149,3 +151,17 @@ def test_who_aims_the_camera_sees_also_what_is_still(monkeypatch: pytest.MonkeyP
     with Side(gated=False).running() as side:
         wait_until(lambda: side.shown() > 15)
         assert not side.rests()
+
+
+@pytest.mark.parametrize(
+    "never",
+    [
+        Stamp(datetime(2026, 11, 22, 8), 1.0, ClockTrust.SYNCED),  # without its offset
+        Stamp(datetime(2026, 11, 22, 8, tzinfo=UTC), 1e300, ClockTrust.SYNCED),
+        Stamp(datetime.max.replace(tzinfo=UTC), 1.0, ClockTrust.SYNCED),
+    ],
+)
+def test_a_picture_of_a_moment_that_never_was_is_not_believed(never: Stamp) -> None:
+    for message in (Shown(0, 96, 60, never), Spoilt(never, "a.jpg", "a.jpg/0/1", "it is empty")):
+        with pytest.raises(BadFrame):
+            REPORTS.decode(REPORTS.encode(message))
