@@ -52,15 +52,18 @@ class Health:
         self._process = (time.monotonic(), _process_seconds())
 
     def run(self, stop: threading.Event) -> None:
-        due = 0.0
+        due, fault = 0.0, ""
         while not stop.is_set():
             self._board.beat("health")
             if time.monotonic() >= due:
                 due = time.monotonic() + self._every
                 try:
                     self._board.note("health", self.sample())
-                except OSError as error:  # the data folder has gone, say
-                    log.error("no health can be told: %s", error)
+                    fault = ""
+                except OSError as error:  # the data folder has gone, say: said once, tried again
+                    if str(error) != fault:
+                        log.error("no health can be told: %s", error)
+                    fault = str(error)
             stop.wait(0.5)
         self._board.retire("health")
 

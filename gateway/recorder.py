@@ -91,7 +91,7 @@ class Recorder:
     def record(self, event: Event, then: Then = None, shots: Sequence[Shot] = ()) -> None:
         """Take an event; `then` is called on the recorder's thread once it is on the disk.
 
-        Who gives one holds the matter until then, and no more than a few: such an event always fits the queue.
+        Whoever gives one waits for it, and for few at a time: such an event always fits the queue.
         `shots` become captures before it does. While the disk holds up too many of them, events come without.
         """
         try:
@@ -100,7 +100,7 @@ class Recorder:
             self._note_refusal(event, error)
             return
         shots = self._admit(shots) if shots else ()
-        if then is not None or self._queue.qsize() < self._capacity:  # by one more for each thread at once
+        if then is not None or self._queue.qsize() < self._capacity:  # threads at once may exceed it by one each
             self._queue.put((event, entry, then, shots))
         else:
             self._dismiss(shots)

@@ -101,13 +101,18 @@ _OUTCOMES = {  # of a check
 _HOW = {
     "command": Text("平台远程打开", "opened by a command of the platform"),
     "card": Text("物业人员刷卡打开", "opened by a card of staff"),
-    "operator": Text("由 {operator} 登记", "so says {operator}"),
+    "operator": Text("由 {operator} 登记", "written down by {operator}"),
     "time": Text("已超时", "its time is up"),
     "newer": Text("等候过多", "too many waited"),
     "stop": Text("网关停止", "the gateway stopped"),
 }
-_CAR_CHECK = Text("{place}：请查验车辆 {plate}，{reason}", "{place}: look at the car {plate}, {reason}")
-_UNREAD = Text("车牌看不清", "plate uncertain")
+_CAR_CHECKS = {  # by what is known of its plate
+    "plate_no": Text("{place}：请查验车辆 {plate}，{reason}", "{place}: look at the car {plate}, {reason}"),
+    "candidate": Text(
+        "{place}：请查验车辆，车牌看不清，可能是 {plate}", "{place}: look at the car, plate uncertain, perhaps {plate}"
+    ),
+}
+_UNREAD_CAR_CHECK = Text("{place}：请查验车辆，没有可读的车牌", "{place}: look at the car, no readable plate")
 _FACE_GRANTED = Text("{place}：人脸放行，{who}", "{place}: face granted, {who}")
 _WHOSE = Text("{said}，{who}", "{said}, {who}")
 _SHUT = {  # said of what was allowed where no order to open went out
@@ -119,6 +124,14 @@ _SHUT = {  # said of what was allowed where no order to open went out
 def short_name(cloud_type: str) -> str:
     """`compound.access.granted.v1` → `access.granted`."""
     return cloud_type.removeprefix("compound.").rpartition(".v")[0] or cloud_type
+
+
+def _sentence(name: str, data: Mapping[str, Any]) -> Text | None:
+    if name == "access.granted" and data.get("method") == "face":
+        return _FACE_GRANTED
+    if name == "check.required" and data.get("method") == "plate":
+        return next((words for key, words in _CAR_CHECKS.items() if data.get(key)), _UNREAD_CAR_CHECK)
+    return _SENTENCES.get(name) or _SENTENCES.get(name.partition(".")[0])
 
 
 def _detail(data: Mapping[str, Any]) -> str:
@@ -154,11 +167,7 @@ def describe(name: str, subject: str, data: Mapping[str, Any], points: Mapping[s
     """
     holder = data.get("holder")
     holder = holder if isinstance(holder, Mapping) else {}
-    template = _SENTENCES.get(name) or _SENTENCES.get(name.partition(".")[0])
-    if name == "access.granted" and data.get("method") == "face":
-        template = _FACE_GRANTED
-    if name == "check.required" and data.get("method") == "plate":
-        template = _CAR_CHECK
+    template = _sentence(name, data)
     if template is None:
         return Text("{subject}：{name}", "{subject}: {name}").with_(subject=subject, name=name)
     reason, cause, code = (str(data.get(key, "?")) for key in ("reason", "cause", "code"))
@@ -168,7 +177,7 @@ def describe(name: str, subject: str, data: Mapping[str, Any], points: Mapping[s
         place=(points or {}).get(point, point),
         who=whose or Text("已登记", "in the roster"),
         ref=holder.get("ref", "?"),
-        reason=_UNREAD if template is _CAR_CHECK and reason == "uncertain" else _REASONS.get(reason, reason),
+        reason=_REASONS.get(reason, reason),
         plate=data.get("plate_no") or data.get("candidate") or "?",
         device=data.get("device") or subject,
         detail=_detail(data),

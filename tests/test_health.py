@@ -13,6 +13,7 @@ import pytest
 from gateway.board import Board
 from gateway.health import Health
 from gateway.journal import Cursor, Journal
+from gateway.messages import Sample
 from gateway.types import DeviceStatus, EventClass
 from tests.facts import BOOT, event
 from tests.real import wait_until
@@ -63,14 +64,25 @@ def test_samples_are_noted_until_the_stop(tmp_path: Path) -> None:
     journal.close()
 
 
+class Counted(Health):
+    tries = 0
+
+    def sample(self) -> Sample:
+        self.tries += 1
+        return super().sample()
+
+
 def test_a_data_folder_that_is_gone_costs_samples_and_not_the_thread(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     journal, board, stop = Journal(tmp_path / "journal.db"), Board(), threading.Event()
     data = tmp_path / "data"
-    thread = threading.Thread(target=Health(journal, board, {}, data, ZONE, every=0.1).run, args=(stop,))
+    health = Counted(journal, board, {}, data, ZONE, every=0.1)
+    thread = threading.Thread(target=health.run, args=(stop,), daemon=True)
     thread.start()
     wait_until(lambda: "no health can be told" in caplog.text)
+    wait_until(lambda: health.tries > 3)
+    assert caplog.text.count("no health can be told") == 1  # not a line a minute
     data.mkdir()
     wait_until(lambda: "health" in board.facts())
     stop.set()

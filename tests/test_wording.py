@@ -77,10 +77,14 @@ def test_a_check_says_whom_to_look_at_and_how_it_ended() -> None:
     unread = {**card, "method": "plate", "reason": "uncertain"}
     assert describe("check.required", "gate", card, names).say(Language.ZH) == "东门车行：请查验来人，未登记"
     assert describe("check.required", "gate", car, names).say(Language.ZH) == "东门车行：请查验车辆 沪B30527，未登记"
-    assert describe("check.required", "gate", unread).say(Language.EN) == "gate: look at the car ?, plate uncertain"
+    assert describe("check.required", "gate", unread).say(Language.EN) == "gate: look at the car, no readable plate"
+    unsure = {**unread, "candidate": "沪B3052S"}
+    assert describe("check.required", "gate", unsure).say(Language.ZH) == (
+        "gate：请查验车辆，车牌看不清，可能是 沪B3052S"
+    )
     result = {"point": "gate", "check": "x", "outcome": "refused", "by": "operator", "operator": "li"}
     assert describe("check.result", "gate", result).say(Language.EN) == (
-        "gate: the check has ended, turned away, so says li"
+        "gate: the check has ended, turned away, written down by li"
     )
     late = {**result, "outcome": "unanswered", "by": "time"}
     assert describe("check.result", "gate", late).say(Language.ZH) == "gate：查验结束，无人处理，已超时"

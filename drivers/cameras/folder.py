@@ -46,9 +46,8 @@ class Options(BaseModel, extra="forbid", frozen=True):
     """`ledger` is where `after = "keep"` notes consumed files; by default `.consumed` inside the folder."""
 
     path: Path
-    after: Annotated[str, Field(pattern=r"^(keep|delete|move:.+)$")] = (
-        "keep"  # move:DIR comes absolute from a configuration
-    )
+    # move:DIR comes absolute from a configuration
+    after: Annotated[str, Field(pattern=r"^(keep|delete|move:.+)$")] = "keep"
     ledger: Path | None = None
     patience_s: Annotated[float, Field(gt=0, le=600)] = 10.0  # then a file that stays cut off is reported as such
 

@@ -20,7 +20,10 @@ _ADMITTED = Text("{short}：已登记为放行", "{short}: written down as let i
 _REFUSED = Text("{short}：已登记为未放行", "{short}: written down as turned away")
 _GONE = Text("没有编号以“{said}”结尾的待查验项", "no open check ends in '{said}'")
 _SEVERAL = Text("有 {n} 个待查验项的编号以“{said}”结尾", "open checks that end in '{said}': {n}")
-_LOOK = Text("运行 compound-gateway inspect list 查看", "look at compound-gateway inspect list")
+_LOOK = Text(
+    "运行 compound-gateway inspect list 查看；编号至少写末尾 4 位",
+    "look at compound-gateway inspect list; write four characters of the id or more",
+)
 _OLD = Text("正在运行的网关是旧版本", "the running daemon is of an older version")
 _RESTART = Text("运行 systemctl restart compound-gateway", "systemctl restart compound-gateway")
 
@@ -62,7 +65,7 @@ def list_open(as_json: bool, config_path: Path) -> None:
 def admit(check: str, as_json: bool, config_path: Path) -> None:
     """登记为已放行；不开门，请人工开门 · Write down that they were let in; opens nothing: open by hand.
 
-    CHECK 为编号或其末尾几位 · CHECK is the id, or the end of it.
+    CHECK 为编号或其末尾至少 4 位 · CHECK is the id, or its last four characters or more.
     """
     _answer(check, "admitted", _ADMITTED, as_json=as_json, config_path=config_path)
 
@@ -74,7 +77,7 @@ def admit(check: str, as_json: bool, config_path: Path) -> None:
 def refuse(check: str, as_json: bool, config_path: Path) -> None:
     """登记为未放行 · Write down that they were turned away.
 
-    CHECK 为编号或其末尾几位 · CHECK is the id, or the end of it.
+    CHECK 为编号或其末尾至少 4 位 · CHECK is the id, or its last four characters or more.
     """
     _answer(check, "refused", _REFUSED, as_json=as_json, config_path=config_path)
 

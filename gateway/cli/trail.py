@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _LONGEST = 32  # characters of a name
 _UNTOLD = Text(
     "更改已生效，但未能记入审计（{error}）：请腾出磁盘空间，并书面记下此次更改",
-    "the change counts, but the audit has it not ({error}): make room on the disk, and write it down on paper",
+    "the change counts, but is in no audit ({error}): make room on the disk, and write the change down on paper",
 )
 
 

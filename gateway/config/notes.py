@@ -1,5 +1,4 @@
-"""What `check` advises of a configuration that is right: it may be taken as it is, and will not do what was meant, or
-what the law asks for.
+"""What `check` advises of a configuration that is taken, and yet will not do what was meant, or what the law asks for.
 
 Rule: nothing here is a fault. A daemon that starts with it today starts with it tomorrow: its doors wait for nobody.
 """

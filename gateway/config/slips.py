@@ -27,7 +27,7 @@ _FIXES = {  # by how the words of the parser begin
     "Unescaped": Text(r"反斜杠须写作 \\，或改用单引号", r"write \\ for a backslash, or use single quotes"),
     "Unclosed": Text("括号没有成对", "a bracket is not closed"),
     "Nested": Text("层数过多；表和列表最多嵌套 50 层", "too many levels; tables and lists nest 50 deep at most"),
-    "Number": Text("数字过长；若是文字须加引号", "such a number is none; put it in quotes if it is text"),
+    "Number": Text("数字过长；若是文字须加引号", "the number is too long; put it in quotes if it is text"),
     "Expected newline": Text("一行只写一个键", "one line holds one key"),
     "Expected ']'": Text("表名须写在 [ ] 内", "a table is named in [ ]"),
 }

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from gateway.messages.common import BootId, Count, CredentialRef, Holder, PointName, RequestId, Uplink
+from gateway.messages.common import Account, BootId, CheckId, Count, CredentialRef, Holder, PointName, RequestId, Uplink
 from gateway.types import EventClass
 
 CommandAudit = TypedDict(
@@ -94,7 +94,7 @@ class FaceErased(TypedDict):
 class RosterChanged(TypedDict):
     """The roster was changed by a command at the box."""
 
-    by: Annotated[str, Field(description="The account at the box that gave the command.")]
+    by: Account
     added: Count
     updated: Count
     removed: Count
@@ -104,7 +104,7 @@ class RosterChanged(TypedDict):
 class CheckAnswered(TypedDict):
     """Staff at the box said how a check ended; `check.result` says it, too."""
 
-    by: Annotated[str, Field(description="The account at the box that gave the command.")]
+    by: Account
     point: PointName
-    check: Annotated[str, Field(description="The id of the event `check.required`.")]
+    check: CheckId
     outcome: Literal["admitted", "refused"]

@@ -7,9 +7,17 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from gateway.messages.common import CredentialRef, Holder, Moment, Place, PointName, RequestId, SourceFile, Uplink
-
-CheckId = Annotated[str, Field(description="The id of the event `check.required`.")]
+from gateway.messages.common import (
+    CheckId,
+    CredentialRef,
+    Holder,
+    Moment,
+    Place,
+    PointName,
+    RequestId,
+    SourceFile,
+    Uplink,
+)
 
 
 class Asked(Place):

@@ -27,6 +27,8 @@ HolderRef = Annotated[str, Field(pattern="^h:[0-9a-f]{16}$", description="Keyed 
 CredentialRef = Annotated[str, Field(pattern="^c:[0-9a-f]{16}$", description="Keyed hash of a card number.")]
 RequestId = Annotated[str, Field(description="The command's request id, `?` where it was none.")]
 Uplink = Annotated[str, Field(description="The name of an uplink in the gateway's configuration.")]
+CheckId = Annotated[str, Field(description="The id of the event `check.required`.")]
+Account = Annotated[str, Field(description="The account at the box that gave the command.")]
 SourceFile = Annotated[
     str, Field(description="The camera's own name of the picture; a plate in it follows the policy.")
 ]

@@ -85,7 +85,7 @@ def test_staff_see_who_waits_and_write_down_how_it_ended(house: House, line: Ser
         assert [audit["check"] for audit in audits] == [first["check"], second["check"]]
         assert {audit["by"] for audit in audits} == {result["operator"] for result in results} != {"?"}
         assert len([event for event in of(stranger, "access.granted") if event["data"]["opened"]]) == 1
-        assert "the check has ended, turned away, so says" in house.command("events", "--type", "check.*")
+        assert "the check has ended, turned away, written down by" in house.command("events", "--type", "check.*")
         assert house.stop() == 0
         assert not stranger.faults
 

@@ -14,12 +14,12 @@ import pytest
 
 from gateway.cli import cli, main
 from tests.house import HEAD
+from tests.real import PATIENCE_S
 
 _CHILD = "import resource; print(*resource.getrlimit(resource.RLIMIT_CORE))"
 _PROGRAM = f"""
 import subprocess, sys
 from gateway.cli import main
-from tests.house import HEAD
 try:
     main()
 except SystemExit:
@@ -176,7 +176,7 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(tmp_path: P
     line = words.format(pipe=pipe, config=config, sticks=sticks, photos=photos).split()
     environment = {**os.environ, "LANG": "C.UTF-8"}
     command = [sys.executable, "-m", "gateway", *line]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     assert str(tmp_path) in done.stderr
@@ -186,5 +186,5 @@ def test_a_pipe_in_the_place_of_a_photo_is_refused_and_not_waited_for(tmp_path: 
     os.mkfifo(tmp_path / "photo.jpg")
     program = "import sys, pathlib, gateway.vision.images as images; images.read_image(pathlib.Path(sys.argv[1]))"
     command = [sys.executable, "-c", program, str(tmp_path / "photo.jpg")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert "photo.jpg: not a regular file" in done.stderr
