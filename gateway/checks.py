@@ -29,7 +29,9 @@ _SHOWN = ("credential_ref", "plate_no", "candidate")
 _KEPT = ("point", "direction", "device", "method", "method_code", "reason", *_SHOWN, "source_file")
 
 
-class Outcome(StrEnum):
+class Ending(StrEnum):
+    """What a result says as its `outcome`."""
+
     ADMITTED = "admitted"
     REFUSED = "refused"
     UNANSWERED = "unanswered"
@@ -67,14 +69,14 @@ class Checks:
             return told
         if (check := self._due(event, at)) is not None:
             if len(waiting) == MOST:
-                told.append(_end(waiting.pop(0), Outcome.UNANSWERED, {"by": "newer"}, at))
+                told.append(_end(waiting.pop(0), Ending.UNANSWERED, {"by": "newer"}, at))
             waiting.append(check)
             told.append(check.required)
         elif (by := _who_opened(event)) is not None:
-            told += self._end_all(waiting, Outcome.ADMITTED, by, at)
+            told += self._end_all(waiting, Ending.ADMITTED, by, at)
         return told
 
-    def answer(self, check: Check, outcome: Outcome, account: str, at: Stamp) -> list[Event]:
+    def answer(self, check: Check, outcome: Ending, account: str, at: Stamp) -> list[Event]:
         """Staff at the box say how an open check ended."""
         required = check.required
         self._open[required.subject].remove(check)
@@ -94,14 +96,14 @@ class Checks:
             over = [check for check in waiting if check.until <= at.mono]
             for check in over:
                 waiting.remove(check)
-                told.append(_end(check, Outcome.UNANSWERED, {"by": "time"}, at))
+                told.append(_end(check, Ending.UNANSWERED, {"by": "time"}, at))
         return told
 
     def stop(self, at: Stamp) -> list[Event]:
         """The gateway stops, and nobody can answer any more."""
         told = self.expire(at)
         for waiting in self._open.values():
-            told += self._end_all(waiting, Outcome.UNANSWERED, {"by": "stop"}, at)
+            told += self._end_all(waiting, Ending.UNANSWERED, {"by": "stop"}, at)
         return told
 
     def _due(self, event: Event, at: Stamp) -> Check | None:
@@ -124,7 +126,7 @@ class Checks:
         return Check(Event("check.required", event.subject, event.stamp, facts, event.passage), shown, until)
 
     @staticmethod
-    def _end_all(waiting: list[Check], outcome: Outcome, by: Mapping[str, Any], at: Stamp) -> list[Event]:
+    def _end_all(waiting: list[Check], outcome: Ending, by: Mapping[str, Any], at: Stamp) -> list[Event]:
         ended = [_end(check, outcome, by, at) for check in waiting]
         waiting.clear()
         return ended
@@ -141,7 +143,7 @@ def _who_opened(event: Event) -> Mapping[str, Any] | None:
     return None
 
 
-def _end(check: Check, outcome: Outcome, by: Mapping[str, Any], at: Stamp) -> Event:
+def _end(check: Check, outcome: Ending, by: Mapping[str, Any], at: Stamp) -> Event:
     """`check.result`. `by`: the key of that name, and what more there is to say of it."""
     required = check.required
     data = {"point": required.subject, "check": required.id, "outcome": outcome.value, **by}

@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.board import Board
-from gateway.checks import Check, Checks, Outcome
+from gateway.checks import Check, Checks, Ending
 from gateway.clock import Stamp, now
 from gateway.cloudevent import local_time
 from gateway.doorkeeper import Record
@@ -21,7 +21,7 @@ from gateway.text import on_one_line
 from gateway.types import Event, Shot
 
 _LOOK_S = 0.5  # how late the end of a check may be noticed
-_ANSWERS = {Outcome.ADMITTED.value: Outcome.ADMITTED, Outcome.REFUSED.value: Outcome.REFUSED}
+_ANSWERS = {Ending.ADMITTED.value: Ending.ADMITTED, Ending.REFUSED.value: Ending.REFUSED}
 _LONGEST_NAME = 32  # characters of an account
 _LEAST_SAID = 4  # characters of an id: one alone fits by chance
 

@@ -9,9 +9,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from gateway.accounts import Outcome as Done
-from gateway.accounts import card_event, plate_event, remote_event
-from gateway.checks import MOST, Check, Checks, Outcome
+from gateway.accounts import Outcome, card_event, plate_event, remote_event
+from gateway.checks import MOST, Check, Checks, Ending
 from gateway.clock import ClockTrust, Stamp
 from gateway.credentials import parse_credential
 from gateway.schemas import json_schemas
@@ -54,14 +53,14 @@ def card(
     given = {"opened": verdict is Verdict.GRANT, "latency_ms": 3, "passage": f"p{number}", **more}
     stamp = given.pop("stamp", at())
     read = CardRead(point, "reader", stamp, parse_credential(f"w26:9-{number}"))
-    return card_event(read, POINTS[point], Done(Decision(verdict, reason, holder), **given), f"c:{number:016x}")
+    return card_event(read, POINTS[point], Outcome(Decision(verdict, reason, holder), **given), f"c:{number:016x}")
 
 
 def car(number: str | None = "沪B30527", point: str = "gate", reason: Reason = Reason.UNKNOWN, **more: Any) -> Event:
     read = Plate(number, number, "02", "5", 0.9, (0.9,) * 7) if number else None
     passage = more.pop("passage", "p1")
     seen = PlateSeen(point, "cam", more.pop("stamp", at()), read, 3, **more)
-    return plate_event(seen, POINTS[point], Done(Decision(Verdict.DENY, reason), False, 3, passage))
+    return plate_event(seen, POINTS[point], Outcome(Decision(Verdict.DENY, reason), False, 3, passage))
 
 
 def opening(point: str, request_id: str = "a1", stamp: Stamp | None = None) -> Event:
@@ -132,7 +131,7 @@ def test_a_point_for_those_who_leave_asks_for_none() -> None:
     gate = POINTS["gate"].model_copy(update={"direction": Direction.OUT})
     checks = Checks({"gate": gate}, ZONE)
     seen = PlateSeen("gate", "cam", at(), None, 3)
-    told = plate_event(seen, gate, Done(Decision(Verdict.DENY, Reason.UNCERTAIN), False, 3, "p"))
+    told = plate_event(seen, gate, Outcome(Decision(Verdict.DENY, Reason.UNCERTAIN), False, 3, "p"))
     assert not checks.hear(told, at())
 
 
@@ -184,8 +183,8 @@ def test_staff_admit_by_a_card_of_their_own(checks: Checks) -> None:
     assert result.data["holder"]["ref"] == GUARD.ref
 
 
-@pytest.mark.parametrize("outcome", [Outcome.ADMITTED, Outcome.REFUSED])
-def test_staff_at_the_box_say_how_it_ended(checks: Checks, outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", [Ending.ADMITTED, Ending.REFUSED])
+def test_staff_at_the_box_say_how_it_ended(checks: Checks, outcome: Ending) -> None:
     (required,) = checks.hear(card(), at())
     (check,) = checks.open(required.id[-6:])
     audit, result = checks.answer(check, outcome, "li", at(5))
@@ -259,7 +258,7 @@ def test_every_way_in_which_a_check_ends_is_written_down(checks: Checks) -> None
             case "card":
                 told += checks.hear(card(2, reason=Reason.OK, holder=GUARD), at())
             case "operator":
-                told += checks.answer(_only(checks), Outcome.REFUSED, "li", at())
+                told += checks.answer(_only(checks), Ending.REFUSED, "li", at())
             case "time":
                 told += checks.expire(at(30))
             case "newer":
