@@ -17,6 +17,7 @@ from gateway.messages import Sample
 from gateway.types import DeviceStatus, EventClass
 from tests.facts import BOOT, event
 from tests.real import wait_until
+from tests.running import running
 
 ZONE = ZoneInfo("Asia/Shanghai")
 
@@ -51,15 +52,12 @@ def test_a_sample_says_how_the_box_is_doing(tmp_path: Path) -> None:
 
 
 def test_samples_are_noted_until_the_stop(tmp_path: Path) -> None:
-    journal, board, stop = Journal(tmp_path / "journal.db"), Board(), threading.Event()
-    thread = threading.Thread(target=Health(journal, board, {}, tmp_path, ZONE, every=0.1).run, args=(stop,))
-    thread.start()
-    wait_until(lambda: "health" in board.facts())
-    first = board.facts()["health"]
-    wait_until(lambda: board.facts()["health"] is not first)
-    assert "health" in board.beats()
-    stop.set()
-    thread.join()
+    journal, board = Journal(tmp_path / "journal.db"), Board()
+    with running(Health(journal, board, {}, tmp_path, ZONE, every=0.1)):
+        wait_until(lambda: "health" in board.facts())
+        first = board.facts()["health"]
+        wait_until(lambda: board.facts()["health"] is not first)
+        assert "health" in board.beats()
     assert "health" not in board.beats()
     journal.close()
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -24,6 +22,7 @@ from gateway.roster.cells import Row
 from gateway.spool import Spool
 from gateway.types import Event, EventClass
 from tests.real import wait_until
+from tests.running import running
 
 MODEL = ModelId("tester", "0" * 64)
 
@@ -64,18 +63,6 @@ class Rig:
         return [entry.name for entry in self.journal.read_after(0, list(EventClass), 100)]
 
 
-@contextmanager
-def recording(rig: Rig) -> Iterator[None]:
-    stop = threading.Event()
-    thread = threading.Thread(target=rig.recorder.run, args=(stop,))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
     made = Rig(tmp_path)
@@ -95,7 +82,7 @@ def test_a_spooled_event_is_journalled_once_and_then_gone(rig: Rig, tmp_path: Pa
     rig.spool.put(Event("audit.face_enrolled", "faces", now(), {"holder": {"ref": "h:1"}}))
     for _ in range(3):
         rig.work.round()  # the recorder has not come to it yet
-    with recording(rig):
+    with running(rig.recorder):
         wait_until(lambda: rig.events() == ["audit.face_enrolled"])
         wait_until(lambda: not list((tmp_path / "spool").iterdir()))
 
@@ -110,7 +97,7 @@ def test_who_leaves_the_roster_leaves_the_faces(rig: Rig) -> None:
     rig.work.round()
     assert [subject.ref for subject in rig.faces.subjects()] == [rig.keys.holder_ref("r-2")]
     rig.work.round()
-    with recording(rig):
+    with running(rig.recorder):
         wait_until(lambda: rig.events() == ["audit.face_erased"])
 
 
@@ -170,14 +157,10 @@ def test_a_spool_that_cannot_be_read_ends_nothing(
 ) -> None:
     monkeypatch.setattr("gateway.housekeeping._PERIOD_S", 0.01)
     (tmp_path / "spool").write_text("a file where the folder should be")
-    stop = threading.Event()
-    thread = threading.Thread(target=rig.work.run, args=(stop,))
-    thread.start()
-    wait_until(lambda: rig.board.counters().get("housekeeping.failed", 0) > 2)
-    assert caplog.text.count("cannot be read") == 1  # not a line a second
-    (tmp_path / "spool").unlink()
-    rig.spool.put(Event("audit.face_enrolled", "faces", now(), {"holder": {"ref": "h:1"}}))
-    with recording(rig):
-        wait_until(lambda: rig.events() == ["audit.face_enrolled"])
-    stop.set()
-    thread.join()
+    with running(rig.work):
+        wait_until(lambda: rig.board.counters().get("housekeeping.failed", 0) > 2)
+        assert caplog.text.count("cannot be read") == 1  # not a line a second
+        (tmp_path / "spool").unlink()
+        rig.spool.put(Event("audit.face_enrolled", "faces", now(), {"holder": {"ref": "h:1"}}))
+        with running(rig.recorder):
+            wait_until(lambda: rig.events() == ["audit.face_enrolled"])

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from gateway.recorder import Recorder
 from gateway.types import Event
 from tests.facts import BOOT
 from tests.real import PATIENCE_S, wait_until
+from tests.running import running
 from tests.standstill import awake
 from tests.test_checks import POINTS, card, opening
 from tests.uplink.parts import ZONE
@@ -36,19 +35,6 @@ class Kept(list[Event]):
 
     def of(self, name: str) -> list[Event]:
         return [event for event in list(self) if event.name == name]
-
-
-@contextmanager
-def running(inspection: Inspection) -> Iterator[None]:
-    stop = threading.Event()
-    thread = threading.Thread(target=inspection.run, args=(stop,))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(PATIENCE_S)
-        assert not thread.is_alive()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +21,8 @@ from gateway.recorder import Recorder
 from gateway.settings import Journal as Policy
 from gateway.types import EventClass
 from tests.facts import BOOT, event, stamp
-from tests.real import PATIENCE_S, wait_until
+from tests.real import wait_until
+from tests.running import running
 
 
 @pytest.fixture
@@ -30,19 +30,6 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     journal = Journal(tmp_path / "data" / "journal.db")
     yield journal
     journal.close()
-
-
-@contextmanager
-def running(recorder: Recorder) -> Iterator[None]:
-    stop = threading.Event()
-    thread = threading.Thread(target=recorder.run, args=(stop,))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(PATIENCE_S)
-        assert not thread.is_alive()
 
 
 def rows(journal: Journal) -> list[Row]:

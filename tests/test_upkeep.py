@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,8 @@ from gateway.types import EventClass
 from gateway.upkeep import Upkeep
 from tests.end_to_end.test_bad_disks import fill
 from tests.facts import BOOT, event, stamp
-from tests.real import PATIENCE_S, wait_until
+from tests.real import wait_until
+from tests.running import running
 
 MIB = 1 << 20
 SMALL = Policy(min_free=4 * MIB, ballast=6 * MIB)
@@ -57,19 +56,6 @@ def fill_journal(journal: Journal, count: int = 6000) -> None:
     for start in range(0, count, 500):
         batch = [event(n, names[n % 3], data={"padding": "word " * 60}) for n in range(start, start + 500)]
         journal.append(batch, BOOT)
-
-
-@contextmanager
-def running(recorder: Recorder) -> Iterator[None]:
-    stop = threading.Event()
-    thread = threading.Thread(target=recorder.run, args=(stop,))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(PATIENCE_S)
-        assert not thread.is_alive()
 
 
 def test_a_full_disk_sheds_low_classes_tells_and_goes_on(disk: Path) -> None:

@@ -7,7 +7,7 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ from gateway.uplink import Uplink
 from gateway.worker import ActuatorWorker
 from tests.facts import BOOT
 from tests.real import PATIENCE_S, wait_until
+from tests.running import running
 from tests.uplink.parts import ALL, PREFIX, ZONE
 
 CARD = "em4100:62E3086CED"
@@ -155,20 +156,10 @@ class Gateway:
 
     @contextmanager
     def connected(self) -> Iterator[Gateway]:
-        stop = threading.Event()
         works = [self.uplink, self.recorder, self.housekeeping, self.inspection, self.downlink, self.downlink.errands]
-        threads = [threading.Thread(target=work.run, args=(stop,)) for work in (*works, *self.workers.values())]
-        for thread in threads:
-            thread.start()
-        try:
+        with closing(self.journal), running(*works, *self.workers.values()):
             wait_until(self._is_ready, what="the gateway is on line")
             yield self
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join(PATIENCE_S)
-            self.journal.close()
-            assert not any(thread.is_alive() for thread in threads)
 
     def _is_ready(self) -> bool:
         state = self.board.facts().get("uplink.city") or {}

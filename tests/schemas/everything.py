@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -35,6 +34,7 @@ from tests.downlink.parts import CARD, Gateway, soon
 from tests.facts import BOOT, NOON, stamp
 from tests.journal.test_damage import overwrite
 from tests.real import wait_until
+from tests.running import running
 from tests.stranger import Stranger
 from tests.uplink.parts import ZONE
 
@@ -74,17 +74,8 @@ class Everything(Gateway):
 
     @contextmanager
     def speaking(self) -> Iterator[None]:
-        stop = threading.Event()
-        threads = [threading.Thread(target=part.run, args=(stop,)) for part in (self.doorkeeper, self.health)]
-        with self.running():
-            for thread in threads:
-                thread.start()
-            try:
-                yield
-            finally:
-                stop.set()
-                for thread in threads:
-                    thread.join()
+        with self.running(), running(self.doorkeeper, self.health):
+            yield
 
     def see_everything(self) -> None:
         """Cards, plates and a face, known and unknown."""

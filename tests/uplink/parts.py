@@ -30,6 +30,7 @@ from gateway.types import EventClass
 from gateway.uplink import Uplink
 from tests.facts import BOOT
 from tests.real import PATIENCE_S, free_port, wait_until
+from tests.running import running
 
 ZONE = ZoneInfo("Asia/Shanghai")
 ALL = list(EventClass)
@@ -110,17 +111,8 @@ class House:
 
     @contextmanager
     def running(self, *uplinks: Uplink) -> Iterator[None]:
-        stop = threading.Event()
-        threads = [threading.Thread(target=uplink.run, args=(stop,)) for uplink in uplinks]
-        for thread in threads:
-            thread.start()
-        try:
+        with running(*uplinks):
             yield
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join(PATIENCE_S)
-            assert not any(thread.is_alive() for thread in threads)
 
     def close(self) -> None:
         self.journal.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -12,6 +11,7 @@ from gateway.board import Board
 from gateway.settings import Reader as ReaderSettings
 from gateway.types import CardRead, DeviceStatus
 from gateway.worker import ActuatorWorker, DeviceWorker, ReaderWorker
+from tests.running import running as on_threads
 from tests.standstill import awake
 
 CARD = b"\x0262E3086CED08\x03"
@@ -23,16 +23,10 @@ SETTINGS = ReaderSettings(driver="rdm6300", point="east-door", hold_s=0.4)
 @contextmanager
 def running(worker: DeviceWorker) -> Iterator[None]:
     """The worker on a thread of its own; at the end it must stop within a second."""
-    stop = threading.Event()
-    thread = threading.Thread(target=worker.run, args=(stop,))
-    thread.start()
-    try:
+    with on_threads(worker):
         yield
-    finally:
-        stop.set()
         asked = awake()
-        thread.join(60)
-        assert awake() - asked < 1.0, "stopping took too long"
+    assert awake() - asked < 1.0, "stopping took too long"
 
 
 def status(board: Board) -> DeviceStatus | None:
